@@ -1,0 +1,57 @@
+//! How a caller says that it will use a range.
+
+/// How a range will be used: POSIX `posix_madvise(3)`, Linux `madvise(2)`, Python `mmap.madvise` with `MADV_*`.
+///
+/// Each name is listed with its number on Linux. Advice that a system does not know answers `unsupported`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Advice {
+    /// No special treatment. `MADV_NORMAL`, 0.
+    Normal,
+    /// Expect reads in random order. `MADV_RANDOM`, 1.
+    Random,
+    /// Expect reads in order. `MADV_SEQUENTIAL`, 2.
+    Sequential,
+    /// Expect access soon. `MADV_WILLNEED`, 3.
+    WillNeed,
+    /// Expect no access soon; private changes are lost. `MADV_DONTNEED`, 4.
+    DontNeed,
+    /// The contents are not needed any more; private anonymous memory only. `MADV_FREE`, 8.
+    Free,
+    /// Free the pages and the space behind them; they read as zeros afterwards. `MADV_REMOVE`, 9.
+    Remove,
+    /// Do not give the pages to a child process. `MADV_DONTFORK`, 10.
+    DontFork,
+    /// Undo `DontFork`. `MADV_DOFORK`, 11.
+    DoFork,
+    /// Merge equal pages. `MADV_MERGEABLE`, 12.
+    Mergeable,
+    /// Undo `Mergeable`. `MADV_UNMERGEABLE`, 13.
+    Unmergeable,
+    /// Prefer huge pages. `MADV_HUGEPAGE`, 14.
+    HugePage,
+    /// Avoid huge pages. `MADV_NOHUGEPAGE`, 15.
+    NoHugePage,
+    /// Leave the pages out of a core dump. `MADV_DONTDUMP`, 16.
+    DontDump,
+    /// Undo `DontDump`. `MADV_DODUMP`, 17.
+    DoDump,
+    /// Treat the pages as broken memory; for testing kernels. `MADV_HWPOISON`, 100.
+    HwPoison,
+    /// Take the pages out of service; for testing kernels. `MADV_SOFT_OFFLINE`, 101.
+    SoftOffline,
+    /// FreeBSD `MADV_NOSYNC`: write pages back only when it must be.
+    NoSync,
+    /// FreeBSD `MADV_AUTOSYNC`: undo `NoSync`.
+    AutoSync,
+    /// FreeBSD `MADV_NOCORE`: leave the pages out of a core dump.
+    NoCore,
+    /// FreeBSD `MADV_CORE`: undo `NoCore`.
+    Core,
+    /// FreeBSD `MADV_PROTECT`: never kill this process for want of memory.
+    Protect,
+    /// macOS `MADV_FREE_REUSABLE`: the pages may be reused.
+    FreeReusable,
+    /// macOS `MADV_FREE_REUSE`: undo `FreeReusable`.
+    FreeReuse,
+}

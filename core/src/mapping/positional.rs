@@ -1,0 +1,123 @@
+//! Reading and writing at an offset: the cursor is neither used nor moved.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::check_range;
+use crate::{Error, Mapping, Result, Storage};
+
+/// At an offset.
+impl<S: Storage> Mapping<S> {
+    /// The range of `length` bytes at `offset`, if it lies within the mapping.
+    ///
+    /// # Errors
+    ///
+    /// `closed`; `out-of-range` (`offset`, `length`).
+    pub fn range(&self, offset: u64, length: u64) -> Result<Range<u64>> {
+        check_range(self.len()?, ("offset", offset), ("length", length))
+    }
+
+    /// Reads exactly `buffer.len()` bytes at `offset`. POSIX `pread(2)`.
+    ///
+    /// # Errors
+    ///
+    /// `closed`; `out-of-range` (`offset`, `length`); `truncated`.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let range = self.range(offset, buffer.len() as u64)?;
+        self.storage()?.read_at(range.start, buffer)
+    }
+
+    /// Reads `length` bytes at `offset` into a new vector.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_at`](Self::read_at); `limit-exceeded`; `out-of-memory`.
+    pub fn read_vec_at(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
+        let range = self.range(offset, length)?;
+        self.storage()?.read_vec(range)
+    }
+
+    /// Reads several ranges, one after the other into one vector. POSIX `preadv(2)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_vec_at`](Self::read_vec_at), before anything is read.
+    pub fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<u8>> {
+        let len = self.len()?;
+        for range in ranges {
+            check_given_range(len, range)?;
+        }
+        self.storage()?.read_ranges(ranges)
+    }
+
+    /// Writes all of `bytes` at `offset`, or nothing. POSIX `pwrite(2)`.
+    ///
+    /// # Errors
+    ///
+    /// `closed`; `read-only`; `out-of-range` (`offset`, `bytes`); `truncated`; `no-space`.
+    pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let storage = self.writable()?;
+        let range = check_range(storage.len(), ("offset", offset), ("bytes", bytes.len() as u64))?;
+        storage.write_at(range.start, bytes)
+    }
+
+    /// Sets every byte of `range` to `byte`. C `memset(3)`.
+    ///
+    /// # Errors
+    ///
+    /// `closed`; `read-only`; `out-of-range` (`offset`, `length`); `truncated`; `no-space`.
+    pub fn fill(&mut self, range: Range<u64>, byte: u8) -> Result<()> {
+        let storage = self.writable()?;
+        let range = check_given_range(storage.len(), &range)?;
+        storage.fill(range, byte)
+    }
+
+    /// How the bytes at `offset` compare with `bytes`. C `memcmp(3)`.
+    ///
+    /// # Errors
+    ///
+    /// `closed`; `out-of-range` (`offset`, `bytes`); `truncated`.
+    pub fn compare(&self, offset: u64, bytes: &[u8]) -> Result<Ordering> {
+        let range = check_range(self.len()?, ("offset", offset), ("bytes", bytes.len() as u64))?;
+        self.storage()?.compare(range.start, bytes)
+    }
+
+    /// The byte at `index`; below 0 it counts from the end. Python `mmap[index]`.
+    ///
+    /// # Errors
+    ///
+    /// `closed`; `out-of-range` (`index`); `truncated`.
+    pub fn get(&self, index: i64) -> Result<u8> {
+        let storage = self.storage()?;
+        let mut byte = [0];
+        storage.read_at(resolve_index(index, storage.len())?, &mut byte)?;
+        Ok(byte[0])
+    }
+
+    /// Sets the byte at `index`; below 0 it counts from the end. Python `mmap[index] = value`.
+    ///
+    /// # Errors
+    ///
+    /// `read-only`, before `closed`, as in Python; `out-of-range` (`index`); `truncated`; `no-space`.
+    pub fn set(&mut self, index: i64, value: u8) -> Result<()> {
+        self.check_writable()?;
+        let storage = self.storage_mut()?;
+        storage.write_at(resolve_index(index, storage.len())?, &[value])
+    }
+}
+
+/// As [`check_range`], for a range that a caller wrote, whose end may lie before its start.
+fn check_given_range(len: u64, range: &Range<u64>) -> Result<Range<u64>> {
+    let Some(length) = range.end.checked_sub(range.start) else {
+        return Err(Error::out_of_range("length", format!("{} is before {}", range.end, range.start)));
+    };
+    check_range(len, ("offset", range.start), ("length", length))
+}
+
+fn resolve_index(index: i64, len: u64) -> Result<u64> {
+    let position = if index < 0 { i128::from(index) + i128::from(len) } else { i128::from(index) };
+    match u64::try_from(position) {
+        Ok(position) if position < len => Ok(position),
+        _ => Err(Error::out_of_range("index", format!("{index} is outside a mapping of {len} bytes"))),
+    }
+}

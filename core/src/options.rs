@@ -1,0 +1,249 @@
+//! What a new mapping is asked to be, and the rules that decide whether it can be.
+
+use crate::{Error, Result};
+
+/// What a mapping may do with its bytes, and where a write goes.
+///
+/// Python: `ACCESS_READ`, `ACCESS_WRITE` (and `ACCESS_DEFAULT`), `ACCESS_COPY`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Access {
+    /// Bytes can be read; a write is refused. POSIX `PROT_READ`, `MAP_SHARED`.
+    Read,
+    /// Bytes can be read and written, and writes reach the file. The default, as in Python.
+    /// POSIX `PROT_READ | PROT_WRITE`, `MAP_SHARED`.
+    #[default]
+    Write,
+    /// Bytes can be read and written; writes stay in this mapping and never reach the file.
+    /// POSIX `PROT_READ | PROT_WRITE`, `MAP_PRIVATE`.
+    Copy,
+}
+
+impl Access {
+    /// Whether the mapping takes writes at all.
+    pub fn is_writable(self) -> bool {
+        self != Self::Read
+    }
+}
+
+bitflags::bitflags! {
+    /// Further wishes for a new mapping: Linux `mmap(2)`, Python `mmap.MAP_*`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct MapFlags: u32 {
+        /// Keep writes in this mapping, as [`Access::Copy`] does, yet allow `resize` (which resizes the file), as Python
+        /// does for `flags=MAP_PRIVATE`.
+        const PRIVATE = 1;
+        /// Read the pages in at once (`MAP_POPULATE`). A hint.
+        const POPULATE = 1 << 1;
+        /// Reserve no swap space (`MAP_NORESERVE`). A hint.
+        const NO_RESERVE = 1 << 2;
+        /// The memory is meant for a stack (`MAP_STACK`). A hint.
+        const STACK = 1 << 3;
+        /// Take huge pages (`MAP_HUGETLB`); for anonymous memory, and only where the system has them.
+        const HUGE_PAGES = 1 << 4;
+    }
+}
+
+/// What part of a file to map, and how. The default is what Python does when it is told nothing: the whole file, shared,
+/// for reading and writing.
+///
+/// ```
+/// use wasi_mmap_core::{Access, MapOptions};
+/// let options = MapOptions::new().access(Access::Read).offset(65536).length(100);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use]
+pub struct MapOptions {
+    offset: u64,
+    length: Option<u64>,
+    access: Access,
+    flags: MapFlags,
+}
+
+bitflags::bitflags! {
+    /// What an open file or a descriptor may do. POSIX `O_RDONLY`, `O_WRONLY`, `O_RDWR`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct Rights: u32 {
+        /// Its bytes can be read.
+        const READ = 1;
+        /// Its bytes can be written.
+        const WRITE = 2;
+    }
+}
+
+/// What a supplier knows of a file before it maps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileInfo {
+    /// What kind of file it is.
+    pub kind: FileKind,
+    /// How long it is, in bytes.
+    pub len: u64,
+    /// What its descriptor may do.
+    pub rights: Rights,
+}
+
+/// The kinds of file that the rules tell apart. Only regular files can be mapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A pipe or FIFO.
+    Pipe,
+    /// A socket.
+    Socket,
+    /// A character or block device.
+    Device,
+    /// Anything else.
+    Other,
+}
+
+impl FileKind {
+    fn describe(self) -> &'static str {
+        match self {
+            Self::Regular => "a regular file",
+            Self::Directory => "mapping a directory",
+            Self::Pipe => "mapping a pipe",
+            Self::Socket => "mapping a socket",
+            Self::Device => "mapping a device",
+            Self::Other => "mapping what is no regular file",
+        }
+    }
+}
+
+/// The part of a file that a new mapping covers: never empty, inside the file, and aligned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Where it starts in the file.
+    pub offset: u64,
+    /// How long it is; at least 1.
+    pub len: u64,
+}
+
+impl MapOptions {
+    /// The whole file, shared, for reading and writing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts the mapping at this offset in the file, in bytes: a multiple of the allocation granularity.
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// Maps this many bytes. 0, like no length at all, means to the end of the file.
+    pub fn length(mut self, length: u64) -> Self {
+        self.length = Some(length);
+        self
+    }
+
+    /// Sets what the mapping may do.
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Sets further wishes.
+    pub fn flags(mut self, flags: MapFlags) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// Where the mapping is to start in the file.
+    pub fn get_offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How long the mapping is to be; `None` for the rest of the file.
+    pub fn get_length(&self) -> Option<u64> {
+        self.length.filter(|&length| length != 0)
+    }
+
+    /// What the mapping may do.
+    pub fn get_access(&self) -> Access {
+        self.access
+    }
+
+    /// The further wishes.
+    pub fn get_flags(&self) -> MapFlags {
+        self.flags
+    }
+
+    /// Whether writes are to stay in the mapping.
+    pub fn is_private(&self) -> bool {
+        self.access == Access::Copy || self.flags.contains(MapFlags::PRIVATE)
+    }
+
+    /// What the file must be open for.
+    pub fn rights(&self) -> Rights {
+        if self.access == Access::Write && !self.is_private() { Rights::all() } else { Rights::READ }
+    }
+
+    /// The part of a file that these options mean, checked in Python's order: the file's length, then what `mmap(2)`
+    /// checks, alignment before permission.
+    ///
+    /// # Errors
+    ///
+    /// `unsupported` for anything but a regular file, and for huge pages; `empty-file`; `beyond-end-of-file` (`offset`,
+    /// `length`); `invalid` (`offset`); `not-permitted`.
+    pub fn extent_of_file(&self, file: &FileInfo, granularity: u64) -> Result<Extent> {
+        if file.kind != FileKind::Regular {
+            return Err(Error::Unsupported(file.kind.describe().into()));
+        }
+        let offset = self.offset;
+        let len = match self.get_length() {
+            None if file.len == 0 => return Err(Error::EmptyFile),
+            None if offset >= file.len => {
+                let reason = format!("{offset} is not before the end of the file, {}", file.len);
+                return Err(Error::beyond_end_of_file("offset", reason));
+            }
+            None => file.len - offset,
+            Some(length) => match file.len.checked_sub(offset) {
+                Some(rest) if rest >= length => length,
+                _ => {
+                    let reason =
+                        format!("{length} bytes from offset {offset} reach past the end of the file, {}", file.len);
+                    return Err(Error::beyond_end_of_file("length", reason));
+                }
+            },
+        };
+        self.check_alignment(granularity)?;
+        let missing = self.rights() - file.rights;
+        if missing.contains(Rights::READ) {
+            return Err(Error::NotPermitted("mapping a file that is not open for reading".into()));
+        }
+        if missing.contains(Rights::WRITE) {
+            return Err(Error::NotPermitted("a writable mapping of a file that is not open for writing".into()));
+        }
+        if self.flags.contains(MapFlags::HUGE_PAGES) {
+            return Err(Error::Unsupported("huge pages for a file".into()));
+        }
+        Ok(Extent { offset, len })
+    }
+
+    /// The extent of anonymous or named memory that these options mean.
+    ///
+    /// # Errors
+    ///
+    /// `invalid` (`offset`, and `length` when it is absent or 0); `out-of-memory` for more than 2^63 - 1 bytes.
+    pub fn extent_of_memory(&self, granularity: u64) -> Result<Extent> {
+        self.check_alignment(granularity)?;
+        let Some(len) = self.get_length() else {
+            return Err(Error::invalid("length", "memory without a file needs a length of at least 1"));
+        };
+        if i64::try_from(len).is_err() {
+            return Err(Error::OutOfMemory);
+        }
+        Ok(Extent { offset: self.offset, len })
+    }
+
+    fn check_alignment(&self, granularity: u64) -> Result<()> {
+        if self.offset.is_multiple_of(granularity) {
+            return Ok(());
+        }
+        let reason = format!("{} is not a multiple of the granularity, {granularity}", self.offset);
+        Err(Error::invalid("offset", reason))
+    }
+}

@@ -1,0 +1,152 @@
+//! The SIGBUS handler. All that runs in it is async-signal-safe: atomics, `fstat(2)`, `mmap(2)`, `sigaction(2)`.
+
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::ops::Range;
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use libc::{c_int, c_void, sigaction, siginfo_t};
+
+use super::Fault;
+use super::registry::{self, Found};
+
+/// The size of a page, where the handler can read it.
+static PAGE_SIZE: AtomicUsize = AtomicUsize::new(0);
+
+/// What handled SIGBUS before us. Set before our handler is, so that the handler always finds it.
+static PREVIOUS: OnceLock<sigaction> = OnceLock::new();
+
+static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
+
+/// Installs the handler, once in a process.
+pub(super) fn install() -> io::Result<()> {
+    let install = || set_handler().map_err(|error| error.raw_os_error().unwrap_or(0));
+    (*INSTALLED.get_or_init(install)).map_err(io::Error::from_raw_os_error)
+}
+
+fn set_handler() -> io::Result<()> {
+    PAGE_SIZE.store(rustix::param::page_size(), Relaxed);
+    let mut previous = MaybeUninit::<sigaction>::uninit();
+    // SAFETY: `sigaction` only writes the current action to `previous`, which is large enough for it.
+    check(unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), previous.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded, so it has written all of `previous`.
+    PREVIOUS.get_or_init(|| unsafe { previous.assume_init() });
+
+    // SAFETY: a `sigaction` is integers and an optional function pointer, for all of which zero is a value.
+    let mut action: sigaction = unsafe { mem::zeroed() };
+    action.sa_sigaction = on_sigbus as *const () as usize;
+    // On the thread's alternate stack, where it has one: the fault may be met on a small stack.
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+    // SAFETY: `action` is initialized, and `on_sigbus` has the signature that `SA_SIGINFO` promises.
+    check(unsafe { libc::sigaction(libc::SIGBUS, &raw const action, ptr::null_mut()) })
+}
+
+fn check(status: c_int) -> io::Result<()> {
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+extern "C" fn on_sigbus(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    // SAFETY: the kernel passes a valid `siginfo_t` to a handler with `SA_SIGINFO`.
+    let fault = unsafe { &*info };
+    // SAFETY: SIGBUS is a signal that has an address.
+    let address = unsafe { fault.si_addr() } as usize;
+    // SAFETY: the function has no precondition; the pointer it answers is this thread's own `errno`.
+    let errno = unsafe { errno_location() };
+    // SAFETY: this thread's `errno` is valid as long as the thread lives.
+    let saved = unsafe { *errno };
+    // `BUS_ADRERR`: no page there. Broken memory and misaligned accesses are not ours to repair.
+    let repaired =
+        fault.si_code == libc::BUS_ADRERR && registry::find(address).is_some_and(|found| repair(&found, address));
+    // SAFETY: as above.
+    unsafe { *errno = saved };
+    if !repaired {
+        hand_on(signal, info, context);
+    }
+}
+
+/// Puts a page of zeros where the file has none, and notes what was lost.
+fn repair(found: &Found, address: usize) -> bool {
+    let page = PAGE_SIZE.load(Relaxed);
+    let start = address & !(page - 1);
+    let rest = start..found.memory.end.next_multiple_of(page);
+    // When the file ends before the fault, all that follows is lost too: one mapping instead of one for each page.
+    let (lost, fault) = match file_len(found.descriptor) {
+        Some(len) if offset_of(found, start) >= len => (rest, Fault::Truncated),
+        _ => (start..start + page, Fault::NoSpace),
+    };
+    if !put_zeros(&lost) {
+        return false;
+    }
+    found.slot.lose(lost, fault);
+    true
+}
+
+fn offset_of(found: &Found, address: usize) -> u64 {
+    found.offset.saturating_add((address - found.memory.start) as u64)
+}
+
+fn file_len(descriptor: c_int) -> Option<u64> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `fstat` writes a `stat` to the memory it is given, which is large enough, or fails.
+    if unsafe { libc::fstat(descriptor, stat.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: the call succeeded, so it has written all of `stat`.
+    let stat = unsafe { stat.assume_init() };
+    u64::try_from(stat.st_size).ok()
+}
+
+fn put_zeros(memory: &Range<usize>) -> bool {
+    // SAFETY: the pages lie in a range that its owner registered and keeps mapped while it is accessed, as the fault shows
+    // that it is. They are replaced by private pages that can be read and written, which no pointer into them can tell from
+    // pages whose contents another process changed. A pointer made from the address serves as a mere number here.
+    let status = unsafe {
+        libc::mmap(
+            ptr::without_provenance_mut(memory.start),
+            memory.end - memory.start,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED,
+            -1,
+            0,
+        )
+    };
+    status != libc::MAP_FAILED
+}
+
+/// Lets the handler that was there before decide; where there was none, the process ends as it would have without us.
+fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    let previous = PREVIOUS.get();
+    match previous.map_or(libc::SIG_DFL, |action| action.sa_sigaction) {
+        // Ignoring a fault is not possible: the kernel kills the process for it as well.
+        libc::SIG_DFL | libc::SIG_IGN => {
+            // SAFETY: zero is a value of each field, and is `SIG_DFL` for the handler.
+            let default: sigaction = unsafe { mem::zeroed() };
+            // SAFETY: `default` is initialized. The access runs again when we return, and its fault now ends the process.
+            unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
+        }
+        handler if previous.is_some_and(|action| action.sa_flags & libc::SA_SIGINFO != 0) => {
+            // SAFETY: whoever set `SA_SIGINFO` gave a function of this signature.
+            let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = unsafe { mem::transmute(handler) };
+            handler(signal, info, context);
+        }
+        handler => {
+            // SAFETY: without `SA_SIGINFO` the function takes the signal's number alone.
+            let handler: extern "C" fn(c_int) = unsafe { mem::transmute(handler) };
+            handler(signal);
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "emscripten"))]
+unsafe fn errno_location() -> *mut c_int {
+    // SAFETY: no precondition.
+    unsafe { libc::__errno_location() }
+}
+
+#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+unsafe fn errno_location() -> *mut c_int {
+    // SAFETY: no precondition.
+    unsafe { libc::__error() }
+}

@@ -1,0 +1,71 @@
+//! Faults in mapped memory: a file that shrinks under its mapping, a disk that is full under a sparse file.
+//!
+//! The operating system reports both with SIGBUS. [`handler`] repairs the memory so that the access can go on, and notes
+//! in the [`registry`] what was lost; after each access, [`Guard::lost`] says whether what it copied can be
+//! trusted. The model is systemd's `sigbus.c`.
+
+mod handler;
+mod registry;
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+
+use wasi_mmap_core::Error;
+
+/// What a fault says of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The file ends before the page.
+    Truncated,
+    /// The file reaches further, but the page could not be had.
+    NoSpace,
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Truncated => Self::Truncated,
+            Fault::NoSpace => Self::NoSpace,
+        }
+    }
+}
+
+/// A range of memory whose faults are repaired, until it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Guard {
+    slot: registry::Lease,
+}
+
+impl Guard {
+    /// Guards memory that maps `file` from `offset`, or no file. The file must stay open as long as the guard lives.
+    ///
+    /// # Errors
+    ///
+    /// What `sigaction(2)` answers, at the first call in a process.
+    pub(crate) fn new(memory: Range<usize>, file: Option<&File>, offset: u64) -> io::Result<Self> {
+        handler::install()?;
+        let descriptor = file.map_or(-1, AsRawFd::as_raw_fd);
+        Ok(Self { slot: registry::lease(memory, descriptor, offset) })
+    }
+
+    /// What was lost in a range of addresses since the guard was made or last [`forgot`](Self::forget).
+    ///
+    /// To be called after the access that it speaks of.
+    #[inline]
+    pub(crate) fn lost(&self, memory: Range<usize>) -> Option<Fault> {
+        self.slot.lost(memory)
+    }
+
+    /// The addresses that were lost, from the first to the last; empty if none was.
+    pub(crate) fn lost_range(&self) -> Range<usize> {
+        self.slot.lost_range()
+    }
+
+    /// Forgets what was lost, when the memory has been mapped anew.
+    pub(crate) fn forget(&self) {
+        self.slot.forget();
+    }
+}

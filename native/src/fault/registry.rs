@@ -1,0 +1,190 @@
+//! Which memory is ours, in a form that a signal handler can read at any moment: fixed slots, atomics, no locks.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, AtomicUsize, compiler_fence, fence};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::Fault;
+
+/// One range of memory. Slots are never freed, only used again.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// Odd while the fields below change: a reader that sees it odd, or changed, has not seen its own slot.
+    version: AtomicUsize,
+    start: AtomicUsize,
+    end: AtomicUsize,
+    descriptor: AtomicI32,
+    offset: AtomicU64,
+    /// The first lost address; `usize::MAX` when nothing was lost.
+    low: AtomicUsize,
+    /// The end of what was lost.
+    high: AtomicUsize,
+    /// Whether any page was lost to a full disk.
+    no_space: AtomicU8,
+}
+
+/// What the handler needs to know of the memory around a fault.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) slot: &'static Slot,
+    pub(super) memory: Range<usize>,
+    /// The file behind it, or -1.
+    pub(super) descriptor: i32,
+    /// Where in the file the memory starts.
+    pub(super) offset: u64,
+}
+
+/// The slots come in segments that double in size, so that none ever moves: 64, 128, 256, …
+const FIRST_SEGMENT: usize = 64;
+static SEGMENTS: [OnceLock<Box<[Slot]>>; 40] = [const { OnceLock::new() }; 40];
+
+/// The slots that are free, for threads; the handler never touches it.
+static FREE: Mutex<Vec<&'static Slot>> = Mutex::new(Vec::new());
+
+impl Slot {
+    const fn empty() -> Self {
+        Self {
+            version: AtomicUsize::new(0),
+            start: AtomicUsize::new(0),
+            end: AtomicUsize::new(0),
+            descriptor: AtomicI32::new(-1),
+            offset: AtomicU64::new(0),
+            low: AtomicUsize::new(usize::MAX),
+            high: AtomicUsize::new(0),
+            no_space: AtomicU8::new(0),
+        }
+    }
+
+    fn set(&self, memory: Range<usize>, descriptor: i32, offset: u64) {
+        self.version.fetch_add(1, AcqRel);
+        fence(Release);
+        self.start.store(memory.start, Relaxed);
+        self.end.store(memory.end, Relaxed);
+        self.descriptor.store(descriptor, Relaxed);
+        self.offset.store(offset, Relaxed);
+        self.version.fetch_add(1, AcqRel);
+    }
+
+    fn find(&'static self, address: usize) -> Option<Found> {
+        let version = self.version.load(Acquire);
+        let found = Found {
+            slot: self,
+            memory: self.start.load(Relaxed)..self.end.load(Relaxed),
+            descriptor: self.descriptor.load(Relaxed),
+            offset: self.offset.load(Relaxed),
+        };
+        fence(Acquire);
+        let stable = version.is_multiple_of(2) && version == self.version.load(Relaxed);
+        (stable && found.memory.contains(&address)).then_some(found)
+    }
+
+    /// Notes that a range of addresses was lost.
+    pub(super) fn lose(&self, memory: Range<usize>, fault: Fault) {
+        if fault == Fault::NoSpace {
+            self.no_space.store(1, Relaxed);
+        }
+        self.high.fetch_max(memory.end, AcqRel);
+        self.low.fetch_min(memory.start, AcqRel);
+    }
+}
+
+/// The slot that an address lies in. Safe to call in a signal handler.
+pub(super) fn find(address: usize) -> Option<Found> {
+    SEGMENTS.iter().map_while(OnceLock::get).flatten().find_map(|slot| slot.find(address))
+}
+
+/// A slot that is in use.
+#[derive(Debug)]
+pub(super) struct Lease(&'static Slot);
+
+/// Takes a slot into use.
+pub(super) fn lease(memory: Range<usize>, descriptor: i32, offset: u64) -> Lease {
+    let slot = {
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        free.pop().unwrap_or_else(|| add_segment(&mut free))
+    };
+    slot.set(memory, descriptor, offset);
+    Lease(slot)
+}
+
+/// Adds the next segment and answers one of its slots; the others become free.
+fn add_segment(free: &mut Vec<&'static Slot>) -> &'static Slot {
+    let index = SEGMENTS.iter().take_while(|segment| segment.get().is_some()).count();
+    let slots = (0..FIRST_SEGMENT << index).map(|_| Slot::empty()).collect();
+    let slots = SEGMENTS[index].get_or_init(|| slots);
+    free.extend(&slots[1..]);
+    &slots[0]
+}
+
+impl Lease {
+    #[inline]
+    pub(super) fn lost(&self, memory: Range<usize>) -> Option<Fault> {
+        // The handler runs in the middle of the access before this call: keep the compiler from asking too early.
+        compiler_fence(AcqRel);
+        if memory.end <= self.0.low.load(Acquire) {
+            return None;
+        }
+        self.lost_within(&memory)
+    }
+
+    #[cold]
+    fn lost_within(&self, memory: &Range<usize>) -> Option<Fault> {
+        if memory.is_empty() || memory.start >= self.0.high.load(Acquire) {
+            return None;
+        }
+        Some(if self.0.no_space.load(Relaxed) == 0 { Fault::Truncated } else { Fault::NoSpace })
+    }
+
+    pub(super) fn lost_range(&self) -> Range<usize> {
+        let (low, high) = (self.0.low.load(Acquire), self.0.high.load(Acquire));
+        if low < high { low..high } else { 0..0 }
+    }
+
+    pub(super) fn forget(&self) {
+        self.0.low.store(usize::MAX, Relaxed);
+        self.0.high.store(0, Relaxed);
+        self.0.no_space.store(0, Release);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.set(0..0, -1, 0);
+        self.forget();
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_found_while_its_slot_is_leased() {
+        let base = 0x7000_0000_0000;
+        let leases: Vec<_> =
+            (0..500).map(|i| lease(base + i * 0x1000..base + (i + 1) * 0x1000, -1, i as u64)).collect();
+        for i in 0..500 {
+            let found = find(base + i * 0x1000 + 5).expect("it is leased");
+            assert_eq!(found.offset, i as u64);
+        }
+        assert!(find(base + 500 * 0x1000).is_none());
+        drop(leases);
+        assert!(find(base + 5).is_none());
+    }
+
+    #[test]
+    fn only_what_was_lost_is_lost() {
+        let lease = lease(0x6000_0000_0000..0x6000_0000_8000, -1, 0);
+        assert_eq!(lease.lost(0x6000_0000_0000..0x6000_0000_8000), None);
+        find(0x6000_0000_2000).expect("it is leased").slot.lose(0x6000_0000_2000..0x6000_0000_3000, Fault::Truncated);
+        assert_eq!(lease.lost(0x6000_0000_0000..0x6000_0000_2000), None);
+        assert_eq!(lease.lost(0x6000_0000_0000..0x6000_0000_2001), Some(Fault::Truncated));
+        assert_eq!(lease.lost(0x6000_0000_2fff..0x6000_0000_3000), Some(Fault::Truncated));
+        assert_eq!(lease.lost(0x6000_0000_3000..0x6000_0000_8000), None);
+        assert_eq!(lease.lost_range(), 0x6000_0000_2000..0x6000_0000_3000);
+        lease.forget();
+        assert_eq!(lease.lost(0x6000_0000_0000..0x6000_0000_8000), None);
+    }
+}

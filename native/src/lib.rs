@@ -1,0 +1,45 @@
+//! wasi-mmap's mapping over the operating system's own memory mappings: `mmap(2)` made safe.
+//!
+//! [`Mapping`] is the object that plugins use through the WIT interface, here for a program with no sandbox. Bytes go in
+//! and out by copy, and a file that shrinks under a mapping answers [`Error::Truncated`] instead of killing the
+//! process with SIGBUS. Programs that want the pages themselves take them with [`Lend`], whose methods are unsafe.
+//!
+//! ```
+//! use wasi_mmap_native::{Access, Mapping};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("greeting");
+//! std::fs::write(&path, "hello, world\n")?;
+//! let mut mapping = Mapping::open(&path, Access::Write)?;
+//! let at = mapping.find(b"world", None, None)?.expect("it was just written");
+//! mapping.write_at(at, b"there")?;
+//! mapping.flush()?;
+//! assert_eq!(std::fs::read(&path)?, b"hello, there\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # SIGBUS
+//!
+//! The first mapping of a process installs a handler for SIGBUS. It repairs faults inside mappings of this crate, and
+//! hands every other on to the handler that was there before. A program that installs its own handler later must call
+//! ours for faults that are not its own: that is what `sigaction(2)` returned to it.
+
+mod fault;
+mod lend;
+mod pages;
+mod storage;
+mod unix;
+
+pub use lend::Lend;
+pub use storage::Native;
+pub use wasi_mmap_core::{
+    Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,
+};
+
+/// A mapping of the operating system: see [`wasi_mmap_core::Mapping`] for its operations.
+pub type Mapping = wasi_mmap_core::Mapping<Native>;
+
+/// The size of a page of memory, in bytes. POSIX `sysconf(_SC_PAGESIZE)`, Python `mmap.PAGESIZE`.
+pub fn page_size() -> u64 {
+    rustix::param::page_size() as u64
+}

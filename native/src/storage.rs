@@ -1,0 +1,197 @@
+//! The storage that `core` works on: pages of the operating system, and the file behind them.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Result, Rights, Storage};
+
+use crate::pages::Pages;
+use crate::{page_size, unix};
+
+/// A mapping of the operating system, as a storage of `core`.
+#[derive(Debug)]
+pub struct Native {
+    /// Shared with whoever borrowed the pages; then nothing here can change them.
+    pages: Arc<Pages>,
+    offset: u64,
+    /// Whether the mapping's file is one that the caller can see.
+    has_file: bool,
+    file_is_writable: bool,
+}
+
+impl Native {
+    pub(crate) fn pages(&self) -> &Arc<Pages> {
+        &self.pages
+    }
+
+    /// The pages, to change them.
+    pub(crate) fn pages_mut(&mut self) -> Result<&mut Pages> {
+        Arc::get_mut(&mut self.pages).ok_or(Error::Busy)
+    }
+
+    /// The pages, to write to them.
+    pub(crate) fn writable_pages(&mut self) -> Result<&mut Pages> {
+        let pages = self.pages_mut()?;
+        if pages.is_writable() { Ok(pages) } else { Err(Error::ReadOnly) }
+    }
+
+    fn set_file_len(&self, len: u64) -> Result<()> {
+        match self.pages.file() {
+            Some(file) => Ok(file.set_len(len)?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Backend for Native {
+    type File = File;
+
+    fn open(path: &Path, rights: Rights) -> Result<File> {
+        unix::open(path, rights)
+    }
+
+    fn map_file(file: File, options: &MapOptions) -> Result<Self> {
+        let info = unix::describe(&file)?;
+        let extent = options.extent_of_file(&info, Self::granularity())?;
+        let pages = Pages::of_file(file, extent.offset, to_usize(extent.len)?, options).map_err(map_error)?;
+        Ok(Self {
+            pages: Arc::new(pages),
+            offset: extent.offset,
+            has_file: true,
+            file_is_writable: info.rights.contains(Rights::WRITE),
+        })
+    }
+
+    fn map_anonymous(options: &MapOptions) -> Result<Self> {
+        let extent = options.extent_of_memory(Self::granularity())?;
+        let len = to_usize(extent.len)?;
+        let pages = match unix::memory_file(&extent, options)? {
+            Some(file) => Pages::of_file(file, 0, len, options),
+            None => Pages::of_memory(len, options.get_flags()),
+        };
+        let pages = pages.map_err(map_error)?;
+        Ok(Self { pages: Arc::new(pages), offset: extent.offset, has_file: false, file_is_writable: true })
+    }
+
+    fn map_named(_name: &str, _options: &MapOptions) -> Result<Self> {
+        Err(Error::Unsupported("named mappings".into()))
+    }
+
+    fn granularity() -> u64 {
+        page_size()
+    }
+}
+
+/// What `mmap(2)` answers, where a case of our own says it better.
+fn map_error(error: io::Error) -> Error {
+    match rustix::io::Errno::from_io_error(&error) {
+        Some(rustix::io::Errno::NODEV) => Error::Unsupported("mapping files of this file system".into()),
+        _ => error.into(),
+    }
+}
+
+/// A length as a size in memory: what the address space cannot hold is out of memory.
+fn to_usize(len: u64) -> Result<usize> {
+    usize::try_from(len).map_err(|_| Error::OutOfMemory)
+}
+
+/// A range that `core` has checked against the length, which is a `usize`.
+fn to_usize_range(range: &Range<u64>) -> Range<usize> {
+    let index = |at: u64| usize::try_from(at).expect("within the mapping's memory");
+    index(range.start)..index(range.end)
+}
+
+impl Storage for Native {
+    #[inline]
+    fn len(&self) -> u64 {
+        self.pages.len() as u64
+    }
+
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn file_len(&self) -> Result<u64> {
+        match self.pages.file() {
+            Some(file) if self.has_file => Ok(file.metadata()?.len()),
+            _ => Ok(self.len()),
+        }
+    }
+
+    fn page_size() -> u64 {
+        page_size()
+    }
+
+    #[inline]
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.pages.read(to_usize(offset)?, buffer)
+    }
+
+    #[inline]
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.writable_pages()?.write(to_usize(offset)?, bytes)
+    }
+
+    fn flush(&mut self, range: Range<u64>, flags: FlushFlags) -> Result<()> {
+        self.pages.flush(to_usize_range(&range), flags)
+    }
+
+    fn advise(&mut self, advice: Advice, range: Range<u64>) -> Result<()> {
+        self.pages_mut()?.advise(advice, to_usize_range(&range))
+    }
+
+    /// Keeps the mapping inside the file at every step, or where it cannot, relies on the fault handler.
+    fn resize(&mut self, len: u64) -> Result<()> {
+        if self.has_file && !self.file_is_writable {
+            return Err(Error::NotPermitted("resizing a file that is not open for writing".into()));
+        }
+        let (old, new) = (self.pages.len(), to_usize(len)?);
+        let file_len = self.offset * u64::from(self.has_file) + len;
+        if new < old {
+            self.set_file_len(file_len)?;
+            return self.pages_mut()?.remap(new);
+        }
+        self.pages_mut()?.remap(new)?;
+        if let Err(error) = self.set_file_len(file_len) {
+            // Making a mapping shorter again needs no new memory.
+            self.pages_mut()?.remap(old)?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        self.pages_mut()?.restore()
+    }
+
+    fn is_busy(&self) -> bool {
+        Arc::strong_count(&self.pages) > 1
+    }
+
+    fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        let range = to_usize_range(&range);
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(range.len()).map_err(|_| Error::OutOfMemory)?;
+        self.pages.read_into(range, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
+        Ok(self.pages.find(needle, to_usize_range(&range))?.map(|at| at as u64))
+    }
+
+    fn rfind(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
+        Ok(self.pages.rfind(needle, to_usize_range(&range))?.map(|at| at as u64))
+    }
+
+    fn fill(&mut self, range: Range<u64>, byte: u8) -> Result<()> {
+        self.writable_pages()?.fill(to_usize_range(&range), byte)
+    }
+
+    fn copy_within(&mut self, source: Range<u64>, destination: u64) -> Result<()> {
+        self.writable_pages()?.copy_within(to_usize_range(&source), to_usize(destination)?)
+    }
+}

@@ -1,0 +1,62 @@
+//! Files as Unix sees them: opened with the least rights, and described to the rules of `core`.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use wasi_mmap_core::{Extent, FileInfo, FileKind, MapOptions, Result, Rights};
+
+/// Opens a file. A FIFO is opened as well, without waiting for its other end, and is refused when mapped.
+pub(crate) fn open(path: &Path, rights: Rights) -> Result<File> {
+    let no_wait = OFlags::NONBLOCK.bits().cast_signed();
+    let (read, write) = (rights.contains(Rights::READ), rights.contains(Rights::WRITE));
+    Ok(OpenOptions::new().read(read).write(write).custom_flags(no_wait).open(path)?)
+}
+
+/// What kind of file it is, how long, and what its descriptor may do.
+pub(crate) fn describe(file: &File) -> Result<FileInfo> {
+    let metadata = file.metadata()?;
+    let kind = metadata.file_type();
+    let kind = if kind.is_file() {
+        FileKind::Regular
+    } else if kind.is_dir() {
+        FileKind::Directory
+    } else if kind.is_fifo() {
+        FileKind::Pipe
+    } else if kind.is_socket() {
+        FileKind::Socket
+    } else if kind.is_char_device() || kind.is_block_device() {
+        FileKind::Device
+    } else {
+        FileKind::Other
+    };
+    let mode = rustix::fs::fcntl_getfl(file).map_err(std::io::Error::from)? & OFlags::ACCMODE;
+    let rights = match mode {
+        OFlags::RDONLY => Rights::READ,
+        OFlags::WRONLY => Rights::WRITE,
+        _ => Rights::all(),
+    };
+    Ok(FileInfo { kind, len: metadata.len(), rights })
+}
+
+/// The file that shared memory without a name lies in, so that it can grow: on Linux a memfd. `None` where private memory
+/// serves as well: without a name, only a forked child could tell the two apart.
+#[cfg(target_os = "linux")]
+pub(crate) fn memory_file(extent: &Extent, options: &MapOptions) -> Result<Option<File>> {
+    use rustix::fs::MemfdFlags;
+    use wasi_mmap_core::MapFlags;
+
+    if options.is_private() || options.get_flags().contains(MapFlags::HUGE_PAGES) {
+        return Ok(None);
+    }
+    let descriptor = rustix::fs::memfd_create("wasi-mmap", MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+    let file = File::from(descriptor);
+    file.set_len(extent.len)?;
+    Ok(Some(file))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn memory_file(_: &Extent, _: &MapOptions) -> Result<Option<File>> {
+    Ok(None)
+}

@@ -1,0 +1,304 @@
+//! A small language for cases: a case makes files, maps them, operates on the mappings, and says what it expects.
+
+use std::cmp::Ordering;
+
+use wasi_mmap_core::{MapOptions, Rights};
+
+use crate::op::{Op, Refusal, Value};
+
+/// The backends that the suite runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The operating system, in process.
+    Native,
+    /// The Rust API in a plugin, under the host.
+    Host,
+    /// The WIT resource in a plugin, under the host.
+    HostWit,
+    /// The Rust API in a plugin that is composed with the fallback component.
+    Fallback,
+    /// The WIT resource in a plugin that is composed with the fallback component.
+    FallbackWit,
+    /// The fallback as a library, in a preview 1 module.
+    FallbackLibrary,
+}
+
+impl Backend {
+    /// Whether it simulates the mapping with ordinary file I/O.
+    pub fn is_fallback(self) -> bool {
+        matches!(self, Self::Fallback | Self::FallbackWit | Self::FallbackLibrary)
+    }
+}
+
+/// One thing that the suite shows.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Case {
+    /// What it shows, in a sentence.
+    pub name: &'static str,
+    /// What it does, in order.
+    pub steps: Vec<Step>,
+    /// Which backends do not run it, and why.
+    pub skips: Vec<(Backend, &'static str)>,
+}
+
+/// One step of a case. Files are named within the directory that the case has for itself.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields say what the step's own line does not")]
+pub enum Step {
+    /// Makes a file.
+    File { name: &'static str, bytes: Vec<u8> },
+    /// Writes to a file with ordinary I/O.
+    Overwrite { name: &'static str, offset: u64, bytes: Vec<u8> },
+    /// Gives a file another length with ordinary I/O.
+    SetLen { name: &'static str, len: u64 },
+    /// Gives a file another name.
+    Rename { from: &'static str, to: &'static str },
+    /// Deletes a file.
+    Remove { name: &'static str },
+    /// Expects a file to have exactly these bytes.
+    FileIs { name: &'static str, bytes: Vec<u8> },
+    /// Expects a file to be so long.
+    FileLenIs { name: &'static str, len: u64 },
+    /// Makes a mapping in a slot.
+    Map { slot: usize, source: Source, options: MapOptions, expect: Result<(), Refusal> },
+    /// Operates on the mapping in a slot.
+    Do { slot: usize, op: Op, expect: Result<Value, Refusal> },
+    /// Copies from one mapping to another: destination, offset in the source, count.
+    CopyFrom { slot: usize, destination: u64, source: usize, offset: u64, count: u64, expect: Result<Value, Refusal> },
+    /// Drops the mapping in a slot.
+    Drop { slot: usize },
+}
+
+/// Where a mapping comes from.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "named after the constructors")]
+pub enum Source {
+    File { name: &'static str, rights: Rights },
+    Anonymous,
+    Named(&'static str),
+}
+
+/// A case that shows `name`.
+pub fn case(name: &'static str) -> Case {
+    Case { name, steps: Vec::new(), skips: Vec::new() }
+}
+
+impl Case {
+    fn step(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// Says that a backend does not run the case.
+    pub fn skip(mut self, backend: Backend, why: &'static str) -> Self {
+        self.skips.push((backend, why));
+        self
+    }
+
+    /// Says that no fallback runs the case.
+    pub fn skip_fallbacks(self, why: &'static str) -> Self {
+        self.skip(Backend::Fallback, why).skip(Backend::FallbackWit, why).skip(Backend::FallbackLibrary, why)
+    }
+
+    /// Makes the file `f`.
+    pub fn file(self, bytes: impl AsRef<[u8]>) -> Self {
+        self.file_named("f", bytes)
+    }
+
+    /// Makes a file.
+    pub fn file_named(self, name: &'static str, bytes: impl AsRef<[u8]>) -> Self {
+        self.step(Step::File { name, bytes: bytes.as_ref().to_vec() })
+    }
+
+    /// Writes to the file `f` with ordinary I/O.
+    pub fn overwrite(self, offset: u64, bytes: impl AsRef<[u8]>) -> Self {
+        self.step(Step::Overwrite { name: "f", offset, bytes: bytes.as_ref().to_vec() })
+    }
+
+    /// Gives the file `f` another length with ordinary I/O.
+    pub fn set_len(self, len: u64) -> Self {
+        self.step(Step::SetLen { name: "f", len })
+    }
+
+    /// Renames a file.
+    pub fn rename(self, from: &'static str, to: &'static str) -> Self {
+        self.step(Step::Rename { from, to })
+    }
+
+    /// Deletes a file.
+    pub fn remove(self, name: &'static str) -> Self {
+        self.step(Step::Remove { name })
+    }
+
+    /// Expects the file `f` to have exactly these bytes.
+    pub fn file_is(self, bytes: impl AsRef<[u8]>) -> Self {
+        self.file_named_is("f", bytes)
+    }
+
+    /// Expects a file to have exactly these bytes.
+    pub fn file_named_is(self, name: &'static str, bytes: impl AsRef<[u8]>) -> Self {
+        self.step(Step::FileIs { name, bytes: bytes.as_ref().to_vec() })
+    }
+
+    /// Expects the file `f` to be so long.
+    pub fn file_len_is(self, len: u64) -> Self {
+        self.step(Step::FileLenIs { name: "f", len })
+    }
+
+    /// Maps the file `f` in slot 0, opened for what the options need.
+    pub fn map(self, options: MapOptions) -> Self {
+        self.map_in(0, options)
+    }
+
+    /// Maps the file `f` in a slot.
+    pub fn map_in(self, slot: usize, options: MapOptions) -> Self {
+        let source = Source::File { name: "f", rights: options.rights() };
+        self.step(Step::Map { slot, source, options, expect: Ok(()) })
+    }
+
+    /// Maps the file `f` in slot 0, opened for `rights`, and expects success.
+    pub fn map_opened(self, rights: Rights, options: MapOptions) -> Self {
+        self.step(Step::Map { slot: 0, source: Source::File { name: "f", rights }, options, expect: Ok(()) })
+    }
+
+    /// Expects that the file `f`, opened for what the options need, cannot be mapped.
+    pub fn map_fails(self, options: MapOptions, refusal: Refusal) -> Self {
+        self.map_opened_fails(options.rights(), options, refusal)
+    }
+
+    /// Expects that the file `f`, opened for `rights`, cannot be mapped.
+    pub fn map_opened_fails(self, rights: Rights, options: MapOptions, refusal: Refusal) -> Self {
+        self.map_source_fails(Source::File { name: "f", rights }, options, refusal)
+    }
+
+    /// Expects that something cannot be mapped.
+    pub fn map_source_fails(self, source: Source, options: MapOptions, refusal: Refusal) -> Self {
+        self.step(Step::Map { slot: 0, source, options, expect: Err(refusal) })
+    }
+
+    /// Maps anonymous memory in slot 0.
+    pub fn anonymous(self, options: MapOptions) -> Self {
+        self.step(Step::Map { slot: 0, source: Source::Anonymous, options, expect: Ok(()) })
+    }
+
+    /// Maps named memory in a slot.
+    pub fn named(self, slot: usize, name: &'static str, options: MapOptions) -> Self {
+        self.step(Step::Map { slot, source: Source::Named(name), options, expect: Ok(()) })
+    }
+
+    /// Operates on slot 0 and expects a value.
+    pub fn op(self, op: Op, value: Value) -> Self {
+        self.op_in(0, op, value)
+    }
+
+    /// Operates on a slot and expects a value.
+    pub fn op_in(self, slot: usize, op: Op, value: Value) -> Self {
+        self.step(Step::Do { slot, op, expect: Ok(value) })
+    }
+
+    /// Operates on slot 0 and expects an error.
+    pub fn fails(self, op: Op, refusal: Refusal) -> Self {
+        self.fails_in(0, op, refusal)
+    }
+
+    /// Operates on a slot and expects an error.
+    pub fn fails_in(self, slot: usize, op: Op, refusal: Refusal) -> Self {
+        self.step(Step::Do { slot, op, expect: Err(refusal) })
+    }
+
+    /// Copies between mappings: `source` is a slot and an offset in it.
+    pub fn copy_from(
+        self,
+        slot: usize,
+        destination: u64,
+        source: (usize, u64),
+        count: u64,
+        expect: Result<Value, Refusal>,
+    ) -> Self {
+        self.step(Step::CopyFrom { slot, destination, source: source.0, offset: source.1, count, expect })
+    }
+
+    /// Drops the mapping in a slot.
+    pub fn drop_mapping(self, slot: usize) -> Self {
+        self.step(Step::Drop { slot })
+    }
+
+    /// Expects slot 0 to hold exactly these bytes, with its cursor untouched.
+    pub fn holds(self, bytes: impl AsRef<[u8]>) -> Self {
+        self.holds_in(0, bytes)
+    }
+
+    /// Expects a slot to hold exactly these bytes.
+    pub fn holds_in(self, slot: usize, bytes: impl AsRef<[u8]>) -> Self {
+        let bytes = bytes.as_ref();
+        self.op_in(slot, Op::Len, number(bytes.len() as u64)).op_in(
+            slot,
+            Op::ReadAt(0, bytes.len() as u64),
+            Value::Bytes(bytes.to_vec()),
+        )
+    }
+}
+
+/// A number as a value.
+pub fn number(number: u64) -> Value {
+    Value::Number(number)
+}
+
+/// Bytes as a value.
+pub fn bytes(bytes: impl AsRef<[u8]>) -> Value {
+    Value::Bytes(bytes.as_ref().to_vec())
+}
+
+/// The place that a search found.
+pub fn at(place: u64) -> Value {
+    Value::Place(Some(place))
+}
+
+/// A search that found nothing.
+pub const NOWHERE: Value = Value::Place(None);
+
+/// No value: the operation succeeds.
+pub const DONE: Value = Value::Unit;
+
+/// The outcome of a comparison.
+pub const LESS: Value = Value::Order(Ordering::Less);
+/// The outcome of a comparison.
+pub const EQUAL: Value = Value::Order(Ordering::Equal);
+/// The outcome of a comparison.
+pub const GREATER: Value = Value::Order(Ordering::Greater);
+
+const fn refusal(name: &'static str, argument: &'static str) -> Refusal {
+    Refusal { name, argument }
+}
+
+/// An argument outside the mapping.
+pub const fn out_of_range(argument: &'static str) -> Refusal {
+    refusal("out-of-range", argument)
+}
+
+/// An argument that no mapping could take.
+pub const fn invalid(argument: &'static str) -> Refusal {
+    refusal("invalid", argument)
+}
+
+/// A mapping that would reach past the end of its file.
+pub const fn beyond_end_of_file(argument: &'static str) -> Refusal {
+    refusal("beyond-end-of-file", argument)
+}
+
+/// The mapping is closed.
+pub const CLOSED: Refusal = refusal("closed", "");
+/// The mapping is read-only.
+pub const READ_ONLY: Refusal = refusal("read-only", "");
+/// The file is empty.
+pub const EMPTY_FILE: Refusal = refusal("empty-file", "");
+/// The descriptor, the system or the host does not allow it.
+pub const NOT_PERMITTED: Refusal = refusal("not-permitted", "");
+/// The system or the backend cannot do it.
+pub const UNSUPPORTED: Refusal = refusal("unsupported", "");
+/// The file was made shorter under the mapping.
+pub const TRUNCATED: Refusal = refusal("truncated", "");
+/// No memory or address space is left.
+pub const OUT_OF_MEMORY: Refusal = refusal("out-of-memory", "");

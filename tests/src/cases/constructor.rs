@@ -1,0 +1,177 @@
+//! Making a mapping: length, offset, access, kinds of file. Python's reference, section 3.
+
+use wasi_mmap_core::{MapFlags, MapOptions, Rights};
+
+use super::{Sizes, copy, pattern, read, write};
+use crate::case::*;
+use crate::op::Op;
+
+pub(super) fn cases(sizes: Sizes) -> Vec<Case> {
+    let mut cases = extents(sizes);
+    cases.extend(rights());
+    cases.extend(kinds_of_file());
+    cases
+}
+
+fn extents(sizes: Sizes) -> Vec<Case> {
+    let g = sizes.granularity;
+    let three = pattern(3 * g);
+    let part = |range: std::ops::Range<u64>| three[range.start as usize..range.end as usize].to_vec();
+    vec![
+        case("length absent maps the whole file").file(&three).map(read()).holds(&three),
+        case("length 0 maps the whole file").file(&three).map(read().length(0)).holds(&three),
+        case("length 1 maps one byte")
+            .file(&three)
+            .map(read().length(1))
+            .holds(part(0..1))
+            .fails(Op::Get(1), out_of_range("index")),
+        case("a length that ends within a page is kept").file(&three).map(read().length(g + 3)).holds(part(0..g + 3)),
+        case("the exact length maps the whole file").file(&three).map(read().length(3 * g)).holds(&three),
+        case("a file of one byte is mapped").file("x").map(write()).holds("x").op(Op::Size, number(1)),
+        case("a length past the end is refused")
+            .file(&three)
+            .map_fails(read().length(3 * g + 1), beyond_end_of_file("length"))
+            .map_fails(write().length(4 * g), beyond_end_of_file("length"))
+            .map_fails(copy().length(4 * g), beyond_end_of_file("length"))
+            .file_len_is(3 * g),
+        case("a length of 2^63 and more is refused")
+            .file(&three)
+            .map_fails(read().length(1 << 63), beyond_end_of_file("length"))
+            .map_fails(read().length(u64::MAX), beyond_end_of_file("length"))
+            .map_fails(read().offset(g).length(u64::MAX), beyond_end_of_file("length")),
+        case("an offset starts the mapping there").file(&three).map(read().offset(g)).holds(part(g..3 * g)),
+        case("an offset with a length").file(&three).map(read().offset(g).length(7)).holds(part(g..g + 7)),
+        case("a misaligned offset is refused")
+            .file(&three)
+            .map_fails(read().offset(1), invalid("offset"))
+            .map_fails(write().offset(g - 1).length(1), invalid("offset"))
+            .map_fails(copy().offset(g + g / 2), invalid("offset")),
+        case("an offset at the end of the file is refused")
+            .file(&three)
+            .map_fails(read().offset(3 * g), beyond_end_of_file("offset"))
+            .map_fails(read().offset(3 * g).length(1), beyond_end_of_file("length")),
+        case("an offset past the end of the file is refused")
+            .file(&three)
+            .map_fails(read().offset(4 * g), beyond_end_of_file("offset"))
+            .map_fails(read().offset(4 * g).length(1), beyond_end_of_file("length"))
+            .map_fails(read().offset((1 << 63) - 1), beyond_end_of_file("offset"))
+            .map_fails(read().offset(u64::MAX), beyond_end_of_file("offset"))
+            .map_fails(read().offset(u64::MAX).length(1), beyond_end_of_file("length")),
+        case("the file's length is checked before the alignment of the offset")
+            .file(&three)
+            .map_fails(read().offset(3 * g + 1), beyond_end_of_file("offset"))
+            .map_fails(read().offset(1).length(3 * g), beyond_end_of_file("length")),
+        case("an empty file is refused")
+            .file("")
+            .map_fails(read(), EMPTY_FILE)
+            .map_fails(write(), EMPTY_FILE)
+            .map_fails(copy(), EMPTY_FILE)
+            .map_fails(read().length(0), EMPTY_FILE)
+            .map_fails(read().offset(g), EMPTY_FILE)
+            .map_fails(write().length(10), beyond_end_of_file("length"))
+            .file_len_is(0),
+        case("a new mapping has its cursor at the start").file("abc").map(read()).op(Op::Tell, number(0)),
+        case("hints change nothing that can be seen")
+            .file(&three)
+            .map(write().flags(MapFlags::POPULATE | MapFlags::NO_RESERVE | MapFlags::STACK))
+            .op(Op::Set(1, 7), DONE)
+            .op(Op::Get(1), number(7)),
+        case("huge pages are refused for a file")
+            .file(&three)
+            .map_fails(read().flags(MapFlags::HUGE_PAGES), UNSUPPORTED),
+    ]
+}
+
+fn rights() -> Vec<Case> {
+    let private = || MapOptions::new().flags(MapFlags::PRIVATE);
+    vec![
+        case("a file open for reading can be mapped for reading and for copying")
+            .file("abc")
+            .map_opened(Rights::READ, read())
+            .holds("abc")
+            .map_opened(Rights::READ, copy())
+            .op(Op::Set(0, b'X'), DONE)
+            .holds("Xbc")
+            .map_opened(Rights::READ, private())
+            .op(Op::Set(0, b'Y'), DONE)
+            .holds("Ybc")
+            .file_is("abc"),
+        case("a file open for reading cannot be mapped for writing").file("abc").map_opened_fails(
+            Rights::READ,
+            write(),
+            NOT_PERMITTED,
+        ),
+        case("a file open for writing alone cannot be mapped")
+            .file("abc")
+            .map_opened_fails(Rights::WRITE, read(), NOT_PERMITTED)
+            .map_opened_fails(Rights::WRITE, write(), NOT_PERMITTED)
+            .map_opened_fails(Rights::WRITE, copy(), NOT_PERMITTED),
+        case("a file open for both can be mapped for anything")
+            .file("abc")
+            .map_opened(Rights::all(), read())
+            .holds("abc")
+            .map_opened(Rights::all(), copy())
+            .holds("abc")
+            .map_opened(Rights::all(), write())
+            .holds("abc"),
+        case("the file's length is checked before its rights")
+            .file("abc")
+            .map_opened_fails(Rights::READ, write().length(4), beyond_end_of_file("length"))
+            .map_opened_fails(Rights::READ, write().offset(1), invalid("offset")),
+        case("a mapping for reading refuses every write")
+            .file("abc")
+            .map(read())
+            .fails(Op::Write(b"x".to_vec()), READ_ONLY)
+            .fails(Op::Write(b"".to_vec()), READ_ONLY)
+            .fails(Op::WriteByte(1), READ_ONLY)
+            .fails(Op::WriteAt(0, b"x".to_vec()), READ_ONLY)
+            .fails(Op::WriteAt(9, b"x".to_vec()), READ_ONLY)
+            .fails(Op::Set(0, 1), READ_ONLY)
+            .fails(Op::Set(99, 1), READ_ONLY)
+            .fails(Op::WriteSlice(Default::default(), b"xyz".to_vec()), READ_ONLY)
+            .fails(Op::CopyWithin(0, 0, 0), READ_ONLY)
+            .fails(Op::CopyWithin(9, 9, 9), READ_ONLY)
+            .fails(Op::Fill(0, 1, 0), READ_ONLY)
+            .fails(Op::Resize(5), READ_ONLY)
+            .op(Op::Tell, number(0))
+            .holds("abc")
+            .file_is("abc"),
+        case("a copy takes writes and keeps them from the file")
+            .file("abc")
+            .map(copy())
+            .op(Op::Write(b"xy".to_vec()), number(2))
+            .op(Op::Flush(0, None, Default::default()), DONE)
+            .holds("xyc")
+            .op(Op::Close, DONE)
+            .file_is("abc"),
+    ]
+}
+
+fn kinds_of_file() -> Vec<Case> {
+    let directory = || crate::case::Source::File { name: ".", rights: Rights::READ };
+    vec![
+        case("a directory cannot be mapped")
+            .map_source_fails(directory(), read(), UNSUPPORTED)
+            .map_source_fails(directory(), read().length(10), UNSUPPORTED)
+            .map_source_fails(directory(), copy().length(10), UNSUPPORTED),
+        case("the file may be renamed while it is mapped")
+            .file("abc")
+            .map(write())
+            .rename("f", "g")
+            .op(Op::Set(0, b'X'), DONE)
+            .op(Op::Size, number(3))
+            .op(Op::Resize(2), DONE)
+            .op(Op::Close, DONE)
+            .file_named_is("g", "Xb"),
+        case("the file may be deleted while it is mapped")
+            .file("abc")
+            .map(write())
+            .remove("f")
+            .op(Op::Set(0, b'X'), DONE)
+            .op(Op::Size, number(3))
+            .holds("Xbc")
+            .op(Op::Resize(2), DONE)
+            .op(Op::Flush(0, None, Default::default()), DONE)
+            .op(Op::Close, DONE),
+    ]
+}

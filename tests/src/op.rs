@@ -1,0 +1,154 @@
+//! The operations of a mapping, and their outcomes, as data.
+
+use std::cmp::Ordering;
+use std::io::SeekFrom;
+use std::path::Path;
+
+use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Mapping, Result, Rights, Slice};
+
+/// One operation with its arguments.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "named after the operations, which the interface documents")]
+pub enum Op {
+    Len,
+    Size,
+    Tell,
+    IsClosed,
+    Close,
+    Seek(SeekFrom),
+    Read(Option<u64>),
+    ReadByte,
+    ReadLine,
+    Write(Vec<u8>),
+    WriteByte(u8),
+    ReadAt(u64, u64),
+    ReadRanges(Vec<(u64, u64)>),
+    WriteAt(u64, Vec<u8>),
+    Get(i64),
+    Set(i64, u8),
+    ReadSlice(Slice),
+    WriteSlice(Slice, Vec<u8>),
+    Find(Vec<u8>, Option<i64>, Option<i64>),
+    Rfind(Vec<u8>, Option<i64>, Option<i64>),
+    /// Destination, source, count.
+    CopyWithin(u64, u64, u64),
+    /// Offset, length, byte.
+    Fill(u64, u64, u8),
+    Compare(u64, Vec<u8>),
+    Flush(u64, Option<u64>, FlushFlags),
+    Advise(Advice, u64, Option<u64>),
+    Resize(u64),
+    Refresh,
+}
+
+/// What an operation answered.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "named after their types")]
+pub enum Value {
+    Unit,
+    Number(u64),
+    Flag(bool),
+    Bytes(Vec<u8>),
+    Place(Option<u64>),
+    Order(Ordering),
+}
+
+/// A backend under test: something that behaves like a mapping.
+pub trait Subject: Sized {
+    /// Maps an existing file that is opened with exactly `rights`.
+    fn map_file(path: &Path, rights: Rights, options: &MapOptions) -> Result<Self>;
+    /// Maps memory without a file.
+    fn map_anonymous(options: &MapOptions) -> Result<Self>;
+    /// Maps memory with a name.
+    fn map_named(name: &str, options: &MapOptions) -> Result<Self>;
+    /// Performs an operation.
+    fn apply(&mut self, op: &Op) -> Result<Value>;
+    /// Copies `count` bytes at `offset` of `source` to `destination`.
+    fn copy_from(&mut self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<Value>;
+    /// What the offset of a mapping must be a multiple of.
+    fn granularity() -> u64;
+    /// What the start of a flushed or advised range must be a multiple of.
+    fn page_size() -> u64;
+}
+
+impl<S: Backend> Subject for Mapping<S> {
+    fn map_file(path: &Path, rights: Rights, options: &MapOptions) -> Result<Self> {
+        Self::from_file(S::open(path, rights)?, options)
+    }
+
+    fn map_anonymous(options: &MapOptions) -> Result<Self> {
+        Self::anonymous_with(options)
+    }
+
+    fn map_named(name: &str, options: &MapOptions) -> Result<Self> {
+        Self::named(name, options)
+    }
+
+    fn apply(&mut self, op: &Op) -> Result<Value> {
+        let unit = |()| Value::Unit;
+        match op {
+            Op::Len => self.len().map(Value::Number),
+            Op::Size => self.size().map(Value::Number),
+            Op::Tell => self.tell().map(Value::Number),
+            Op::IsClosed => Ok(Value::Flag(self.is_closed())),
+            Op::Close => self.close().map(unit),
+            Op::Seek(to) => self.seek(*to).map(Value::Number),
+            Op::Read(count) => self.read_bytes(*count).map(Value::Bytes),
+            Op::ReadByte => self.read_byte().map(|byte| Value::Number(byte.into())),
+            Op::ReadLine => self.read_line().map(Value::Bytes),
+            Op::Write(bytes) => self.write(bytes).map(|count| Value::Number(count as u64)),
+            Op::WriteByte(byte) => self.write_byte(*byte).map(unit),
+            Op::ReadAt(offset, length) => self.read_vec_at(*offset, *length).map(Value::Bytes),
+            Op::ReadRanges(ranges) => {
+                let ranges: Vec<_> =
+                    ranges.iter().map(|&(offset, length)| offset..offset.saturating_add(length)).collect();
+                self.read_ranges(&ranges).map(Value::Bytes)
+            }
+            Op::WriteAt(offset, bytes) => self.write_at(*offset, bytes).map(unit),
+            Op::Get(index) => self.get(*index).map(|byte| Value::Number(byte.into())),
+            Op::Set(index, value) => self.set(*index, *value).map(unit),
+            Op::ReadSlice(slice) => self.read_slice(*slice).map(Value::Bytes),
+            Op::WriteSlice(slice, bytes) => self.write_slice(*slice, bytes).map(unit),
+            Op::Find(needle, start, end) => self.find(needle, *start, *end).map(Value::Place),
+            Op::Rfind(needle, start, end) => self.rfind(needle, *start, *end).map(Value::Place),
+            Op::CopyWithin(destination, source, count) => {
+                self.copy_within(*source..source.saturating_add(*count), *destination).map(unit)
+            }
+            Op::Fill(offset, length, byte) => self.fill(*offset..offset.saturating_add(*length), *byte).map(unit),
+            Op::Compare(offset, bytes) => self.compare(*offset, bytes).map(Value::Order),
+            Op::Flush(offset, length, flags) => self.flush_range(*offset, *length, *flags).map(unit),
+            Op::Advise(advice, start, length) => self.advise(*advice, *start, *length).map(unit),
+            Op::Resize(length) => self.resize(*length).map(unit),
+            Op::Refresh => self.refresh().map(unit),
+        }
+    }
+
+    fn copy_from(&mut self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<Value> {
+        Self::copy_from(self, destination, source, offset..offset.saturating_add(count)).map(|()| Value::Unit)
+    }
+
+    fn granularity() -> u64 {
+        S::granularity()
+    }
+
+    fn page_size() -> u64 {
+        S::page_size()
+    }
+}
+
+/// What a case expects of an error: its case, and the argument's name where the case has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// The case, as the WIT interface spells it.
+    pub name: &'static str,
+    /// The argument, or empty.
+    pub argument: &'static str,
+}
+
+impl Refusal {
+    /// Whether an error is the expected one.
+    pub fn matches(&self, error: &Error) -> bool {
+        let argument = error.argument().map_or("", |argument| &argument.name);
+        self.name == error.name() && self.argument == argument
+    }
+}
