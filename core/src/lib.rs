@@ -55,13 +55,14 @@ mod options;
 mod search;
 mod slice;
 mod storage;
+mod wit;
 
 pub use advice::Advice;
 pub use backend::Backend;
 pub use error::{Argument, Error, OsError, Result, System};
 pub use flush::FlushFlags;
-pub use mapping::Mapping;
+pub use mapping::{Mapping, Whence, span};
 pub use options::{Access, Extent, FileInfo, FileKind, MapFlags, MapOptions, Rights};
 pub use search::Pieces;
 pub use slice::{Slice, Strided};
-pub use storage::Storage;
+pub use storage::{Storage, zeroed};

@@ -162,10 +162,11 @@ pub trait Storage {
     /// Copies the bytes of a slice out; `buffer` has `slice.count` bytes.
     fn read_strided(&self, slice: Strided, buffer: &mut [u8]) -> Result<()> {
         let distance = slice.step.unsigned_abs();
-        let block = if distance >= FAR { 1 } else { CHUNK as u64 / distance };
-        let mut span = vec![0; to_usize(block * distance)?.min(CHUNK)];
+        // How many bytes of the slice are read at a time, with what lies between them.
+        let block = if distance >= FAR { 1 } else { CHUNK / to_usize(distance)? };
+        let mut span = vec![0; if block == 1 { 1 } else { CHUNK }];
         let mut index = 0;
-        for part in buffer.chunks_mut(to_usize(block)?) {
+        for part in buffer.chunks_mut(block) {
             let (one, other) = (slice.position(index), slice.position(index + part.len() as u64 - 1));
             let (low, high) = (one.min(other), one.max(other));
             let bytes = &mut span[..to_usize(high - low)? + 1];
@@ -223,8 +224,12 @@ fn chunk_len(len: u64) -> usize {
     usize::try_from(len).unwrap_or(CHUNK).min(CHUNK)
 }
 
-/// As many zeros, or `out-of-memory`.
-pub(crate) fn zeroed(len: u64) -> Result<Vec<u8>> {
+/// So many zeros.
+///
+/// # Errors
+///
+/// `out-of-memory`, where a vector of the standard library would end the program.
+pub fn zeroed(len: u64) -> Result<Vec<u8>> {
     let len = to_usize(len)?;
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(len).map_err(|_| Error::OutOfMemory)?;

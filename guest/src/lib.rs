@@ -1,1 +1,49 @@
-//! x
+//! Memory-mapped files for WebAssembly plugins, and for native programs: one API.
+//!
+//! [`Mapping`] is a run of bytes with a cursor over a file, as Python's `mmap.mmap` is. Which one a program gets
+//! depends on what it is compiled for, and its source does not:
+//!
+//! | target | [`Mapping`] is |
+//! |---|---|
+//! | `wasm32-wasip2`, a component | the host's, through the import `wasi-mmap:mmap`; where a host does not know it, the fallback component is composed in, by `wasi-mmap compose` |
+//! | `wasm32-wasip1`, a module; and `wasm32-wasip2` without the feature `import` | [`fallback::Mapping`], over ordinary file I/O |
+//! | any other | the operating system's, from `wasi-mmap-native` |
+//!
+//! ```
+//! use wasi_mmap::{Access, Mapping};
+//!
+//! fn count(path: &str, needle: &[u8]) -> wasi_mmap::Result<usize> {
+//!     let mut mapping = Mapping::open(path, Access::Read)?;
+//!     let mut count = 0;
+//!     while let Some(at) = mapping.find(needle, None, None)? { // from the cursor, as in Python
+//!         count += 1;
+//!         mapping.seek(std::io::SeekFrom::Start(at + 1))?;
+//!     }
+//!     Ok(count)
+//! }
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("text");
+//! # std::fs::write(&path, "mmap, mmap")?;
+//! # assert_eq!(count(path.to_str().unwrap(), b"mmap")?, 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod fallback;
+mod wasi_error;
+
+#[cfg(all(feature = "import", target_os = "wasi", target_env = "p2"))]
+mod imported;
+
+#[cfg(all(feature = "import", target_os = "wasi", target_env = "p2"))]
+pub use imported::{Imported, Mapping, bindings};
+
+#[cfg(all(target_family = "wasm", not(all(feature = "import", target_os = "wasi", target_env = "p2"))))]
+pub use fallback::Mapping;
+
+#[cfg(not(target_family = "wasm"))]
+pub use wasi_mmap_native::{Lend, Mapping};
+
+pub use wasi_error::wasi_error;
+pub use wasi_mmap_core::{
+    Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,
+};

@@ -1,1 +1,63 @@
-//! x
+//! Memory-mapped files for WebAssembly components: the host side of `wasi-mmap:mmap` for [wasmtime].
+//!
+//! A plugin that imports the interface gets real mappings of the files that its WASI descriptors stand for, made by
+//! `wasi-mmap-native`. What a descriptor may not do, its mapping may not do.
+//!
+//! The shape is that of wasmtime's own WASI crates: build an [`MmapCtx`], keep it in the store beside the WASI context,
+//! implement [`MmapView`], and call [`add_to_linker`].
+//!
+//! ```
+//! use wasi_mmap_host::{MmapCtx, MmapCtxView, MmapView};
+//! use wasmtime::component::{Linker, ResourceTable};
+//! use wasmtime::{Config, Engine, Store};
+//! use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+//!
+//! struct State { wasi: WasiCtx, mmap: MmapCtx, table: ResourceTable }
+//!
+//! impl WasiView for State {
+//!     fn ctx(&mut self) -> WasiCtxView<'_> { WasiCtxView { ctx: &mut self.wasi, table: &mut self.table } }
+//! }
+//! impl MmapView for State {
+//!     fn mmap(&mut self) -> MmapCtxView<'_> { MmapCtxView { ctx: &mut self.mmap, table: &mut self.table } }
+//! }
+//!
+//! fn main() -> wasmtime::Result<()> {
+//!     let engine = Engine::new(&Config::new())?;
+//!     let mut linker = Linker::<State>::new(&engine);
+//!     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+//!     wasi_mmap_host::add_to_linker(&mut linker)?;
+//!     let state = State {
+//!         wasi: WasiCtx::builder().build(),
+//!         mmap: MmapCtx::builder().mapped_bytes(1 << 30).build(),
+//!         table: ResourceTable::new(),
+//!     };
+//!     let store = Store::new(&engine, state);
+//!     // … and instantiate the plugin in it.
+//! #   drop(store);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What a plugin can cost
+//!
+//! Every store has [limits](Limits) on mappings, mapped and anonymous bytes, and on what one call may copy or search. A
+//! call that takes long works in pieces: in an async store it yields between them, and an [`Interrupt`] ends it.
+
+#![deny(unsafe_code)]
+
+mod audit;
+mod bindings;
+mod ctx;
+#[cfg(feature = "fallback")]
+pub mod fallback;
+mod limits;
+mod linker;
+mod mapping;
+#[expect(unsafe_code, reason = "lends a mapping's pages to the engine's copy; all unsafe code of the crate is here")]
+mod memory;
+mod work;
+
+pub use audit::{MapEvent, MapSource};
+pub use ctx::{Interrupt, MmapCtx, MmapCtxBuilder, MmapCtxView, MmapView};
+pub use limits::{Limit, Limits, Usage};
+pub use linker::{add_to_linker, add_to_linker_async};

@@ -38,6 +38,24 @@ impl Native {
         if pages.is_writable() { Ok(pages) } else { Err(Error::ReadOnly) }
     }
 
+    /// Maps a file with no more rights than `rights`, whatever its descriptor may do.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mapping::from_file`](crate::Mapping::from_file).
+    pub fn map_file_with(file: File, rights: Rights, options: &MapOptions) -> Result<Self> {
+        let mut info = unix::describe(&file)?;
+        info.rights &= rights;
+        let extent = options.extent_of_file(&info, Self::granularity())?;
+        let pages = Pages::of_file(file, extent.offset, to_usize(extent.len)?, options).map_err(map_error)?;
+        Ok(Self {
+            pages: Arc::new(pages),
+            offset: extent.offset,
+            has_file: true,
+            file_is_writable: info.rights.contains(Rights::WRITE),
+        })
+    }
+
     fn set_file_len(&self, len: u64) -> Result<()> {
         match self.pages.file() {
             Some(file) => Ok(file.set_len(len)?),
@@ -54,15 +72,7 @@ impl Backend for Native {
     }
 
     fn map_file(file: File, options: &MapOptions) -> Result<Self> {
-        let info = unix::describe(&file)?;
-        let extent = options.extent_of_file(&info, Self::granularity())?;
-        let pages = Pages::of_file(file, extent.offset, to_usize(extent.len)?, options).map_err(map_error)?;
-        Ok(Self {
-            pages: Arc::new(pages),
-            offset: extent.offset,
-            has_file: true,
-            file_is_writable: info.rights.contains(Rights::WRITE),
-        })
+        Self::map_file_with(file, Rights::all(), options)
     }
 
     fn map_anonymous(options: &MapOptions) -> Result<Self> {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::io::SeekFrom;
 use std::path::Path;
 
-use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Mapping, Result, Rights, Slice};
+use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Mapping, Result, Rights, Slice, span};
 
 /// One operation with its arguments.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,8 +100,7 @@ impl<S: Backend> Subject for Mapping<S> {
             Op::WriteByte(byte) => self.write_byte(*byte).map(unit),
             Op::ReadAt(offset, length) => self.read_vec_at(*offset, *length).map(Value::Bytes),
             Op::ReadRanges(ranges) => {
-                let ranges: Vec<_> =
-                    ranges.iter().map(|&(offset, length)| offset..offset.saturating_add(length)).collect();
+                let ranges: Vec<_> = ranges.iter().map(|&(offset, length)| span(offset, length)).collect();
                 self.read_ranges(&ranges).map(Value::Bytes)
             }
             Op::WriteAt(offset, bytes) => self.write_at(*offset, bytes).map(unit),
@@ -112,9 +111,9 @@ impl<S: Backend> Subject for Mapping<S> {
             Op::Find(needle, start, end) => self.find(needle, *start, *end).map(Value::Place),
             Op::Rfind(needle, start, end) => self.rfind(needle, *start, *end).map(Value::Place),
             Op::CopyWithin(destination, source, count) => {
-                self.copy_within(*source..source.saturating_add(*count), *destination).map(unit)
+                self.copy_within(span(*source, *count), *destination).map(unit)
             }
-            Op::Fill(offset, length, byte) => self.fill(*offset..offset.saturating_add(*length), *byte).map(unit),
+            Op::Fill(offset, length, byte) => self.fill(span(*offset, *length), *byte).map(unit),
             Op::Compare(offset, bytes) => self.compare(*offset, bytes).map(Value::Order),
             Op::Flush(offset, length, flags) => self.flush_range(*offset, *length, *flags).map(unit),
             Op::Advise(advice, start, length) => self.advise(*advice, *start, *length).map(unit),
@@ -124,7 +123,7 @@ impl<S: Backend> Subject for Mapping<S> {
     }
 
     fn copy_from(&mut self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<Value> {
-        Self::copy_from(self, destination, source, offset..offset.saturating_add(count)).map(|()| Value::Unit)
+        Self::copy_from(self, destination, source, span(offset, count)).map(|()| Value::Unit)
     }
 
     fn granularity() -> u64 {

@@ -6,6 +6,17 @@ use std::ops::Range;
 use crate::storage::to_usize;
 use crate::{Error, Mapping, Result, Storage};
 
+/// What a seek is relative to: POSIX `lseek(2)`, Python `os.SEEK_*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Whence {
+    /// The start of the mapping. `SEEK_SET`, 0.
+    Start,
+    /// The cursor. `SEEK_CUR`, 1.
+    Current,
+    /// The end of the mapping. `SEEK_END`, 2.
+    End,
+}
+
 const AT_THE_END: &str = "the cursor is at the end of the mapping";
 
 /// At the cursor: each operation starts where the last one ended.
@@ -39,6 +50,25 @@ impl<S: Storage> Mapping<S> {
             }
             _ => Err(Error::out_of_range("offset", format!("{target} is not within 0 to {len}"))),
         }
+    }
+
+    /// As [`seek`](Self::seek), for an offset of either sign: POSIX `lseek(2)` with `SEEK_SET`, `SEEK_CUR`, `SEEK_END`.
+    ///
+    /// # Errors
+    ///
+    /// As [`seek`](Self::seek).
+    pub fn seek_to(&mut self, offset: i64, whence: Whence) -> Result<u64> {
+        self.storage()?;
+        self.seek(match whence {
+            Whence::Start => match u64::try_from(offset) {
+                Ok(offset) => SeekFrom::Start(offset),
+                Err(_) => {
+                    return Err(Error::out_of_range("offset", format!("{offset} is before the start of the mapping")));
+                }
+            },
+            Whence::Current => SeekFrom::Current(offset),
+            Whence::End => SeekFrom::End(offset),
+        })
     }
 
     /// The range that a read of up to `count` bytes (`None`: all) covers: empty at the end and past it.

@@ -69,12 +69,21 @@ impl<S: Storage> Mapping<S> {
     /// `closed`; `busy`; `read-only` ([`Access::Read`] and [`Access::Copy`]); `invalid` (`length` 0); `out-of-range`
     /// (`length`); `not-permitted`; `limit-exceeded`; `no-space`; `out-of-memory`; `io`.
     pub fn resize(&mut self, length: u64) -> Result<()> {
-        let access = self.access;
-        let storage = self.storage_mut()?;
+        self.check_resize(length)?;
+        self.storage_mut()?.resize(length)
+    }
+
+    /// Refuses what [`resize`](Self::resize) refuses before it touches anything.
+    ///
+    /// # Errors
+    ///
+    /// `closed`; `busy`; `read-only`; `invalid` (`length`); `out-of-range` (`length`).
+    pub fn check_resize(&self, length: u64) -> Result<()> {
+        let storage = self.storage()?;
         if storage.is_busy() {
             return Err(Error::Busy);
         }
-        if access != Access::Write {
+        if self.access != Access::Write {
             return Err(Error::ReadOnly);
         }
         if length == 0 {
@@ -83,7 +92,7 @@ impl<S: Storage> Mapping<S> {
         if storage.offset().checked_add(length).is_none_or(|end| i64::try_from(end).is_err()) {
             return Err(Error::out_of_range("length", "offset and length together exceed 2^63 - 1"));
         }
-        storage.resize(length)
+        Ok(())
     }
 
     /// Maps the file anew: what `truncated` reported is forgotten, and what others wrote is seen.

@@ -7,6 +7,8 @@ mod io;
 mod positional;
 mod slices;
 
+pub use cursor::Whence;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -117,6 +119,12 @@ impl<S: Storage> Mapping<S> {
         }
         Ok(storage)
     }
+}
+
+/// The range of `length` bytes from `offset` on. Where no 64-bit number is its end, it ends with the last one, which no
+/// mapping reaches: every operation refuses it.
+pub fn span(offset: u64, length: u64) -> Range<u64> {
+    offset..offset.saturating_add(length)
 }
 
 /// The part of `len` bytes that `count` bytes at `offset` are, or `out-of-range` with the name of the culprit.

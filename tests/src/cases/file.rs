@@ -135,7 +135,7 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .file(&data)
             .map(read())
             .fails(advise(Advice::FreeReusable, 0, None), UNSUPPORTED)
-            .fails(advise(Advice::Protect, 0, None), UNSUPPORTED),
+            .fails(advise(Advice::NoSync, 0, None), UNSUPPORTED),
     ]
 }
 

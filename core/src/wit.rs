@@ -1,0 +1,218 @@
+//! The vocabulary of this crate in the terms of generated WIT bindings.
+
+/// Converts between this crate's types and those that a bindings generator made of `wasi-mmap:mmap/types`.
+///
+/// The argument is the path of the generated module; both `wit-bindgen`'s and wasmtime's fit. It expands to `From`
+/// in each direction that is of use: requests from the bindings, and errors both ways.
+///
+/// ```ignore
+/// wasi_mmap_core::wit_conversions!(crate::bindings::wasi_mmap::mmap::types);
+/// ```
+#[macro_export]
+macro_rules! wit_conversions {
+    ($types:path) => {
+        const _: () = {
+            use $types as wit;
+
+            $crate::wit_conversions!(@enum Access { Read, Write, Copy });
+            $crate::wit_conversions!(@enum Whence { Start, Current, End });
+            $crate::wit_conversions!(@enum Advice {
+                Normal, Random, Sequential, WillNeed, DontNeed, Free, Remove, DontFork, DoFork, Mergeable, Unmergeable,
+                HugePage, NoHugePage, DontDump, DoDump, HwPoison, SoftOffline, NoSync, AutoSync, NoCore, Core, Protect,
+                FreeReusable, FreeReuse
+            });
+
+            impl From<$crate::MapFlags> for wit::MapFlags {
+                fn from(flags: $crate::MapFlags) -> Self {
+                    let pairs = [
+                        ($crate::MapFlags::PRIVATE, Self::PRIVATE),
+                        ($crate::MapFlags::POPULATE, Self::POPULATE),
+                        ($crate::MapFlags::NO_RESERVE, Self::NO_RESERVE),
+                        ($crate::MapFlags::STACK, Self::STACK),
+                        ($crate::MapFlags::HUGE_PAGES, Self::HUGE_PAGES),
+                    ];
+                    pairs.into_iter().filter(|pair| flags.contains(pair.0)).fold(Self::empty(), |all, pair| all | pair.1)
+                }
+            }
+
+            impl From<wit::MapFlags> for $crate::MapFlags {
+                fn from(flags: wit::MapFlags) -> Self {
+                    Self::all().iter().filter(|&flag| flags.contains(flag.into())).collect()
+                }
+            }
+
+            impl From<$crate::FlushFlags> for wit::FlushFlags {
+                fn from(flags: $crate::FlushFlags) -> Self {
+                    let pairs = [
+                        ($crate::FlushFlags::ASYNC, Self::ASYNCHRONOUS),
+                        ($crate::FlushFlags::INVALIDATE, Self::INVALIDATE),
+                        ($crate::FlushFlags::SYNC, Self::SYNCHRONOUS),
+                    ];
+                    pairs.into_iter().filter(|pair| flags.contains(pair.0)).fold(Self::empty(), |all, pair| all | pair.1)
+                }
+            }
+
+            impl From<wit::FlushFlags> for $crate::FlushFlags {
+                fn from(flags: wit::FlushFlags) -> Self {
+                    Self::all().iter().filter(|&flag| flags.contains(flag.into())).collect()
+                }
+            }
+
+            impl From<wit::MapOptions> for $crate::MapOptions {
+                fn from(options: wit::MapOptions) -> Self {
+                    Self::new()
+                        .offset(options.offset)
+                        .length(options.length.unwrap_or(0))
+                        .access(options.access.into())
+                        .flags(options.flags.into())
+                }
+            }
+
+            impl From<$crate::MapOptions> for wit::MapOptions {
+                fn from(options: $crate::MapOptions) -> Self {
+                    Self {
+                        offset: options.get_offset(),
+                        length: options.get_length(),
+                        access: options.get_access().into(),
+                        flags: options.get_flags().into(),
+                    }
+                }
+            }
+
+            impl From<wit::Slice> for $crate::Slice {
+                fn from(slice: wit::Slice) -> Self {
+                    Self { start: slice.start, stop: slice.stop, step: slice.step }
+                }
+            }
+
+            impl From<$crate::Slice> for wit::Slice {
+                fn from(slice: $crate::Slice) -> Self {
+                    Self { start: slice.start, stop: slice.stop, step: slice.step }
+                }
+            }
+
+            impl From<::std::cmp::Ordering> for wit::Ordering {
+                fn from(ordering: ::std::cmp::Ordering) -> Self {
+                    match ordering {
+                        ::std::cmp::Ordering::Less => Self::Less,
+                        ::std::cmp::Ordering::Equal => Self::Equal,
+                        ::std::cmp::Ordering::Greater => Self::Greater,
+                    }
+                }
+            }
+
+            impl From<wit::Ordering> for ::std::cmp::Ordering {
+                fn from(ordering: wit::Ordering) -> Self {
+                    match ordering {
+                        wit::Ordering::Less => Self::Less,
+                        wit::Ordering::Equal => Self::Equal,
+                        wit::Ordering::Greater => Self::Greater,
+                    }
+                }
+            }
+
+            impl From<$crate::Argument> for wit::Argument {
+                fn from(argument: $crate::Argument) -> Self {
+                    Self { name: argument.name.into_owned(), reason: argument.reason.into_owned() }
+                }
+            }
+
+            impl From<wit::Argument> for $crate::Argument {
+                fn from(argument: wit::Argument) -> Self {
+                    Self::new(argument.name, argument.reason)
+                }
+            }
+
+            impl From<$crate::OsError> for wit::OsError {
+                fn from(error: $crate::OsError) -> Self {
+                    let system = match error.system {
+                        $crate::System::Linux => wit::System::Linux,
+                        $crate::System::MacOs => wit::System::Macos,
+                        $crate::System::FreeBsd => wit::System::Freebsd,
+                        $crate::System::Windows => wit::System::Windows,
+                        $crate::System::Wasi => wit::System::Wasi,
+                        _ => wit::System::Other,
+                    };
+                    Self { system, code: error.code, message: error.message }
+                }
+            }
+
+            impl From<wit::OsError> for $crate::OsError {
+                fn from(error: wit::OsError) -> Self {
+                    let system = match error.system {
+                        wit::System::Linux => $crate::System::Linux,
+                        wit::System::Macos => $crate::System::MacOs,
+                        wit::System::Freebsd => $crate::System::FreeBsd,
+                        wit::System::Windows => $crate::System::Windows,
+                        wit::System::Wasi => $crate::System::Wasi,
+                        wit::System::Other => $crate::System::Other,
+                    };
+                    Self { system, code: error.code, message: error.message }
+                }
+            }
+
+            impl From<$crate::Error> for wit::Error {
+                fn from(error: $crate::Error) -> Self {
+                    match error {
+                        $crate::Error::Closed => Self::Closed,
+                        $crate::Error::ReadOnly => Self::ReadOnly,
+                        $crate::Error::OutOfRange(argument) => Self::OutOfRange(argument.into()),
+                        $crate::Error::Invalid(argument) => Self::Invalid(argument.into()),
+                        $crate::Error::EmptyFile => Self::EmptyFile,
+                        $crate::Error::BeyondEndOfFile(argument) => Self::BeyondEndOfFile(argument.into()),
+                        $crate::Error::NotPermitted(what) => Self::NotPermitted(what.into_owned()),
+                        $crate::Error::Busy => Self::Busy,
+                        $crate::Error::Truncated => Self::Truncated,
+                        $crate::Error::LimitExceeded(limit) => Self::LimitExceeded(limit.into_owned()),
+                        $crate::Error::Unsupported(what) => Self::Unsupported(what.into_owned()),
+                        $crate::Error::OutOfMemory => Self::OutOfMemory,
+                        $crate::Error::NoSpace => Self::NoSpace,
+                        $crate::Error::Io(error) => Self::Io(error.into()),
+                        // A case that a newer `core` has and this macro has not: its text is what is left.
+                        error => Self::Unsupported(error.to_string()),
+                    }
+                }
+            }
+
+            impl From<wit::Error> for $crate::Error {
+                fn from(error: wit::Error) -> Self {
+                    match error {
+                        wit::Error::Closed => Self::Closed,
+                        wit::Error::ReadOnly => Self::ReadOnly,
+                        wit::Error::OutOfRange(argument) => Self::OutOfRange(argument.into()),
+                        wit::Error::Invalid(argument) => Self::Invalid(argument.into()),
+                        wit::Error::EmptyFile => Self::EmptyFile,
+                        wit::Error::BeyondEndOfFile(argument) => Self::BeyondEndOfFile(argument.into()),
+                        wit::Error::NotPermitted(what) => Self::NotPermitted(what.into()),
+                        wit::Error::Busy => Self::Busy,
+                        wit::Error::Truncated => Self::Truncated,
+                        wit::Error::LimitExceeded(limit) => Self::LimitExceeded(limit.into()),
+                        wit::Error::Unsupported(what) => Self::Unsupported(what.into()),
+                        wit::Error::OutOfMemory => Self::OutOfMemory,
+                        wit::Error::NoSpace => Self::NoSpace,
+                        wit::Error::Io(error) => Self::Io(error.into()),
+                    }
+                }
+            }
+        };
+    };
+    (@enum $name:ident { $($case:ident),* }) => {
+        impl From<wit::$name> for $crate::$name {
+            fn from(value: wit::$name) -> Self {
+                match value {
+                    $(wit::$name::$case => Self::$case,)*
+                }
+            }
+        }
+
+        impl From<$crate::$name> for wit::$name {
+            #[allow(unreachable_patterns, reason = "the type may have more cases in a newer version")]
+            fn from(value: $crate::$name) -> Self {
+                match value {
+                    $($crate::$name::$case => Self::$case,)*
+                    _ => unreachable!("a case that the interface has no name for"),
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,14 @@
+//! What `wit-bindgen` makes of the interface.
+
+#![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+
+wit_bindgen::generate!({
+    path: "../../wit",
+    world: "wasi-mmap:mmap/fallback",
+    generate_all,
+    pub_export_macro: true,
+});
+
+pub(crate) use exports::wasi_mmap::mmap::types;
+
+wasi_mmap_core::wit_conversions!(types);

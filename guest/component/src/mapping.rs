@@ -1,0 +1,186 @@
+//! The interface `mapping`, function by function, on `core`.
+
+use std::cell::RefCell;
+
+use wasi_mmap::fallback::{Cached, PAGE_SIZE};
+use wasi_mmap::{MapOptions, Result};
+use wasi_mmap_core::{Error, span};
+
+use crate::Component;
+use crate::bindings::exports::wasi_mmap::mmap::mapping::{self, Guest, GuestMapping, MappingBorrow};
+use crate::bindings::exports::wasi_mmap::mmap::types as wit;
+use crate::bindings::wasi::filesystem::types::Descriptor;
+use crate::descriptor::{DescriptorFile, cache};
+
+type Storage = Cached<DescriptorFile>;
+type Mapping = wasi_mmap_core::Mapping<Storage>;
+type Answer<T> = std::result::Result<T, wit::Error>;
+
+/// A plugin's mapping. A handle is used by one call at a time, so that the borrows never meet.
+pub(crate) struct Resource(RefCell<Mapping>);
+
+impl Guest for Component {
+    type Mapping = Resource;
+
+    fn page_size() -> u64 {
+        PAGE_SIZE
+    }
+
+    fn granularity() -> u64 {
+        PAGE_SIZE
+    }
+}
+
+impl Resource {
+    fn make(options: MapOptions, storage: Result<Storage>) -> Answer<mapping::Mapping> {
+        let mapping = Mapping::new(storage?, options.get_access());
+        Ok(mapping::Mapping::new(Self(RefCell::new(mapping))))
+    }
+
+    fn with<T>(&self, operate: impl FnOnce(&mut Mapping) -> Result<T>) -> Answer<T> {
+        Ok(operate(&mut self.0.borrow_mut())?)
+    }
+}
+
+impl GuestMapping for Resource {
+    fn from_descriptor(file: Descriptor, options: wit::MapOptions) -> Answer<mapping::Mapping> {
+        let options = options.into();
+        Self::make(options, Storage::of_file(&cache(), DescriptorFile(file), &options))
+    }
+
+    fn anonymous(options: wit::MapOptions) -> Answer<mapping::Mapping> {
+        let options = options.into();
+        Self::make(options, Storage::of_memory(&options))
+    }
+
+    fn named(_name: String, _options: wit::MapOptions) -> Answer<mapping::Mapping> {
+        Err(Error::Unsupported("named mappings".into()).into())
+    }
+
+    fn close(&self) -> Answer<()> {
+        self.with(Mapping::close)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.borrow().is_closed()
+    }
+
+    fn length(&self) -> Answer<u64> {
+        self.with(|mapping| mapping.len())
+    }
+
+    fn size(&self) -> Answer<u64> {
+        self.with(|mapping| mapping.size())
+    }
+
+    fn access(&self) -> Answer<wit::Access> {
+        self.with(|mapping| {
+            mapping.storage()?;
+            Ok(mapping.access().into())
+        })
+    }
+
+    fn tell(&self) -> Answer<u64> {
+        self.with(|mapping| mapping.tell())
+    }
+
+    fn seek(&self, offset: i64, whence: wit::Whence) -> Answer<u64> {
+        self.with(|mapping| mapping.seek_to(offset, whence.into()))
+    }
+
+    fn read(&self, count: Option<u64>) -> Answer<Vec<u8>> {
+        self.with(|mapping| mapping.read_bytes(count))
+    }
+
+    fn read_byte(&self) -> Answer<u8> {
+        self.with(Mapping::read_byte)
+    }
+
+    fn read_line(&self) -> Answer<Vec<u8>> {
+        self.with(Mapping::read_line)
+    }
+
+    fn write(&self, bytes: Vec<u8>) -> Answer<u64> {
+        self.with(|mapping| mapping.write(&bytes).map(|count| count as u64))
+    }
+
+    fn write_byte(&self, byte: u8) -> Answer<()> {
+        self.with(|mapping| mapping.write_byte(byte))
+    }
+
+    fn read_at(&self, offset: u64, length: u64) -> Answer<Vec<u8>> {
+        self.with(|mapping| mapping.read_vec_at(offset, length))
+    }
+
+    fn read_ranges(&self, ranges: Vec<wit::Range>) -> Answer<Vec<u8>> {
+        self.with(|mapping| {
+            let inside: Result<Vec<_>> = ranges.iter().map(|range| mapping.range(range.offset, range.length)).collect();
+            mapping.read_ranges(&inside?)
+        })
+    }
+
+    fn write_at(&self, offset: u64, bytes: Vec<u8>) -> Answer<()> {
+        self.with(|mapping| mapping.write_at(offset, &bytes))
+    }
+
+    fn get(&self, index: i64) -> Answer<u8> {
+        self.with(|mapping| mapping.get(index))
+    }
+
+    fn set(&self, index: i64, value: u8) -> Answer<()> {
+        self.with(|mapping| mapping.set(index, value))
+    }
+
+    fn read_slice(&self, slice: wit::Slice) -> Answer<Vec<u8>> {
+        self.with(|mapping| mapping.read_slice(slice.into()))
+    }
+
+    fn write_slice(&self, slice: wit::Slice, bytes: Vec<u8>) -> Answer<()> {
+        self.with(|mapping| mapping.write_slice(slice.into(), &bytes))
+    }
+
+    fn find(&self, needle: Vec<u8>, start: Option<i64>, end: Option<i64>) -> Answer<Option<u64>> {
+        self.with(|mapping| mapping.find(&needle, start, end))
+    }
+
+    fn rfind(&self, needle: Vec<u8>, start: Option<i64>, end: Option<i64>) -> Answer<Option<u64>> {
+        self.with(|mapping| mapping.rfind(&needle, start, end))
+    }
+
+    fn copy_within(&self, destination: u64, source: u64, count: u64) -> Answer<()> {
+        self.with(|mapping| mapping.copy_within(span(source, count), destination))
+    }
+
+    fn copy_from(&self, destination: u64, source: MappingBorrow<'_>, source_offset: u64, count: u64) -> Answer<()> {
+        let source: &Self = source.get();
+        let range = span(source_offset, count);
+        if std::ptr::eq(self, source) {
+            return self.with(|mapping| mapping.copy_within(range, destination));
+        }
+        self.with(|mapping| mapping.copy_from(destination, &source.0.borrow(), range))
+    }
+
+    fn fill(&self, offset: u64, length: u64, byte: u8) -> Answer<()> {
+        self.with(|mapping| mapping.fill(span(offset, length), byte))
+    }
+
+    fn compare(&self, offset: u64, bytes: Vec<u8>) -> Answer<wit::Ordering> {
+        self.with(|mapping| mapping.compare(offset, &bytes).map(Into::into))
+    }
+
+    fn flush(&self, offset: u64, length: Option<u64>, flags: wit::FlushFlags) -> Answer<()> {
+        self.with(|mapping| mapping.flush_range(offset, length, flags.into()))
+    }
+
+    fn advise(&self, advice: wit::Advice, start: u64, length: Option<u64>) -> Answer<()> {
+        self.with(|mapping| mapping.advise(advice.into(), start, length))
+    }
+
+    fn resize(&self, length: u64) -> Answer<()> {
+        self.with(|mapping| mapping.resize(length))
+    }
+
+    fn refresh(&self) -> Answer<()> {
+        self.with(Mapping::refresh)
+    }
+}

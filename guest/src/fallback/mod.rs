@@ -1,0 +1,51 @@
+//! The fallback: mappings simulated with ordinary file reads and writes, for where there are no real ones.
+//!
+//! A bounded [`Cache`] of pages stands between the mappings and their files, so that a file of any size costs the budget and
+//! not its length. All mappings of one file in one program see each other through the cache. Shared changes are written
+//! back on flush, eviction, resize, close and drop: only the bytes that were changed, never a whole page. Private changes and
+//! memory without a file stay in memory.
+//!
+//! ```
+//! use wasi_mmap::{Access, MapOptions, fallback};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("greeting");
+//! std::fs::write(&path, "hello, world\n")?;
+//! let file = std::fs::OpenOptions::new().read(true).write(true).open(&path)?;
+//! let mut mapping = fallback::Mapping::from_file(file, &MapOptions::new())?;
+//! mapping.write_at(7, b"there")?;
+//! mapping.flush()?;
+//! assert_eq!(std::fs::read(&path)?, b"hello, there\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Differences from a real mapping
+//!
+//! - What others write to the file, the plugin's own ordinary writes among them, is seen after a flush or a refresh, or when
+//!   the page has left the cache by itself.
+//! - What is written to the mapping reaches the file at a flush, an eviction, a resize, a close or a drop.
+//! - Nothing is shared between processes.
+//! - Advice is a hint to the cache; `dont-need` and `will-need` are followed.
+//! - `truncated` is seen when a page is next read from the file.
+
+mod cache;
+mod dirty;
+mod file;
+mod frames;
+mod overlay;
+mod std_file;
+mod storage;
+
+pub use cache::{Cache, CacheOptions, CacheStats};
+pub use file::{File, FileId};
+pub use std_file::StdFile;
+pub use storage::Cached;
+
+/// A mapping over the page cache: see [`wasi_mmap_core::Mapping`] for its operations.
+pub type Mapping = wasi_mmap_core::Mapping<Cached<StdFile>>;
+
+/// What the fallback gives for the size of a page, and for the granularity of offsets, in bytes: those of most systems.
+pub const PAGE_SIZE: u64 = 4096;
+
+/// The same, for indices.
+const PAGE_LEN: usize = 4096;

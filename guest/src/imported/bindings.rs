@@ -1,0 +1,18 @@
+//! The interface itself, as `wit-bindgen` makes it: for what [`Mapping`](crate::Mapping) does not offer.
+
+#![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
+
+wit_bindgen::generate!({
+    path: "../wit",
+    inline: "
+        package wasi-mmap:guest;
+
+        world guest {
+            include wasi-mmap:mmap/plugin@0.1.0;
+            import wasi:filesystem/preopens@0.2.12;
+        }
+    ",
+    generate_all,
+});
+
+wasi_mmap_core::wit_conversions!(wasi_mmap::mmap::types);

@@ -1,0 +1,10 @@
+//! The mapping that the host gives, through the WIT interface.
+
+pub mod bindings;
+mod path;
+mod storage;
+
+pub use storage::Imported;
+
+/// A mapping of the host: see [`wasi_mmap_core::Mapping`] for its operations.
+pub type Mapping = wasi_mmap_core::Mapping<Imported>;

@@ -1,0 +1,68 @@
+//! From a path to a descriptor: the preopened directory that a path lies in, as wasi-libc finds it.
+//!
+//! Only the choice of the directory happens here. Whether the rest of the path may be opened is for WASI to decide.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use wasi_mmap_core::{Error, OsError, Result, Rights, System};
+
+use super::bindings::wasi::filesystem::preopens::get_directories;
+use super::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags, PathFlags};
+use crate::wasi_error;
+
+/// The preopened directories, with the names that they have in the plugin. Asked for once: each answer is a new set of handles.
+static DIRECTORIES: OnceLock<Vec<(Descriptor, String)>> = OnceLock::new();
+
+/// Opens an existing file through the preopened directory that it lies in.
+pub(super) fn open(path: &Path, rights: Rights) -> Result<Descriptor> {
+    let Some(text) = path.to_str() else {
+        return Err(Error::invalid("path", format!("{} is not UTF-8", path.display())));
+    };
+    let absolute = match std::env::current_dir() {
+        Ok(directory) if path.is_relative() => directory.join(path),
+        _ => path.to_owned(),
+    };
+    let absolute = absolute.to_str().unwrap_or(text);
+    let directories = DIRECTORIES.get_or_init(get_directories);
+    let candidates = directories.iter().filter_map(|(directory, name)| Some((directory, relative_to(name, absolute)?)));
+    // The directory that leaves least of the path is the closest one.
+    let Some((directory, rest)) = candidates.min_by_key(|(_, rest)| rest.len()) else {
+        return Err(Error::Io(OsError {
+            system: System::Wasi,
+            code: NO_ENTRY,
+            message: format!("no preopened directory holds {text}"),
+        }));
+    };
+    let mut flags = DescriptorFlags::empty();
+    flags.set(DescriptorFlags::READ, rights.contains(Rights::READ));
+    flags.set(DescriptorFlags::WRITE, rights.contains(Rights::WRITE));
+    let rest = if rest.is_empty() { "." } else { rest };
+    directory
+        .open_at(PathFlags::SYMLINK_FOLLOW, rest, OpenFlags::empty(), flags)
+        .map_err(|code| wasi_error(code.name()))
+}
+
+/// `ENOENT`, as WASI numbers it.
+const NO_ENTRY: i32 = 44;
+
+/// What is left of `path` within the directory `name`, if it lies there.
+fn relative_to<'a>(name: &str, path: &'a str) -> Option<&'a str> {
+    let (name, path) = (strip_here(name), strip_here(path));
+    if name.is_empty() {
+        return Some(path);
+    }
+    let rest = path.strip_prefix(name.trim_end_matches('/'))?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/').map(strip_here) }
+}
+
+/// A path without what means "here" at its start: all paths are relative to one root.
+fn strip_here(mut path: &str) -> &str {
+    loop {
+        path = match path.strip_prefix('/').or_else(|| path.strip_prefix("./")) {
+            Some(rest) => rest,
+            None if path == "." => "",
+            None => return path,
+        }
+    }
+}

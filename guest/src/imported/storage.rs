@@ -1,0 +1,190 @@
+//! The host's mapping as a storage of `core`: each operation that the host can do in one call is one call.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Result, Rights, Slice, Storage, Strided};
+
+use super::bindings::wasi::filesystem::types::Descriptor;
+use super::bindings::wasi_mmap::mmap::mapping::{self, Mapping as Handle};
+use super::bindings::wasi_mmap::mmap::types::Range as WitRange;
+use super::path;
+
+/// How much is sent to the host in one call: a store limits what it takes at once, and traps on more.
+const MOST_SENT: usize = 1024 * 1024;
+
+/// A mapping of the host.
+#[derive(Debug)]
+pub struct Imported {
+    handle: Handle,
+    /// Only a resize through this handle changes it.
+    len: u64,
+    offset: u64,
+}
+
+impl Imported {
+    fn new(handle: Handle, options: &MapOptions) -> Result<Self> {
+        let len = handle.length()?;
+        Ok(Self { handle, len, offset: options.get_offset() })
+    }
+
+    /// A range that `core` has checked, as bounds of a search.
+    fn bounds(range: &Range<u64>) -> (Option<i64>, Option<i64>) {
+        (i64::try_from(range.start).ok(), i64::try_from(range.end).ok())
+    }
+
+    fn to_slice(slice: Strided) -> Slice {
+        let stop = i128::from(slice.first) + i128::from(slice.step) * i128::from(slice.count);
+        // Going backwards to the first byte, the end lies before it, which is said by leaving it out.
+        Slice {
+            start: i64::try_from(slice.first).ok(),
+            stop: i64::try_from(stop).ok().filter(|&stop| stop >= 0),
+            step: slice.step,
+        }
+    }
+}
+
+impl Backend for Imported {
+    type File = Descriptor;
+
+    fn open(path: &Path, rights: Rights) -> Result<Descriptor> {
+        path::open(path, rights)
+    }
+
+    fn map_file(file: Descriptor, options: &MapOptions) -> Result<Self> {
+        Self::new(Handle::from_descriptor(file, (*options).into())?, options)
+    }
+
+    fn map_anonymous(options: &MapOptions) -> Result<Self> {
+        Self::new(Handle::anonymous((*options).into())?, options)
+    }
+
+    fn map_named(name: &str, options: &MapOptions) -> Result<Self> {
+        Self::new(Handle::named(name, (*options).into())?, options)
+    }
+
+    fn granularity() -> u64 {
+        static GRANULARITY: OnceLock<u64> = OnceLock::new();
+        *GRANULARITY.get_or_init(mapping::granularity)
+    }
+}
+
+impl Storage for Imported {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn file_len(&self) -> Result<u64> {
+        Ok(self.handle.size()?)
+    }
+
+    fn page_size() -> u64 {
+        static PAGE_SIZE: OnceLock<u64> = OnceLock::new();
+        *PAGE_SIZE.get_or_init(mapping::page_size)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let bytes = self.handle.read_at(offset, buffer.len() as u64)?;
+        buffer.copy_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let mut at = offset;
+        for part in bytes.chunks(MOST_SENT) {
+            self.handle.write_at(at, part)?;
+            at += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, range: Range<u64>, flags: FlushFlags) -> Result<()> {
+        Ok(self.handle.flush(range.start, Some(range.end - range.start), flags.into())?)
+    }
+
+    fn advise(&mut self, advice: Advice, range: Range<u64>) -> Result<()> {
+        Ok(self.handle.advise(advice.into(), range.start, Some(range.end - range.start))?)
+    }
+
+    fn resize(&mut self, len: u64) -> Result<()> {
+        self.handle.resize(len)?;
+        self.len = len;
+        Ok(())
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        Ok(self.handle.refresh()?)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        Ok(self.handle.close()?)
+    }
+
+    fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        // The host cannot see how much memory is left here, and its answer would trap if it did not fit.
+        if usize::try_from(range.end - range.start).is_err() {
+            return Err(Error::OutOfMemory);
+        }
+        Ok(self.handle.read_at(range.start, range.end - range.start)?)
+    }
+
+    fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<u8>> {
+        let ranges: Vec<_> =
+            ranges.iter().map(|range| WitRange { offset: range.start, length: range.end - range.start }).collect();
+        Ok(self.handle.read_ranges(&ranges)?)
+    }
+
+    fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
+        let (start, end) = Self::bounds(&range);
+        Ok(self.handle.find(needle, start, end)?)
+    }
+
+    fn rfind(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
+        let (start, end) = Self::bounds(&range);
+        Ok(self.handle.rfind(needle, start, end)?)
+    }
+
+    fn compare(&self, offset: u64, bytes: &[u8]) -> Result<Ordering> {
+        let mut at = offset;
+        for part in bytes.chunks(MOST_SENT) {
+            match self.handle.compare(at, part)?.into() {
+                Ordering::Equal => at += part.len() as u64,
+                unequal => return Ok(unequal),
+            }
+        }
+        Ok(Ordering::Equal)
+    }
+
+    fn fill(&mut self, range: Range<u64>, byte: u8) -> Result<()> {
+        Ok(self.handle.fill(range.start, range.end - range.start, byte)?)
+    }
+
+    fn copy_within(&mut self, source: Range<u64>, destination: u64) -> Result<()> {
+        Ok(self.handle.copy_within(destination, source.start, source.end - source.start)?)
+    }
+
+    fn copy_from(&mut self, destination: u64, source: &Self, range: Range<u64>) -> Result<()> {
+        Ok(self.handle.copy_from(destination, &source.handle, range.start, range.end - range.start)?)
+    }
+
+    fn read_strided(&self, slice: Strided, buffer: &mut [u8]) -> Result<()> {
+        buffer.copy_from_slice(&self.handle.read_slice(Self::to_slice(slice).into())?);
+        Ok(())
+    }
+
+    fn write_strided(&mut self, slice: Strided, bytes: &[u8]) -> Result<()> {
+        let mut index = 0;
+        for part in bytes.chunks(MOST_SENT) {
+            let rest = Strided { first: slice.position(index), count: part.len() as u64, ..slice };
+            self.handle.write_slice(Self::to_slice(rest).into(), part)?;
+            index += part.len() as u64;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! The fallback component, and how it is plugged into a plugin.
+
+use wac_graph::types::Package;
+use wac_graph::{CompositionGraph, EncodeOptions, PlugError, plug};
+
+/// The fallback: a component that exports `wasi-mmap:mmap` and imports `wasi:filesystem`, nothing more.
+pub const COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fallback.wasm"));
+
+/// Why a plugin could not be composed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ComposeError {
+    /// It is no component, or not a valid one.
+    #[error("the plugin is not a valid component: {0}")]
+    NotAComponent(String),
+    /// It imports nothing of `wasi-mmap:mmap`, or another version of it.
+    #[error("the plugin imports nothing that the fallback exports: it runs as it is, or was made for another version")]
+    NothingToPlug,
+    /// The composition failed.
+    #[error("the plugin and the fallback do not fit together: {0}")]
+    Graph(String),
+}
+
+/// Plugs the fallback into a plugin: the result imports nothing of `wasi-mmap:mmap`, and otherwise what the plugin imports.
+///
+/// # Errors
+///
+/// See [`ComposeError`].
+pub fn compose(plugin: &[u8]) -> Result<Vec<u8>, ComposeError> {
+    let mut graph = CompositionGraph::new();
+    let socket = Package::from_bytes("plugin", None, plugin, graph.types_mut())
+        .map_err(|error| ComposeError::NotAComponent(format!("{error:#}")))?;
+    let fallback = Package::from_bytes("wasi-mmap:fallback", None, COMPONENT, graph.types_mut())
+        .map_err(|error| ComposeError::Graph(format!("{error:#}")))?;
+    let error = |error: &dyn std::fmt::Display| ComposeError::Graph(error.to_string());
+    let socket = graph.register_package(socket).map_err(|e| error(&e))?;
+    let fallback = graph.register_package(fallback).map_err(|e| error(&e))?;
+    plug(&mut graph, vec![fallback], socket).map_err(|problem| match problem {
+        PlugError::NoPlugHappened => ComposeError::NothingToPlug,
+        PlugError::GraphError { source } => ComposeError::Graph(format!("{source:#}")),
+    })?;
+    graph.encode(EncodeOptions::default()).map_err(|e| error(&e))
+}

@@ -1,0 +1,402 @@
+//! The interface's functions, as wasmtime links them.
+//!
+//! They are registered by hand: a list that comes in is borrowed where it lies in the plugin's memory ([`WasmList`]),
+//! and one that goes out is copied there straight from the mapping ([`Bytes`]).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wasi_mmap_core::{Backend, Error, MapOptions, Result, Slice, Storage, span};
+use wasi_mmap_native::{Mapping, Native};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList};
+use wasmtime_wasi::filesystem::Descriptor;
+
+use crate::bindings::types as wit;
+use crate::ctx::MmapView;
+use crate::limits::Limit;
+use crate::mapping::{HostMapping, HostWindow};
+use crate::memory;
+use crate::work::Search;
+
+/// What a function of the interface answers.
+type Answer<T> = wasmtime::Result<(std::result::Result<T, wit::Error>,)>;
+
+/// A plugin's handle: in the table stands a shared pointer, so that an operation need not keep the table borrowed.
+type Handle = Resource<HostMapping>;
+
+const MAPPING: &str = "wasi-mmap:mmap/mapping@0.1.0";
+const WINDOW: &str = "wasi-mmap:mmap/window@0.1.0";
+
+/// Adds `wasi-mmap:mmap` to a linker, for stores that are used without async.
+///
+/// # Errors
+///
+/// If the linker has a definition of the interface already.
+pub fn add_to_linker<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    add_window(linker)?;
+    let instance = &mut add_mapping(linker)?;
+    for (name, backward) in SEARCHES {
+        instance.func_wrap(name, move |mut store: StoreContextMut<'_, T>, arguments: SearchArguments| {
+            match start_search(&mut store, arguments, backward)? {
+                Begun::Answer(answer) => Ok((answer,)),
+                Begun::Search(search) => answer(search.run()?),
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Adds `wasi-mmap:mmap` to a linker, for async stores: long calls yield to the executor.
+///
+/// # Errors
+///
+/// If the linker has a definition of the interface already.
+pub fn add_to_linker_async<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    add_window(linker)?;
+    let instance = &mut add_mapping(linker)?;
+    for (name, backward) in SEARCHES {
+        instance.func_wrap_async(name, move |mut store: StoreContextMut<'_, T>, arguments: SearchArguments| {
+            Box::new(async move {
+                match start_search(&mut store, arguments, backward)? {
+                    Begun::Answer(answer) => Ok((answer,)),
+                    Begun::Search(search) => answer(search.run_async().await?),
+                }
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// The functions that take long, and whether they search from the end.
+const SEARCHES: [(&str, bool); 2] = [("[method]mapping.find", false), ("[method]mapping.rfind", true)];
+
+type SearchArguments = (Handle, WasmList<u8>, Option<i64>, Option<i64>);
+
+enum Begun {
+    Answer(std::result::Result<Option<u64>, wit::Error>),
+    Search(Search),
+}
+
+/// Checks a search as `core` does, and begins it where something is to be searched.
+fn start_search<T: MmapView>(
+    store: &mut StoreContextMut<'_, T>,
+    (handle, needle, start, end): SearchArguments,
+    backward: bool,
+) -> wasmtime::Result<Begun> {
+    let mapping = get(store, &handle)?;
+    let needle = needle.as_le_slice(&*store).to_vec();
+    let ctx = store.data_mut().mmap().ctx;
+    let range = mapping.lock().search_range(&needle, start, end);
+    Ok(match range {
+        Err(error) => Begun::Answer(Err(error.into())),
+        Ok(None) => Begun::Answer(Ok(None)),
+        Ok(Some(range)) if needle.is_empty() => Begun::Answer(Ok(Some(if backward { range.end } else { range.start }))),
+        Ok(Some(range)) => match ctx.limits.check(Limit::WorkPerCall, range.end - range.start) {
+            Err(error) => Begun::Answer(Err(error.into())),
+            Ok(()) => Begun::Search(Search::new(mapping, needle, range, backward, ctx.interrupt.clone())),
+        },
+    })
+}
+
+/// The mapping behind a handle. A handle that the plugin does not have has trapped before.
+fn get<T: MmapView>(store: &mut StoreContextMut<'_, T>, handle: &Handle) -> wasmtime::Result<Arc<HostMapping>> {
+    Ok(Arc::clone(store.data_mut().mmap().table.get(&shared(handle))?))
+}
+
+/// The handle as the table knows it.
+fn shared(handle: &Handle) -> Resource<Arc<HostMapping>> {
+    Resource::new_borrow(handle.rep())
+}
+
+fn answer<T>(outcome: Result<T>) -> Answer<T> {
+    Ok((outcome.map_err(wit::Error::from),))
+}
+
+/// Performs an operation on the mapping behind a handle.
+fn with<T: MmapView, R>(
+    mut store: StoreContextMut<'_, T>,
+    handle: &Handle,
+    operate: impl FnOnce(&mut Mapping) -> Result<R>,
+) -> Answer<R> {
+    let mapping = get(&mut store, handle)?;
+    let outcome = operate(&mut mapping.lock());
+    answer(outcome)
+}
+
+/// Performs an operation that takes bytes, which stay where they are in the plugin's memory.
+fn with_bytes<T: MmapView, R>(
+    mut store: StoreContextMut<'_, T>,
+    handle: &Handle,
+    bytes: &WasmList<u8>,
+    operate: impl FnOnce(&mut Mapping, &[u8]) -> Result<R>,
+) -> Answer<R> {
+    let mapping = get(&mut store, handle)?;
+    let bytes = bytes.as_le_slice(&store);
+    let outcome = operate(&mut mapping.lock(), bytes);
+    answer(outcome)
+}
+
+/// Performs an operation whose length is limited.
+fn with_work<T: MmapView, R>(
+    mut store: StoreContextMut<'_, T>,
+    handle: &Handle,
+    work: u64,
+    operate: impl FnOnce(&mut Mapping) -> Result<R>,
+) -> Answer<R> {
+    let mapping = get(&mut store, handle)?;
+    let limits = store.data_mut().mmap().ctx.limits;
+    let mut mapping = mapping.lock();
+    // The mapping's own checks come first: what it refuses is no work.
+    let is_inside = mapping.len().is_ok_and(|len| work <= len);
+    if is_inside && let Err(error) = limits.check(Limit::WorkPerCall, work) {
+        return answer(Err(error));
+    }
+    answer(operate(&mut mapping))
+}
+
+/// Reads a range that `plan` works out, straight into the plugin's memory; then `done` moves the cursor, if it is to move.
+fn read<T: MmapView>(
+    mut store: StoreContextMut<'_, T>,
+    handle: &Handle,
+    plan: impl FnOnce(&Mapping) -> Result<Range<u64>>,
+    done: impl FnOnce(&mut Mapping, &Range<u64>),
+) -> Answer<Bytes> {
+    let mapping = get(&mut store, handle)?;
+    let limits = store.data_mut().mmap().ctx.limits;
+    let mut mapping = mapping.lock();
+    let bytes = plan(&mapping).and_then(|range| {
+        limits.check(Limit::BytesPerCall, range.end - range.start)?;
+        let bytes = memory::bytes(mapping.storage()?, range.clone())?;
+        done(&mut mapping, &range);
+        Ok(bytes)
+    });
+    answer(bytes)
+}
+
+fn keep_cursor(_: &mut Mapping, _: &Range<u64>) {}
+
+fn read_slice<T: MmapView>(mut store: StoreContextMut<'_, T>, handle: &Handle, slice: Slice) -> Answer<Bytes> {
+    let mapping = get(&mut store, handle)?;
+    let limits = store.data_mut().mmap().ctx.limits;
+    let mapping = mapping.lock();
+    let bytes = mapping.len().and_then(|len| slice.resolve(len)).and_then(|strided| {
+        limits.check(Limit::BytesPerCall, strided.count)?;
+        match strided.contiguous() {
+            Some(range) => memory::bytes(mapping.storage()?, range),
+            None => Ok(mapping.read_slice(slice)?.into()),
+        }
+    });
+    answer(bytes)
+}
+
+fn read_ranges<T: MmapView>(
+    mut store: StoreContextMut<'_, T>,
+    handle: &Handle,
+    ranges: &[wit::Range],
+) -> Answer<Bytes> {
+    let mapping = get(&mut store, handle)?;
+    let limits = store.data_mut().mmap().ctx.limits;
+    let mapping = mapping.lock();
+    let inside: Result<Vec<_>> = ranges.iter().map(|range| mapping.range(range.offset, range.length)).collect();
+    let bytes = inside.and_then(|ranges| {
+        mapping.storage()?;
+        let total = ranges.iter().fold(0u64, |sum, range| sum.saturating_add(range.end - range.start));
+        limits.check(Limit::BytesPerCall, total)?;
+        Ok(mapping.read_ranges(&ranges)?.into())
+    });
+    answer(bytes)
+}
+
+/// Copies from one mapping to another; both handles may be the same mapping.
+fn copy_from<T: MmapView>(
+    mut store: StoreContextMut<'_, T>,
+    (handle, destination, source, offset, count): (Handle, u64, Handle, u64, u64),
+) -> Answer<()> {
+    let (mapping, source) = (get(&mut store, &handle)?, get(&mut store, &source)?);
+    let limits = store.data_mut().mmap().ctx.limits;
+    let range = span(offset, count);
+    let work = |mapping: &Mapping| mapping.len().map_or(0, |len| len.min(count));
+    if Arc::ptr_eq(&mapping, &source) {
+        let mut mapping = mapping.lock();
+        let allowed = limits.check(Limit::WorkPerCall, work(&mapping));
+        return answer(allowed.and_then(|()| mapping.copy_within(range, destination)));
+    }
+    // One store's calls come one after the other, so that the two locks cannot be taken in the other order meanwhile.
+    let (mut mapping, source) = (mapping.lock(), source.lock());
+    let allowed = limits.check(Limit::WorkPerCall, work(&mapping));
+    answer(allowed.and_then(|()| mapping.copy_from(destination, &source, range)))
+}
+
+fn make<T: MmapView>(
+    mut store: StoreContextMut<'_, T>,
+    options: wit::MapOptions,
+    map: impl FnOnce(crate::MmapCtxView<'_>, MapOptions) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>>,
+) -> Answer<Handle> {
+    let made = map(store.data_mut().mmap(), options.into())?;
+    answer(made.map(|mapping| Resource::new_own(mapping.rep())))
+}
+
+/// Adds every function of the interface `mapping` but the searches, which differ between sync and async stores.
+fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<LinkerInstance<'_, T>> {
+    let mut instance = linker.instance(MAPPING)?;
+    type Cx<'a, T> = StoreContextMut<'a, T>;
+
+    instance.resource("mapping", ResourceType::host::<HostMapping>(), |mut store, rep| {
+        let handle = Resource::<Arc<HostMapping>>::new_own(rep);
+        store.data_mut().mmap().table.delete(handle)?;
+        Ok(())
+    })?;
+    instance.func_wrap("page-size", |_: Cx<'_, T>, ()| Ok((Native::page_size(),)))?;
+    instance.func_wrap("granularity", |_: Cx<'_, T>, ()| Ok((Native::granularity(),)))?;
+
+    instance.func_wrap(
+        "[static]mapping.from-descriptor",
+        |store: Cx<'_, T>, (file, options): (Resource<Descriptor>, wit::MapOptions)| {
+            make(store, options, |mut view, options| view.map_file(file, options))
+        },
+    )?;
+    instance.func_wrap("[static]mapping.anonymous", |store: Cx<'_, T>, (options,): (wit::MapOptions,)| {
+        make(store, options, |mut view, options| view.map_anonymous(options))
+    })?;
+    instance.func_wrap("[static]mapping.named", |store: Cx<'_, T>, (name, options): (String, wit::MapOptions)| {
+        make(store, options, |mut view, options| view.map_named(&name, options))
+    })?;
+    instance.func_wrap("[method]mapping.close", |mut store: Cx<'_, T>, (handle,): (Handle,)| {
+        answer(get(&mut store, &handle)?.close())
+    })?;
+    instance.func_wrap("[method]mapping.is-closed", |mut store: Cx<'_, T>, (handle,): (Handle,)| {
+        Ok((get(&mut store, &handle)?.lock().is_closed(),))
+    })?;
+
+    instance.func_wrap("[method]mapping.length", |store: Cx<'_, T>, (handle,): (Handle,)| {
+        with(store, &handle, |mapping| mapping.len())
+    })?;
+    instance.func_wrap("[method]mapping.size", |store: Cx<'_, T>, (handle,): (Handle,)| {
+        with(store, &handle, |mapping| mapping.size())
+    })?;
+    instance.func_wrap("[method]mapping.access", |store: Cx<'_, T>, (handle,): (Handle,)| {
+        with(store, &handle, |mapping| mapping.storage().map(|_| ()).map(|()| wit::Access::from(mapping.access())))
+    })?;
+
+    instance.func_wrap("[method]mapping.tell", |store: Cx<'_, T>, (handle,): (Handle,)| {
+        with(store, &handle, |mapping| mapping.tell())
+    })?;
+    instance.func_wrap(
+        "[method]mapping.seek",
+        |store: Cx<'_, T>, (handle, offset, whence): (Handle, i64, wit::Whence)| {
+            with(store, &handle, |mapping| mapping.seek_to(offset, whence.into()))
+        },
+    )?;
+    instance.func_wrap("[method]mapping.read", |store: Cx<'_, T>, (handle, count): (Handle, Option<u64>)| {
+        read(store, &handle, |mapping| mapping.next_range(count), Mapping::advance)
+    })?;
+    instance.func_wrap("[method]mapping.read-byte", |store: Cx<'_, T>, (handle,): (Handle,)| {
+        with(store, &handle, |mapping| mapping.read_byte())
+    })?;
+    instance.func_wrap("[method]mapping.read-line", |store: Cx<'_, T>, (handle,): (Handle,)| {
+        read(store, &handle, |mapping| mapping.next_line(), Mapping::advance)
+    })?;
+    instance.func_wrap("[method]mapping.write", |store: Cx<'_, T>, (handle, bytes): (Handle, WasmList<u8>)| {
+        with_bytes(store, &handle, &bytes, |mapping, bytes| mapping.write(bytes).map(|count| count as u64))
+    })?;
+    instance.func_wrap("[method]mapping.write-byte", |store: Cx<'_, T>, (handle, byte): (Handle, u8)| {
+        with(store, &handle, |mapping| mapping.write_byte(byte))
+    })?;
+
+    instance.func_wrap(
+        "[method]mapping.read-at",
+        |store: Cx<'_, T>, (handle, offset, length): (Handle, u64, u64)| {
+            read(store, &handle, |mapping| mapping.range(offset, length), keep_cursor)
+        },
+    )?;
+    instance
+        .func_wrap("[method]mapping.read-ranges", |store: Cx<'_, T>, (handle, ranges): (Handle, Vec<wit::Range>)| {
+            read_ranges(store, &handle, &ranges)
+        })?;
+    instance.func_wrap(
+        "[method]mapping.write-at",
+        |store: Cx<'_, T>, (handle, offset, bytes): (Handle, u64, WasmList<u8>)| {
+            with_bytes(store, &handle, &bytes, |mapping, bytes| mapping.write_at(offset, bytes))
+        },
+    )?;
+    instance.func_wrap("[method]mapping.get", |store: Cx<'_, T>, (handle, index): (Handle, i64)| {
+        with(store, &handle, |mapping| mapping.get(index))
+    })?;
+    instance.func_wrap("[method]mapping.set", |store: Cx<'_, T>, (handle, index, value): (Handle, i64, u8)| {
+        with(store, &handle, |mapping| mapping.set(index, value))
+    })?;
+    instance.func_wrap("[method]mapping.read-slice", |store: Cx<'_, T>, (handle, slice): (Handle, wit::Slice)| {
+        read_slice(store, &handle, slice.into())
+    })?;
+    instance.func_wrap(
+        "[method]mapping.write-slice",
+        |store: Cx<'_, T>, (handle, slice, bytes): (Handle, wit::Slice, WasmList<u8>)| {
+            with_bytes(store, &handle, &bytes, |mapping, bytes| mapping.write_slice(slice.into(), bytes))
+        },
+    )?;
+
+    instance.func_wrap(
+        "[method]mapping.copy-within",
+        |store: Cx<'_, T>, (handle, destination, source, count): (Handle, u64, u64, u64)| {
+            with_work(store, &handle, count, |mapping| mapping.copy_within(span(source, count), destination))
+        },
+    )?;
+    instance.func_wrap("[method]mapping.copy-from", copy_from::<T>)?;
+    instance.func_wrap(
+        "[method]mapping.fill",
+        |store: Cx<'_, T>, (handle, offset, length, byte): (Handle, u64, u64, u8)| {
+            with_work(store, &handle, length, |mapping| mapping.fill(span(offset, length), byte))
+        },
+    )?;
+    instance.func_wrap(
+        "[method]mapping.compare",
+        |store: Cx<'_, T>, (handle, offset, bytes): (Handle, u64, WasmList<u8>)| {
+            with_bytes(store, &handle, &bytes, |mapping, bytes| mapping.compare(offset, bytes).map(wit::Ordering::from))
+        },
+    )?;
+
+    instance.func_wrap(
+        "[method]mapping.flush",
+        |store: Cx<'_, T>, (handle, offset, length, flags): (Handle, u64, Option<u64>, wit::FlushFlags)| {
+            with(store, &handle, |mapping| mapping.flush_range(offset, length, flags.into()))
+        },
+    )?;
+    instance.func_wrap(
+        "[method]mapping.advise",
+        |mut store: Cx<'_, T>, (handle, advice, start, length): (Handle, wit::Advice, u64, Option<u64>)| {
+            answer(get(&mut store, &handle)?.advise(advice.into(), start, length))
+        },
+    )?;
+    instance.func_wrap("[method]mapping.resize", |mut store: Cx<'_, T>, (handle, length): (Handle, u64)| {
+        let mapping = get(&mut store, &handle)?;
+        answer(mapping.resize(store.data_mut().mmap().ctx, length))
+    })?;
+    instance.func_wrap("[method]mapping.refresh", |store: Cx<'_, T>, (handle,): (Handle,)| {
+        with(store, &handle, |mapping| mapping.refresh())
+    })?;
+    Ok(instance)
+}
+
+const NO_WINDOWS: Error = Error::Unsupported(std::borrow::Cow::Borrowed("windows"));
+
+/// Adds the interface `window`, which says that there are no windows.
+fn add_window<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    let mut instance = linker.instance(WINDOW)?;
+    type Cx<'a, T> = StoreContextMut<'a, T>;
+    type Window = Resource<HostWindow>;
+
+    instance.resource("window", ResourceType::host::<HostWindow>(), |_, _| Ok(()))?;
+    instance.func_wrap("granularity", |_: Cx<'_, T>, ()| answer::<u64>(Err(NO_WINDOWS)))?;
+    instance
+        .func_wrap("[static]window.attach", |_: Cx<'_, T>, _: (Handle, WasmList<u8>, u64, u64, wit::WindowMode)| {
+            answer::<Window>(Err(NO_WINDOWS))
+        })?;
+    instance.func_wrap("[method]window.detach", |_: Cx<'_, T>, _: (Window,)| answer::<()>(Err(NO_WINDOWS)))?;
+    instance.func_wrap("[method]window.flush", |_: Cx<'_, T>, _: (Window, u64, Option<u64>)| {
+        answer::<()>(Err(NO_WINDOWS))
+    })?;
+    instance.func_wrap("[method]window.check", |_: Cx<'_, T>, _: (Window,)| answer::<()>(Err(NO_WINDOWS)))?;
+    Ok(())
+}

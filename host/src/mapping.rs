@@ -1,0 +1,150 @@
+//! The resource behind a plugin's handle: a native mapping, and what it takes of the store's limits.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wasi_mmap_core::{Advice, Backend, Error, MapOptions, Result, Rights};
+use wasi_mmap_native::{Mapping, Native};
+use wasmtime::component::Resource;
+use wasmtime_wasi::filesystem::{Descriptor, File, OpenMode};
+
+use crate::audit::{MapEvent, MapSource};
+use crate::ctx::{MmapCtx, MmapCtxView};
+use crate::limits::{Limit, Taken};
+
+/// A plugin's mapping.
+#[derive(Debug)]
+pub(crate) struct HostMapping {
+    mapping: Mutex<Mapping>,
+    /// Given back when the handle is dropped; the bytes when the mapping is closed.
+    _mapping_taken: Taken,
+    bytes_taken: Mutex<Option<Taken>>,
+}
+
+/// A plugin's window. There are none yet.
+#[derive(Debug)]
+pub(crate) enum HostWindow {}
+
+impl HostMapping {
+    /// The mapping, for one operation.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Mapping> {
+        // A panic in an operation leaves a mapping that is still a mapping.
+        self.mapping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bytes_taken(&self) -> MutexGuard<'_, Option<Taken>> {
+        self.bytes_taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resizes within the store's limits.
+    pub(crate) fn resize(&self, ctx: &MmapCtx, length: u64) -> Result<()> {
+        let mut mapping = self.lock();
+        mapping.check_resize(length)?;
+        let mut taken = self.bytes_taken();
+        let Some(taken) = taken.as_mut() else { return Err(Error::Closed) };
+        let old = taken.amount();
+        taken.change(&ctx.limits, length.max(old))?;
+        let outcome = mapping.resize(length);
+        let len = mapping.len().unwrap_or(old);
+        taken.change(&ctx.limits, len)?;
+        outcome
+    }
+
+    /// Closes the mapping and gives its bytes back.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.lock().close()?;
+        *self.bytes_taken() = None;
+        Ok(())
+    }
+
+    /// Takes advice, but for what would harm the host.
+    pub(crate) fn advise(&self, advice: Advice, start: u64, length: Option<u64>) -> Result<()> {
+        let mut mapping = self.lock();
+        if matches!(advice, Advice::HwPoison | Advice::SoftOffline | Advice::Protect) {
+            mapping.storage()?;
+            return Err(Error::NotPermitted(format!("the advice {advice:?}").into()));
+        }
+        mapping.advise(advice, start, length)
+    }
+}
+
+/// Makes mappings within the store's limits, and reports each.
+impl MmapCtxView<'_> {
+    pub(crate) fn map_file(
+        &mut self,
+        descriptor: Resource<Descriptor>,
+        options: MapOptions,
+    ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
+        let descriptor = self.table.delete(descriptor)?;
+        self.make(MapSource::File, options, Limit::MappedBytes, || map_descriptor(descriptor, &options))
+    }
+
+    pub(crate) fn map_anonymous(
+        &mut self,
+        options: MapOptions,
+    ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
+        self.make(MapSource::Anonymous, options, Limit::AnonymousBytes, || Native::map_anonymous(&options))
+    }
+
+    pub(crate) fn map_named(
+        &mut self,
+        name: &str,
+        options: MapOptions,
+    ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
+        self.make(MapSource::Named(name), options, Limit::AnonymousBytes, || Native::map_named(name, &options))
+    }
+
+    fn make(
+        &mut self,
+        source: MapSource<'_>,
+        options: MapOptions,
+        limit: Limit,
+        map: impl FnOnce() -> Result<Native>,
+    ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
+        let mapping = self.mapping(&options, limit, map);
+        let outcome = mapping.as_ref().map(|mapping| mapping.1);
+        self.ctx.report(&MapEvent { source, options: &options, outcome });
+        match mapping {
+            Ok((mapping, _)) => Ok(Ok(self.table.push(mapping)?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn mapping(
+        &self,
+        options: &MapOptions,
+        limit: Limit,
+        map: impl FnOnce() -> Result<Native>,
+    ) -> Result<(Arc<HostMapping>, u64)> {
+        let MmapCtx { usage, limits, .. } = &*self.ctx;
+        let mapping_taken = Taken::new(usage, limits, Limit::Mappings, 1)?;
+        // Memory must be granted before it is there; a file costs address space alone, and its length is not known before.
+        let granted = match limit {
+            Limit::AnonymousBytes => options.extent_of_memory(Native::granularity())?.len,
+            _ => 0,
+        };
+        let mut bytes_taken = Taken::new(usage, limits, limit, granted)?;
+        let mapping = Mapping::new(map()?, options.get_access());
+        let len = mapping.len()?;
+        bytes_taken.change(limits, len)?;
+        let mapping = HostMapping {
+            mapping: Mutex::new(mapping),
+            _mapping_taken: mapping_taken,
+            bytes_taken: Mutex::new(Some(bytes_taken)),
+        };
+        Ok((Arc::new(mapping), len))
+    }
+}
+
+/// Maps the file behind a descriptor, with no more rights than the descriptor has.
+fn map_descriptor(descriptor: Descriptor, options: &MapOptions) -> Result<Native> {
+    let File { file, perms, open_mode, .. } = match descriptor {
+        Descriptor::File(file) => file,
+        Descriptor::Dir(_) => return Err(Error::Unsupported("mapping a directory".into())),
+    };
+    let mut rights = Rights::empty();
+    rights.set(Rights::READ, open_mode.contains(OpenMode::READ));
+    rights.set(Rights::WRITE, open_mode.contains(OpenMode::WRITE) && !perms.write_not_permitted());
+    // A stream of the plugin's may still share the file: then the mapping gets a descriptor of its own.
+    let file = Arc::try_unwrap(file).or_else(|shared| shared.try_clone())?;
+    Native::map_file_with(file, rights, options)
+}

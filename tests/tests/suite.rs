@@ -1,0 +1,89 @@
+//! The behaviour suite on every backend.
+
+mod support;
+
+use support::{plugin, run_component, run_module};
+use wasi_mmap_tests::case::Backend;
+use wasi_mmap_tests::cases::{self, Sizes};
+use wasi_mmap_tests::op::Subject;
+use wasi_mmap_tests::run::{Report, Verdict, run_all};
+
+/// Expects that every case was run, or skipped by name, and that none failed.
+fn check(backend: Backend, reports: &[Report]) {
+    let failures: Vec<_> = reports.iter().filter(|report| matches!(report.verdict, Verdict::Failed(_))).collect();
+    let skips = reports.iter().filter(|report| matches!(report.verdict, Verdict::Skipped(_))).count();
+    println!("{backend:?}: {} cases, {skips} skipped", reports.len());
+    assert!(failures.is_empty(), "{backend:?}: {failures:#?}");
+    let all = cases::all(Sizes { page: 4096, granularity: 4096 });
+    let expected: Vec<_> = all.iter().map(|case| case.name).collect();
+    let found: Vec<_> = reports.iter().map(|report| report.case.as_str()).collect();
+    assert_eq!(found, expected, "{backend:?} ran other cases");
+    let skipped = all.iter().filter(|case| case.skips.iter().any(|(skipped, _)| *skipped == backend)).count();
+    assert_eq!(skips, skipped, "{backend:?} skipped other cases");
+}
+
+fn in_process<S: Subject>(backend: Backend) {
+    let scratch = tempfile::tempdir().expect("a directory for the cases");
+    let sizes = Sizes { page: S::page_size(), granularity: S::granularity() };
+    let reports: Vec<_> = run_all::<S>(cases::all(sizes), backend, scratch.path()).collect();
+    check(backend, &reports);
+}
+
+fn in_plugin(backend: Backend) {
+    let scratch = tempfile::tempdir().expect("a directory for the cases");
+    let name = serde_json::to_string(&backend).expect("a name");
+    let arguments = ["suite", name.trim_matches('"'), "/scratch"];
+    let printed = match backend {
+        Backend::Native => unreachable!("runs in process"),
+        Backend::Host | Backend::HostWit => {
+            run_component(&plugin("suite", "wasm32-wasip2"), true, scratch.path(), &arguments)
+        }
+        Backend::Fallback | Backend::FallbackWit => {
+            let composed = wasi_mmap_host::fallback::compose(&plugin("suite", "wasm32-wasip2"));
+            run_component(&composed.expect("a composition"), false, scratch.path(), &arguments)
+        }
+        Backend::FallbackLibrary => run_module(&plugin("suite", "wasm32-wasip1"), scratch.path(), &arguments),
+    };
+    let printed = printed.unwrap_or_else(|error| panic!("{backend:?}: {error:?}"));
+    let reports: Vec<Report> = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect();
+    check(backend, &reports);
+}
+
+#[test]
+fn native() {
+    in_process::<wasi_mmap::Mapping>(Backend::Native);
+}
+
+#[test]
+fn host() {
+    in_plugin(Backend::Host);
+}
+
+#[test]
+fn host_wit() {
+    in_plugin(Backend::HostWit);
+}
+
+#[test]
+fn fallback() {
+    in_plugin(Backend::Fallback);
+}
+
+#[test]
+fn fallback_wit() {
+    in_plugin(Backend::FallbackWit);
+}
+
+#[test]
+fn fallback_library() {
+    in_plugin(Backend::FallbackLibrary);
+}
+
+/// The library is the same code outside a sandbox, where Miri and sanitizers can see it.
+#[test]
+fn fallback_library_in_process() {
+    in_process::<wasi_mmap::fallback::Mapping>(Backend::FallbackLibrary);
+}
