@@ -1,2 +1,51 @@
-//! x
-fn main() {}
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask guests`. Each does its own set-up.
+
+mod demo;
+mod guests;
+mod run;
+mod test;
+mod wit;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands. Each installs the targets and builds the plugins that it needs.
+#[derive(Debug, Parser)]
+#[command(
+    bin_name = "cargo xtask",
+    after_help = "\
+Examples:
+  cargo xtask demo             the demo on a large file that every Rust installation has
+  cargo xtask demo FILE        … on a file of yours
+  cargo xtask test             everything that CI runs
+
+Exit status: 0; 1 if something failed; 2 if the command line was wrong"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Options),
+    Test(test::Options),
+    /// Build the plugins of tests and demo, and the fallback component
+    Guests,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Demo(options) => demo::demo(&options),
+        Command::Test(options) => test::test(&options),
+        Command::Guests => guests::build().map(|guests| println!("{}", guests.directory.display())),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

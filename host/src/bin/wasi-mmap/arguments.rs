@@ -1,0 +1,174 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use wasi_mmap_host::{Limit, Limits};
+
+/// Memory-mapped files for WebAssembly plugins.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "\
+Examples:
+  wasi-mmap run --dir data grep.wasm needle data/big.log
+  wasi-mmap compose grep.wasm -o grep-anywhere.wasm
+  wasi-mmap inspect grep.wasm"
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(RunOptions),
+    Compose(ComposeOptions),
+    Inspect(InspectOptions),
+}
+
+/// Run a plugin: a component that exports wasi:cli/run.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasi-mmap run --dir . wc.wasm README.md               the plugin sees this directory, under the same name
+  wasi-mmap run --dir /var/log::/logs wc.wasm /logs/x   … under another name
+  wasi-mmap run --read-only-dir . wc.wasm README.md     … and cannot change it
+  wasi-mmap run --backend fallback --dir . wc.wasm x    … without real mappings, as on any other engine
+  wasi-mmap run --limit mapped-bytes=10GiB --dir . wc.wasm x
+
+Exit status:
+  the plugin's own, if it ran to its end
+  2    the command line was wrong
+  125  the plugin could not be run: it is missing, no component, no command, or imports something unknown
+  134  the plugin trapped")]
+pub(crate) struct RunOptions {
+    /// Give the plugin a directory, to read and write; under the name GUEST, or under its own
+    #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = parse_directory)]
+    pub(crate) directories: Vec<Directory>,
+
+    /// Give the plugin a directory to read
+    #[arg(long = "read-only-dir", value_name = "HOST[::GUEST]", value_parser = parse_directory)]
+    pub(crate) read_only_directories: Vec<Directory>,
+
+    /// Set an environment variable of the plugin; without a value, to what it is here
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub(crate) environment: Vec<String>,
+
+    /// Where the mappings come from
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) backend: Backend,
+
+    /// Limit what the plugin may use: a number, or one with KiB, MiB, GiB or TiB
+    #[arg(long = "limit", value_name = "NAME=NUMBER", value_parser = parse_limit, long_help = limit_help())]
+    pub(crate) limits: Vec<(Limit, u64)>,
+
+    /// Write what the run took to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stats: Option<PathBuf>,
+
+    /// The plugin
+    pub(crate) plugin: PathBuf,
+
+    /// What the plugin gets as its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
+}
+
+/// Plug the fallback into a plugin, so that it runs on any WASI 0.2 engine.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  wasi-mmap compose grep.wasm -o grep-anywhere.wasm && wasmtime run --dir . grep-anywhere.wasm needle big.log
+
+Exit status: 0, or 1 if the plugin could not be composed, and then OUT is not written")]
+pub(crate) struct ComposeOptions {
+    /// The plugin
+    pub(crate) plugin: PathBuf,
+
+    /// Where to write the composed component
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: PathBuf,
+}
+
+/// Say which of our interfaces a plugin imports, and where it runs.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit status: 0, or 1 if it is no component")]
+pub(crate) struct InspectOptions {
+    /// The plugin
+    pub(crate) plugin: PathBuf,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where mappings come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Backend {
+    /// Real mappings of the operating system
+    #[default]
+    Host,
+    /// The fallback component, over ordinary file I/O
+    Fallback,
+}
+
+/// A directory of the host, and what the plugin calls it.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory {
+    pub(crate) host: PathBuf,
+    pub(crate) guest: String,
+}
+
+fn parse_directory(text: &str) -> Result<Directory, String> {
+    let (host, guest) = text.split_once("::").unwrap_or((text, text));
+    if host.is_empty() || guest.is_empty() {
+        return Err("a name is empty".into());
+    }
+    Ok(Directory { host: host.into(), guest: guest.into() })
+}
+
+fn parse_limit(text: &str) -> Result<(Limit, u64), String> {
+    let (name, number) = text.split_once('=').ok_or("expected NAME=NUMBER")?;
+    let limit = Limit::ALL.into_iter().find(|limit| limit.name() == name).ok_or_else(|| {
+        let names = Limit::ALL.map(Limit::name).join(", ");
+        format!("there is no limit {name}; there are {names}")
+    })?;
+    Ok((limit, parse_size(number)?))
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+    let unit = UNITS.into_iter().find_map(|(name, bytes)| Some((text.strip_suffix(name)?, bytes)));
+    let (number, unit) = unit.unwrap_or((text, 1));
+    let number: u64 = number.trim().parse().map_err(|error| format!("{text}: {error}"))?;
+    number.checked_mul(unit).ok_or_else(|| format!("{text} is more than 2^64 - 1"))
+}
+
+fn limit_help() -> String {
+    let limits = Limits::default();
+    let defaults = Limit::ALL.map(|limit| format!("  {limit}={}", limits.get(limit))).join("\n");
+    format!("Limit what the plugin may use: a number, or one with KiB, MiB, GiB or TiB. The defaults:\n{defaults}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_size("17"), Ok(17));
+        assert_eq!(parse_size("3KiB"), Ok(3072));
+        assert_eq!(parse_size("2 TiB"), Ok(2 << 40));
+        for bad in ["", "x", "-1", "1.5GiB", "1GB", "99999999999TiB"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! `wasi-mmap run`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde::Serialize;
+use wasi_mmap_host::{MmapCtx, MmapCtxView, MmapView};
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::error::Context;
+use wasmtime::{Config, Engine, ResourceLimiter, Store};
+use wasmtime::{Result, bail};
+use wasmtime_wasi::filesystem::FsPerms;
+use wasmtime_wasi::p2::bindings::sync::CommandPre;
+use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use crate::arguments::{Backend, Directory, RunOptions};
+use crate::{compose, plugin, progress};
+
+/// The exit status for a plugin that could not be run.
+pub(crate) const NOT_RUN: u8 = 125;
+/// The exit status for a plugin that trapped: what a shell shows for an aborted process.
+const TRAPPED: u8 = 134;
+
+/// What `--stats` writes.
+#[derive(Debug, Serialize)]
+struct Stats {
+    backend: Backend,
+    exit_status: u8,
+    /// How long it took to compile the plugin.
+    compile_seconds: f64,
+    /// How long the plugin ran.
+    run_seconds: f64,
+    /// The most linear memory that the plugin had, its fallback's included.
+    peak_memory_bytes: u64,
+}
+
+/// The store's data.
+struct State {
+    wasi: WasiCtx,
+    mmap: MmapCtx,
+    table: ResourceTable,
+    memory: Memory,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl MmapView for State {
+    fn mmap(&mut self) -> MmapCtxView<'_> {
+        MmapCtxView { ctx: &mut self.mmap, table: &mut self.table }
+    }
+}
+
+/// Counts the plugin's linear memory. Memories never shrink, so that the sum is also the most there ever was.
+#[derive(Debug, Default)]
+struct Memory {
+    bytes: u64,
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.bytes += desired.saturating_sub(current) as u64;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
+}
+
+pub(crate) fn run(options: &RunOptions) -> Result<ExitCode> {
+    let name = options.plugin.display();
+    let mut component = plugin::read(&options.plugin)?;
+    let interfaces = plugin::interfaces(&component)?;
+    if !interfaces.unknown.is_empty() {
+        bail!("{name} imports what neither wasi-mmap nor WASI 0.2 offers: {}", interfaces.unknown.join(", "));
+    }
+    if !interfaces.is_command() {
+        bail!("{name} is no command: it does not export wasi:cli/run");
+    }
+    // A plugin that imports nothing of ours runs the same on both.
+    if options.backend == Backend::Fallback && !interfaces.ours.is_empty() {
+        component = compose::with_fallback(&options.plugin, &component)?;
+    }
+
+    let engine = Engine::new(&Config::new())?;
+    let mut linker = Linker::<State>::new(&engine);
+    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+    if options.backend == Backend::Host {
+        wasi_mmap_host::add_to_linker(&mut linker)?;
+    }
+    let started = Instant::now();
+    let component = progress::spin("compiling the plugin", || Component::from_binary(&engine, &component))
+        .map_err(|error| wasmtime::format_err!("{name} is not a valid component: {error:?}"))?;
+    let command = linker
+        .instantiate_pre(&component)
+        .and_then(CommandPre::new)
+        .map_err(|error| wasmtime::format_err!("{name} does not fit this command: {error:?}"))?;
+    let compile_seconds = started.elapsed().as_secs_f64();
+
+    let mut store = Store::new(&engine, state(options)?);
+    store.limiter(|state| &mut state.memory);
+    let started = Instant::now();
+    let outcome = command.instantiate(&mut store).and_then(|command| command.wasi_cli_run().call_run(&mut store));
+    let run_seconds = started.elapsed().as_secs_f64();
+    let status = status(&options.plugin, outcome);
+    if let Some(path) = &options.stats {
+        let stats = Stats {
+            backend: options.backend,
+            exit_status: status,
+            compile_seconds,
+            run_seconds,
+            peak_memory_bytes: store.data().memory.bytes,
+        };
+        std::fs::write(path, serde_json::to_string(&stats)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(ExitCode::from(status))
+}
+
+/// What the command answers for what became of the plugin.
+fn status(plugin: &Path, outcome: wasmtime::Result<Result<(), ()>>) -> u8 {
+    match outcome {
+        Ok(Ok(())) => 0,
+        Ok(Err(())) => 1,
+        Err(error) => match error.downcast_ref::<I32Exit>() {
+            Some(exit) => u8::try_from(exit.0).unwrap_or(1),
+            None => {
+                eprintln!("error: {} trapped: {error:?}", plugin.display());
+                TRAPPED
+            }
+        },
+    }
+}
+
+fn state(options: &RunOptions) -> Result<State> {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.inherit_stdio().arg(options.plugin.to_string_lossy()).args(&options.arguments);
+    // There is one plugin in this process: its file I/O need not go to another thread.
+    wasi.allow_blocking_current_thread(true);
+    for variable in &options.environment {
+        match variable.split_once('=') {
+            Some((name, value)) => wasi.env(name, value),
+            None => match std::env::var(variable) {
+                Ok(value) => wasi.env(variable, value),
+                Err(error) => bail!("--env {variable}: {error}"),
+            },
+        };
+    }
+    let read_only = options.read_only_directories.iter().map(|directory| (directory, FsPerms::ReadOnly));
+    let writable = options.directories.iter().map(|directory| (directory, FsPerms::ReadWrite));
+    for (Directory { host, guest }, permissions) in writable.chain(read_only) {
+        wasi.preopened_dir(host, guest, permissions).map_err(|error| {
+            wasmtime::format_err!("cannot give the plugin the directory {}: {error}", host.display())
+        })?;
+    }
+    let mut mmap = MmapCtx::builder();
+    for &(limit, to) in &options.limits {
+        mmap = mmap.limit(limit, to);
+    }
+    Ok(State { wasi: wasi.build(), mmap: mmap.build(), table: ResourceTable::new(), memory: Memory::default() })
+}

@@ -1,0 +1,127 @@
+//! What a mapping is good for, in one program that is the same natively and as a plugin.
+//!
+//! `demo FILE SCRATCH-DIRECTORY PATTERN` counts the lines of a file, finds a pattern, computes a checksum, edits a private copy,
+//! and writes through a shared mapping of a scratch file. It prints a line of JSON.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, Read, SeekFrom};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use wasi_mmap::{Access, MapOptions, Mapping};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// How much is read at a time.
+const CHUNK: usize = 1 << 20;
+/// How much of the file goes into the scratch file.
+const SCRATCH: u64 = 1 << 20;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, file, scratch, pattern] = &arguments[..] else {
+        eprintln!("usage: demo FILE SCRATCH-DIRECTORY PATTERN");
+        return ExitCode::from(2);
+    };
+    match demo(Path::new(file), Path::new(scratch), pattern.as_bytes()) {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("demo: {file}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(file: &Path, scratch: &Path, pattern: &[u8]) -> Result<String> {
+    let started = Instant::now();
+    let (lines, checksum) = lines_and_checksum(file)?;
+    let matches = count_matches(file, pattern)?;
+    edit_private_copy(file)?;
+    write_shared(file, &scratch.join("demo.scratch"))?;
+    Ok(serde_json::json!({
+        "lines": lines,
+        "matches": matches,
+        "checksum": format!("{checksum:08x}"),
+        "seconds": started.elapsed().as_secs_f64(),
+    })
+    .to_string())
+}
+
+/// Reads the whole file once. The last line may lack its line feed. The checksum is CRC-32, as `gzip` and zlib have it.
+fn lines_and_checksum(file: &Path) -> Result<(u64, u32)> {
+    let mut mapping = Mapping::open(file, Access::Read)?;
+    let mut buffer = vec![0; CHUNK];
+    let (mut lines, mut last, mut checksum) = (0, b'\n', crc32fast::Hasher::new());
+    loop {
+        let count = mapping.read(&mut buffer)?;
+        let Some(&end) = buffer[..count].last() else { break };
+        lines += memchr::memchr_iter(b'\n', &buffer[..count]).count() as u64;
+        checksum.update(&buffer[..count]);
+        last = end;
+    }
+    Ok((lines + u64::from(last != b'\n'), checksum.finalize()))
+}
+
+/// Counts the places where the pattern stands; they may overlap.
+fn count_matches(file: &Path, pattern: &[u8]) -> Result<u64> {
+    let mut mapping = Mapping::open(file, Access::Read)?;
+    let mut matches = 0;
+    // From the cursor on, as in Python.
+    while let Some(at) = mapping.find(pattern, None, None)? {
+        matches += 1;
+        mapping.seek(SeekFrom::Start(at + 1))?;
+    }
+    Ok(matches)
+}
+
+/// Changes the first and the last byte of a private copy; the file must stay as it was.
+fn edit_private_copy(file: &Path) -> Result<()> {
+    let before = ends(file)?;
+    let mut copy = Mapping::open(file, Access::Copy)?;
+    for index in [0, -1] {
+        let old = copy.get(index)?;
+        copy.set(index, !old)?;
+        if copy.get(index)? != !old {
+            return Err("the private copy did not take a change".into());
+        }
+    }
+    copy.flush()?;
+    copy.close()?;
+    if ends(file)? == before { Ok(()) } else { Err("a private change reached the file".into()) }
+}
+
+/// The first and the last byte of a file, by ordinary reads.
+fn ends(path: &Path) -> io::Result<[u8; 2]> {
+    use std::io::Seek;
+    let (mut file, mut ends) = (File::open(path)?, [0; 2]);
+    file.read_exact(&mut ends[..1])?;
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut ends[1..])?;
+    Ok(ends)
+}
+
+/// Copies the start of the file, changes the copy through a shared mapping, and reads it back by ordinary reads.
+fn write_shared(file: &Path, scratch: &Path) -> Result<()> {
+    let mut start = Vec::new();
+    File::open(file)?.take(SCRATCH).read_to_end(&mut start)?;
+    fs::write(scratch, &start)?;
+
+    let mut mapping = Mapping::open_with(scratch, &MapOptions::new().access(Access::Write))?;
+    let len = mapping.len()?;
+    // Grow by one byte, move everything up, and put a mark in front.
+    mapping.resize(len + 1)?;
+    mapping.copy_within(0..len, 1)?;
+    mapping.write_at(0, b"#")?;
+    mapping.flush()?;
+
+    let written = fs::read(scratch)?;
+    let is_there = written.first() == Some(&b'#') && written[1..] == start;
+    mapping.close()?;
+    fs::remove_file(scratch)?;
+    if is_there { Ok(()) } else { Err("a shared change did not reach the file".into()) }
+}

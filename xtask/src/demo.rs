@@ -1,0 +1,245 @@
+//! `cargo xtask demo`: one program over one file on every backend, and whether the answers agree.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+
+use crate::guests::{self, Guests};
+use crate::run::{cargo, quietly, root, target_dir};
+
+/// Run one program natively, on real mappings in wasmtime, and on the fallback.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The memory is what the program holds itself: private memory natively, linear memory in the sandbox. Mapped pages of the file
+belong to the system's page cache and are not counted.
+
+Exit status: 0 if all backends agree, otherwise 1")]
+pub(crate) struct Options {
+    /// The file to work on; by default a large file that every Rust installation has
+    file: Option<PathBuf>,
+
+    /// The bytes to look for
+    #[arg(long, default_value = "mmap")]
+    pattern: String,
+
+    /// Print a line of JSON for each backend
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a backend answered; a line of `--json`.
+#[derive(Debug, Serialize)]
+struct Row {
+    backend: &'static str,
+    lines: u64,
+    matches: u64,
+    checksum: String,
+    seconds: f64,
+    peak_bytes: u64,
+}
+
+/// What the program prints.
+#[derive(Debug, Deserialize)]
+struct Report {
+    lines: u64,
+    matches: u64,
+    checksum: String,
+    seconds: f64,
+}
+
+/// What the command `wasi-mmap` writes with `--stats`.
+#[derive(Debug, Deserialize)]
+struct Stats {
+    peak_memory_bytes: u64,
+}
+
+pub(crate) fn demo(options: &Options) -> Result<()> {
+    let guests = guests::build()?;
+    let programs = Programs::build(&guests)?;
+    let scratch = Scratch::new()?;
+    let file = match &options.file {
+        Some(file) => fs::canonicalize(file).with_context(|| format!("cannot read {}", file.display()))?,
+        None => large_file(&scratch)?,
+    };
+    if !options.json {
+        println!("{} ({} bytes), looking for {:?}", file.display(), fs::metadata(&file)?.len(), options.pattern);
+    }
+    let job = Job { file: &file, scratch: &scratch.0, pattern: &options.pattern };
+    let rows = [programs.native(&job)?, programs.host(&job)?, programs.fallback(&job)?];
+    let answer = |row: &Row| (row.lines, row.matches, row.checksum.clone());
+    let agree = rows.iter().all(|row| answer(row) == answer(&rows[0]));
+    if options.json {
+        for row in &rows {
+            println!("{}", serde_json::to_string(row)?);
+        }
+    } else {
+        print_table(&rows);
+    }
+    if !agree {
+        bail!("the backends do not agree");
+    }
+    if !options.json {
+        println!("All backends agree.");
+    }
+    Ok(())
+}
+
+fn print_table(rows: &[Row]) {
+    println!(
+        "{:<10} {:>12} {:>12} {:>10} {:>9} {:>12}",
+        "backend", "lines", "matches", "checksum", "time", "peak memory"
+    );
+    for Row { backend, lines, matches, checksum, seconds, peak_bytes } in rows {
+        let memory = *peak_bytes as f64 / f64::from(1 << 20);
+        println!("{backend:<10} {lines:>12} {matches:>12} {checksum:>10} {seconds:>7.2} s {memory:>8.1} MiB");
+    }
+}
+
+/// What is to be done.
+struct Job<'a> {
+    file: &'a Path,
+    scratch: &'a Path,
+    pattern: &'a str,
+}
+
+/// The programs that do it.
+struct Programs {
+    native: PathBuf,
+    command: PathBuf,
+    plugin: PathBuf,
+}
+
+impl Programs {
+    fn build(guests: &Guests) -> Result<Self> {
+        let mut native = cargo("tests/plugins");
+        native.args(["build", "--release", "--locked", "--package", "demo", "--target-dir"]).arg(&guests.directory);
+        quietly("building the demo natively", &mut native)?;
+        let mut command = cargo(".");
+        command.args(["build", "--release", "--locked", "--package", "wasi-mmap-host", "--features", "command"]);
+        quietly("building the command wasi-mmap (the first time takes minutes)", guests.tell(&mut command))?;
+        let program = |path: PathBuf| path.with_extension(std::env::consts::EXE_EXTENSION);
+        Ok(Self {
+            native: program(guests.directory.join("release/demo")),
+            command: program(target_dir().join("release/wasi-mmap")),
+            plugin: guests.component("demo"),
+        })
+    }
+
+    fn native(&self, job: &Job<'_>) -> Result<Row> {
+        let mut command = Command::new(&self.native);
+        command.args([job.file, job.scratch]).arg(job.pattern);
+        let (report, memory) = run("native", &mut command)?;
+        Ok(row("native", report, memory))
+    }
+
+    fn host(&self, job: &Job<'_>) -> Result<Row> {
+        self.sandboxed("host", job)
+    }
+
+    fn fallback(&self, job: &Job<'_>) -> Result<Row> {
+        self.sandboxed("fallback", job)
+    }
+
+    fn sandboxed(&self, backend: &'static str, job: &Job<'_>) -> Result<Row> {
+        let folder = job.file.parent().context("a file lies in a folder")?;
+        let name = Path::new("/data").join(job.file.file_name().context("a file has a name")?);
+        let stats = job.scratch.join("stats.json");
+        let mut command = Command::new(&self.command);
+        command.args(["run", "--backend", backend, "--read-only-dir"]).arg(format!("{}::/data", folder.display()));
+        command.arg("--dir").arg(format!("{}::/scratch", job.scratch.display()));
+        command.arg("--stats").arg(&stats).arg(&self.plugin).arg(name).args(["/scratch", job.pattern]);
+        let (report, _) = run(backend, &mut command)?;
+        let stats: Stats = serde_json::from_slice(&fs::read(&stats)?).context("what --stats wrote")?;
+        Ok(row(backend, report, stats.peak_memory_bytes))
+    }
+}
+
+fn row(backend: &'static str, report: Report, peak_bytes: u64) -> Row {
+    let Report { lines, matches, checksum, seconds } = report;
+    Row { backend, lines, matches, checksum, seconds, peak_bytes }
+}
+
+/// Runs a program, and answers its report and the most private memory that it was seen with.
+fn run(backend: &str, command: &mut Command) -> Result<(Report, u64)> {
+    let bar = ProgressBar::new_spinner().with_message(format!("running on {backend}"));
+    bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("a template"));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let mut peak = 0;
+    while child.try_wait()?.is_none() {
+        peak = peak.max(private_memory(child.id()));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    bar.finish_and_clear();
+    let status = child.wait()?;
+    let mut printed = String::new();
+    child.stdout.take().context("its output is piped")?.read_to_string(&mut printed)?;
+    if !status.success() {
+        bail!("the demo failed on {backend}: {status}");
+    }
+    let report = serde_json::from_str(&printed).with_context(|| format!("{backend} printed {printed:?}"))?;
+    Ok((report, peak))
+}
+
+/// The private memory of a process now, in bytes; 0 where the system does not tell.
+fn private_memory(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kibibytes = anonymous.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}
+
+/// A folder that is removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let folder = target_dir().join(format!("demo-{}", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left lies in the target folder, where it harms nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// How large the default file has to be.
+const LARGE: u64 = 50_000_000;
+
+/// A real file of at least 50 MB: the largest library of the Rust installation, or its text many times over.
+fn large_file(scratch: &Scratch) -> Result<PathBuf> {
+    let output =
+        Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output().context("cannot run rustc")?;
+    let library = Path::new(String::from_utf8(output.stdout)?.trim()).join("lib");
+    let mut files: Vec<_> = fs::read_dir(&library)
+        .with_context(|| format!("cannot read {}", library.display()))?
+        .filter_map(|entry| Some((entry.as_ref().ok()?.metadata().ok()?.len(), entry.ok()?.path())))
+        .filter(|(_, path)| path.is_file())
+        .collect();
+    files.sort();
+    if let Some((_, path)) = files.pop_if(|(len, _)| *len >= LARGE) {
+        return Ok(path);
+    }
+    let path = scratch.0.join("licences.txt");
+    let text = fs::read(root().join("LICENSE-APACHE"))?;
+    let mut file = fs::File::create(&path)?;
+    for _ in 0..=LARGE / text.len() as u64 {
+        file.write_all(&text)?;
+    }
+    Ok(path)
+}
