@@ -61,7 +61,7 @@ pub use advice::Advice;
 pub use backend::Backend;
 pub use error::{Argument, Error, OsError, Result, System};
 pub use flush::FlushFlags;
-pub use mapping::{Mapping, Whence, span};
+pub use mapping::{Mapping, Whence};
 pub use options::{Access, Extent, FileInfo, FileKind, MapFlags, MapOptions, Rights};
 pub use search::Pieces;
 pub use slice::{Slice, Strided};

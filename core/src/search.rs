@@ -35,6 +35,11 @@ impl Pieces {
         Self::new(range, needle, step, true)
     }
 
+    /// Whether the pieces come from the start of the range to its end.
+    pub(crate) fn is_forward(&self) -> bool {
+        !self.backward
+    }
+
     fn new(range: Range<u64>, needle: u64, step: u64, backward: bool) -> Self {
         let overlap = needle.saturating_sub(1);
         // An empty range where the needle does not fit.

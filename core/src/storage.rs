@@ -10,6 +10,9 @@ use crate::{Advice, Error, FlushFlags, Pieces, Result, Strided};
 /// How many bytes a general operation moves at a time.
 const CHUNK: usize = 64 * 1024;
 
+/// How many bytes a search reads at a time where the file has lost some.
+const SMALL: u64 = 4096;
+
 /// From this distance on, bytes of a slice are cheaper one by one than with what lies between them.
 const FAR: u64 = 64;
 
@@ -93,14 +96,14 @@ pub trait Storage {
     fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
         let finder = memmem::Finder::new(needle);
         let pieces = Pieces::forward(range, needle.len() as u64, CHUNK as u64);
-        search(self, pieces, needle, |piece| finder.find(piece))
+        search(self, pieces, |piece| finder.find(piece))
     }
 
     /// Where `needle`, which is not empty, last stands wholly within `range`.
     fn rfind(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
         let finder = memmem::FinderRev::new(needle);
         let pieces = Pieces::backward(range, needle.len() as u64, CHUNK as u64);
-        search(self, pieces, needle, |piece| finder.rfind(piece))
+        search(self, pieces, |piece| finder.rfind(piece))
     }
 
     /// How the bytes at `offset` compare with `bytes`.
@@ -192,22 +195,45 @@ pub trait Storage {
 fn search<S: Storage + ?Sized>(
     storage: &S,
     pieces: Pieces,
-    needle: &[u8],
     find: impl Fn(&[u8]) -> Option<usize>,
 ) -> Result<Option<u64>> {
     let mut buffer = Vec::new();
+    let forward = pieces.is_forward();
     for piece in pieces {
         if buffer.is_empty() {
             // The first piece is the longest.
-            buffer = zeroed((CHUNK as u64 + needle.len() as u64).min(piece.end - piece.start))?;
+            buffer = zeroed(piece.end - piece.start)?;
         }
         let bytes = &mut buffer[..to_usize(piece.end - piece.start)?];
-        storage.read_at(piece.start, bytes)?;
-        if let Some(index) = find(bytes) {
+        let found = match storage.read_at(piece.start, bytes) {
+            Ok(()) => find(bytes),
+            // What lies before a lost part may hold the answer.
+            Err(Error::Truncated) if forward => {
+                let there = read_while_there(storage, piece.start, bytes);
+                Some(find(&bytes[..there]).ok_or(Error::Truncated)?)
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(index) = found {
             return Ok(Some(piece.start + index as u64));
         }
     }
     Ok(None)
+}
+
+/// Reads from `offset` on up to what cannot be read, and answers how much that was.
+fn read_while_there<S: Storage + ?Sized>(storage: &S, offset: u64, buffer: &mut [u8]) -> usize {
+    let mut done = 0;
+    while done < buffer.len() {
+        // To the end of a page: no system has smaller ones.
+        let rest = SMALL - (offset + done as u64) % SMALL;
+        let end = buffer.len().min(done + usize::try_from(rest).unwrap_or(usize::MAX));
+        if storage.read_at(offset + done as u64, &mut buffer[done..end]).is_err() {
+            break;
+        }
+        done = end;
+    }
+    done
 }
 
 /// The pieces of at most [`CHUNK`] bytes that make up `range`, from either end.

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wasi_mmap_core::{Backend, Error, MapOptions, Result, Slice, Storage, span};
+use wasi_mmap_core::{Backend, Error, MapOptions, Result, Slice, Storage};
 use wasi_mmap_native::{Mapping, Native};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList};
@@ -216,17 +216,16 @@ fn copy_from<T: MmapView>(
 ) -> Answer<()> {
     let (mapping, source) = (get(&mut store, &handle)?, get(&mut store, &source)?);
     let limits = store.data_mut().mmap().ctx.limits;
-    let range = span(offset, count);
     let work = |mapping: &Mapping| mapping.len().map_or(0, |len| len.min(count));
     if Arc::ptr_eq(&mapping, &source) {
         let mut mapping = mapping.lock();
         let allowed = limits.check(Limit::WorkPerCall, work(&mapping));
-        return answer(allowed.and_then(|()| mapping.copy_within(range, destination)));
+        return answer(allowed.and_then(|()| mapping.copy_within(destination, offset, count)));
     }
     // One store's calls come one after the other, so that the two locks cannot be taken in the other order meanwhile.
     let (mut mapping, source) = (mapping.lock(), source.lock());
     let allowed = limits.check(Limit::WorkPerCall, work(&mapping));
-    answer(allowed.and_then(|()| mapping.copy_from(destination, &source, range)))
+    answer(allowed.and_then(|()| mapping.copy_from(destination, &source, offset, count)))
 }
 
 fn make<T: MmapView>(
@@ -340,14 +339,14 @@ fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Resul
     instance.func_wrap(
         "[method]mapping.copy-within",
         |store: Cx<'_, T>, (handle, destination, source, count): (Handle, u64, u64, u64)| {
-            with_work(store, &handle, count, |mapping| mapping.copy_within(span(source, count), destination))
+            with_work(store, &handle, count, |mapping| mapping.copy_within(destination, source, count))
         },
     )?;
     instance.func_wrap("[method]mapping.copy-from", copy_from::<T>)?;
     instance.func_wrap(
         "[method]mapping.fill",
         |store: Cx<'_, T>, (handle, offset, length, byte): (Handle, u64, u64, u8)| {
-            with_work(store, &handle, length, |mapping| mapping.fill(span(offset, length), byte))
+            with_work(store, &handle, length, |mapping| mapping.fill(offset, length, byte))
         },
     )?;
     instance.func_wrap(

@@ -72,6 +72,11 @@ impl Pages {
         self.len
     }
 
+    /// Whether writes stay in this mapping.
+    pub(crate) fn is_private(&self) -> bool {
+        self.private
+    }
+
     pub(crate) fn is_writable(&self) -> bool {
         self.writable
     }

@@ -20,6 +20,8 @@ pub struct Native {
     /// Whether the mapping's file is one that the caller can see.
     has_file: bool,
     file_is_writable: bool,
+    /// Whether the mapping is private and ends where it was made shorter.
+    was_cut: bool,
 }
 
 impl Native {
@@ -53,7 +55,21 @@ impl Native {
             offset: extent.offset,
             has_file: true,
             file_is_writable: info.rights.contains(Rights::WRITE),
+            was_cut: false,
         })
+    }
+
+    /// Clears what a private page still has of bytes that were cut off when the mapping ended at `old`.
+    fn clear_tail(&mut self, old: usize, new: usize) -> Result<()> {
+        let page = usize::try_from(page_size()).unwrap_or(1);
+        let tail = old..old.next_multiple_of(page).min(new);
+        let mut bytes = vec![0; tail.len()];
+        self.pages.read(old, &mut bytes)?;
+        // A page that was never written is the file's, and reads as zeros there. It must not become private for nothing.
+        if bytes.iter().any(|&byte| byte != 0) {
+            self.writable_pages()?.fill(tail, 0)?;
+        }
+        Ok(())
     }
 
     fn set_file_len(&self, len: u64) -> Result<()> {
@@ -83,7 +99,13 @@ impl Backend for Native {
             None => Pages::of_memory(len, options.get_flags()),
         };
         let pages = pages.map_err(map_error)?;
-        Ok(Self { pages: Arc::new(pages), offset: extent.offset, has_file: false, file_is_writable: true })
+        Ok(Self {
+            pages: Arc::new(pages),
+            offset: extent.offset,
+            has_file: false,
+            file_is_writable: true,
+            was_cut: false,
+        })
     }
 
     fn map_named(_name: &str, _options: &MapOptions) -> Result<Self> {
@@ -162,13 +184,18 @@ impl Storage for Native {
         let file_len = self.offset * u64::from(self.has_file) + len;
         if new < old {
             self.set_file_len(file_len)?;
-            return self.pages_mut()?.remap(new);
+            self.pages_mut()?.remap(new)?;
+            self.was_cut = self.pages.is_private();
+            return Ok(());
         }
         self.pages_mut()?.remap(new)?;
         if let Err(error) = self.set_file_len(file_len) {
             // Making a mapping shorter again needs no new memory.
             self.pages_mut()?.remap(old)?;
             return Err(error);
+        }
+        if std::mem::take(&mut self.was_cut) {
+            self.clear_tail(old, new)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::io::SeekFrom;
 use std::path::Path;
 
-use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Mapping, Result, Rights, Slice, span};
+use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Mapping, Result, Rights, Slice};
 
 /// One operation with its arguments.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +100,8 @@ impl<S: Backend> Subject for Mapping<S> {
             Op::WriteByte(byte) => self.write_byte(*byte).map(unit),
             Op::ReadAt(offset, length) => self.read_vec_at(*offset, *length).map(Value::Bytes),
             Op::ReadRanges(ranges) => {
-                let ranges: Vec<_> = ranges.iter().map(|&(offset, length)| span(offset, length)).collect();
+                let ranges: Vec<_> =
+                    ranges.iter().map(|&(offset, length)| offset..offset.saturating_add(length)).collect();
                 self.read_ranges(&ranges).map(Value::Bytes)
             }
             Op::WriteAt(offset, bytes) => self.write_at(*offset, bytes).map(unit),
@@ -110,10 +111,8 @@ impl<S: Backend> Subject for Mapping<S> {
             Op::WriteSlice(slice, bytes) => self.write_slice(*slice, bytes).map(unit),
             Op::Find(needle, start, end) => self.find(needle, *start, *end).map(Value::Place),
             Op::Rfind(needle, start, end) => self.rfind(needle, *start, *end).map(Value::Place),
-            Op::CopyWithin(destination, source, count) => {
-                self.copy_within(span(*source, *count), *destination).map(unit)
-            }
-            Op::Fill(offset, length, byte) => self.fill(span(*offset, *length), *byte).map(unit),
+            Op::CopyWithin(destination, source, count) => self.copy_within(*destination, *source, *count).map(unit),
+            Op::Fill(offset, length, byte) => self.fill(*offset, *length, *byte).map(unit),
             Op::Compare(offset, bytes) => self.compare(*offset, bytes).map(Value::Order),
             Op::Flush(offset, length, flags) => self.flush_range(*offset, *length, *flags).map(unit),
             Op::Advise(advice, start, length) => self.advise(*advice, *start, *length).map(unit),
@@ -123,7 +122,7 @@ impl<S: Backend> Subject for Mapping<S> {
     }
 
     fn copy_from(&mut self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<Value> {
-        Self::copy_from(self, destination, source, span(offset, count)).map(|()| Value::Unit)
+        Self::copy_from(self, destination, source, offset, count).map(|()| Value::Unit)
     }
 
     fn granularity() -> u64 {

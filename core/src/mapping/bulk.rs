@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::check_range;
-use crate::{Error, Mapping, Result, Storage};
+use crate::{Mapping, Result, Storage};
 
 /// Search and copy.
 impl<S: Storage> Mapping<S> {
@@ -55,36 +55,28 @@ impl<S: Storage> Mapping<S> {
         Ok(fits.then_some(start..end))
     }
 
-    /// Copies the bytes of `source` to `destination`; the two may overlap. C `memmove(3)`, Python
-    /// `mmap.move(destination, source, count)`.
+    /// Copies `count` bytes from `source` to `destination`, which may overlap. C `memmove(3)`, Python `mmap.move`.
     ///
     /// # Errors
     ///
     /// `closed`; `read-only`; `out-of-range` (`destination`, `source`, `count`); `truncated`; `no-space`.
-    pub fn copy_within(&mut self, source: Range<u64>, destination: u64) -> Result<()> {
+    pub fn copy_within(&mut self, destination: u64, source: u64, count: u64) -> Result<()> {
         let storage = self.writable()?;
-        let count = count_of(&source)?;
         check_range(storage.len(), ("destination", destination), ("count", count))?;
-        let source = check_range(storage.len(), ("source", source.start), ("count", count))?;
-        storage.copy_within(source, destination)
+        let range = check_range(storage.len(), ("source", source), ("count", count))?;
+        storage.copy_within(range, destination)
     }
 
-    /// Copies the bytes of `range` of another mapping to `destination` in this one.
+    /// Copies `count` bytes from `offset` of another mapping to `destination` in this one.
     ///
     /// # Errors
     ///
     /// `closed`, of either; `read-only`; `out-of-range` (`destination`, `source`, `count`); `truncated`; `no-space`.
-    pub fn copy_from(&mut self, destination: u64, source: &Self, range: Range<u64>) -> Result<()> {
+    pub fn copy_from(&mut self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<()> {
         let storage = self.writable()?;
         let from = source.storage()?;
-        let count = count_of(&range)?;
         check_range(storage.len(), ("destination", destination), ("count", count))?;
-        let range = check_range(from.len(), ("source", range.start), ("count", count))?;
+        let range = check_range(from.len(), ("source", offset), ("count", count))?;
         storage.copy_from(destination, from, range)
     }
-}
-
-fn count_of(range: &Range<u64>) -> Result<u64> {
-    let Range { start, end } = range;
-    end.checked_sub(*start).ok_or_else(|| Error::out_of_range("count", format!("{end} is before {start}")))
 }

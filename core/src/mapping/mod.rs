@@ -121,12 +121,6 @@ impl<S: Storage> Mapping<S> {
     }
 }
 
-/// The range of `length` bytes from `offset` on. Where no 64-bit number is its end, it ends with the last one, which no
-/// mapping reaches: every operation refuses it.
-pub fn span(offset: u64, length: u64) -> Range<u64> {
-    offset..offset.saturating_add(length)
-}
-
 /// The part of `len` bytes that `count` bytes at `offset` are, or `out-of-range` with the name of the culprit.
 fn check_range(len: u64, offset: (&'static str, u64), count: (&'static str, u64)) -> Result<Range<u64>> {
     let Some(rest) = len.checked_sub(offset.1) else {

@@ -43,9 +43,11 @@ impl<S: Storage> Mapping<S> {
     ///
     /// As [`read_vec_at`](Self::read_vec_at), before anything is read.
     pub fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<u8>> {
-        let len = self.len()?;
-        for range in ranges {
-            check_given_range(len, range)?;
+        for &Range { start, end } in ranges {
+            let Some(length) = end.checked_sub(start) else {
+                return Err(Error::out_of_range("length", format!("{end} is before {start}")));
+            };
+            self.range(start, length)?;
         }
         self.storage()?.read_ranges(ranges)
     }
@@ -61,14 +63,14 @@ impl<S: Storage> Mapping<S> {
         storage.write_at(range.start, bytes)
     }
 
-    /// Sets every byte of `range` to `byte`. C `memset(3)`.
+    /// Sets `length` bytes at `offset` to `byte`. C `memset(3)`.
     ///
     /// # Errors
     ///
     /// `closed`; `read-only`; `out-of-range` (`offset`, `length`); `truncated`; `no-space`.
-    pub fn fill(&mut self, range: Range<u64>, byte: u8) -> Result<()> {
+    pub fn fill(&mut self, offset: u64, length: u64, byte: u8) -> Result<()> {
         let storage = self.writable()?;
-        let range = check_given_range(storage.len(), &range)?;
+        let range = check_range(storage.len(), ("offset", offset), ("length", length))?;
         storage.fill(range, byte)
     }
 
@@ -104,14 +106,6 @@ impl<S: Storage> Mapping<S> {
         let storage = self.storage_mut()?;
         storage.write_at(resolve_index(index, storage.len())?, &[value])
     }
-}
-
-/// As [`check_range`], for a range that a caller wrote, whose end may lie before its start.
-fn check_given_range(len: u64, range: &Range<u64>) -> Result<Range<u64>> {
-    let Some(length) = range.end.checked_sub(range.start) else {
-        return Err(Error::out_of_range("length", format!("{} is before {}", range.end, range.start)));
-    };
-    check_range(len, ("offset", range.start), ("length", length))
 }
 
 fn resolve_index(index: i64, len: u64) -> Result<u64> {

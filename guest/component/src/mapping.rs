@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use wasi_mmap::fallback::{Cached, PAGE_SIZE};
 use wasi_mmap::{MapOptions, Result};
-use wasi_mmap_core::{Error, span};
+use wasi_mmap_core::Error;
 
 use crate::Component;
 use crate::bindings::exports::wasi_mmap::mmap::mapping::{self, Guest, GuestMapping, MappingBorrow};
@@ -148,20 +148,19 @@ impl GuestMapping for Resource {
     }
 
     fn copy_within(&self, destination: u64, source: u64, count: u64) -> Answer<()> {
-        self.with(|mapping| mapping.copy_within(span(source, count), destination))
+        self.with(|mapping| mapping.copy_within(destination, source, count))
     }
 
     fn copy_from(&self, destination: u64, source: MappingBorrow<'_>, source_offset: u64, count: u64) -> Answer<()> {
         let source: &Self = source.get();
-        let range = span(source_offset, count);
         if std::ptr::eq(self, source) {
-            return self.with(|mapping| mapping.copy_within(range, destination));
+            return self.with(|mapping| mapping.copy_within(destination, source_offset, count));
         }
-        self.with(|mapping| mapping.copy_from(destination, &source.0.borrow(), range))
+        self.with(|mapping| mapping.copy_from(destination, &source.0.borrow(), source_offset, count))
     }
 
     fn fill(&self, offset: u64, length: u64, byte: u8) -> Answer<()> {
-        self.with(|mapping| mapping.fill(span(offset, length), byte))
+        self.with(|mapping| mapping.fill(offset, length, byte))
     }
 
     fn compare(&self, offset: u64, bytes: Vec<u8>) -> Answer<wit::Ordering> {

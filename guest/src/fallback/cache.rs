@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use wasi_mmap_core::{Error, Result};
 
+use super::PAGE_LEN;
 use super::file::{File, FileId, read_fully, write_fully};
 use super::frames::{Frame, Frames, Key};
 use super::overlay::parts;
@@ -284,7 +285,11 @@ impl<F: File> Inner<F> {
             None => self.read_page(key, file)?,
         };
         if self.frames.get(index).filled < end {
-            self.read_rest(key, index, file, end)?;
+            self.read_rest(key, index, file)?;
+            // As in a real mapping, the page in which the file ends is there to its end; the next one is not.
+            if reach(self.frames.get(index).filled) < end {
+                return Err(Error::Truncated);
+            }
         }
         Ok(self.frames.get_mut(index))
     }
@@ -313,14 +318,14 @@ impl<F: File> Inner<F> {
     }
 
     /// Reads on where the file ended in a page when it was read: it may have become longer.
-    fn read_rest(&mut self, key: Key, index: usize, file: &F, end: usize) -> Result<()> {
+    fn read_rest(&mut self, key: Key, index: usize, file: &F) -> Result<()> {
         let start = key.page * self.page_size as u64;
         let frame = self.frames.get_mut(index);
         let filled = frame.filled;
         let count = read_fully(file, start + filled as u64, &mut frame.bytes[filled..])?;
         frame.filled += count;
         self.stats.bytes_read += count as u64;
-        if frame.filled < end { Err(Error::Truncated) } else { Ok(()) }
+        Ok(())
     }
 
     /// The pages of a file that have changes, and their frames, in the order of the file.
@@ -337,6 +342,11 @@ impl<F: File> Inner<F> {
     }
 }
 
+/// How far a page that has `filled` bytes of the file can be used: to the end of the page of memory where the file ends.
+fn reach(filled: usize) -> usize {
+    filled.saturating_add(PAGE_LEN - 1) / PAGE_LEN * PAGE_LEN
+}
+
 /// Writes the changes of a page that starts at `start` to its file of `len` bytes, in order. What was written before an error
 /// is clean.
 ///
@@ -345,7 +355,7 @@ impl<F: File> Inner<F> {
 /// What the file answers; `truncated` where the file has become shorter: to write there would make it longer again.
 fn clean<F: File>(frame: &mut Frame, file: &F, start: u64, len: u64, stats: &mut CacheStats) -> Result<()> {
     let end = usize::try_from(len.saturating_sub(start)).unwrap_or(usize::MAX);
-    let is_lost = frame.dirty.end() > end;
+    let is_lost = frame.dirty.end() > reach(end);
     frame.dirty.cut(end);
     frame.filled = frame.filled.min(end);
     let ranges: Vec<_> = frame.dirty.iter().collect();

@@ -9,6 +9,7 @@ mod memory;
 mod positional;
 mod resize;
 mod slices;
+mod truncation;
 
 use wasi_mmap_core::{Access, MapOptions};
 
@@ -33,6 +34,7 @@ pub fn all(sizes: Sizes) -> Vec<Case> {
     cases.extend(file::cases(sizes));
     cases.extend(resize::cases(sizes));
     cases.extend(coherence::cases(sizes));
+    cases.extend(truncation::cases(sizes));
     cases.extend(memory::cases(sizes));
     cases
 }

@@ -115,7 +115,7 @@ fn write_shared(file: &Path, scratch: &Path) -> Result<()> {
     let len = mapping.len()?;
     // Grow by one byte, move everything up, and put a mark in front.
     mapping.resize(len + 1)?;
-    mapping.copy_within(0..len, 1)?;
+    mapping.copy_within(1, 0, len)?;
     mapping.write_at(0, b"#")?;
     mapping.flush()?;
 

@@ -1,0 +1,70 @@
+//! The error type goes through `std::io::Error` and back without loss.
+
+use std::io;
+
+use wasi_mmap_core::{Argument, Error, OsError, System};
+
+fn every_error() -> Vec<Error> {
+    let argument = || Argument::new("offset", "7 is past the end of the mapping, 5");
+    let os = |system| OsError { system, code: 5, message: "made up".into() };
+    vec![
+        Error::Closed,
+        Error::ReadOnly,
+        Error::OutOfRange(argument()),
+        Error::Invalid(argument()),
+        Error::EmptyFile,
+        Error::BeyondEndOfFile(argument()),
+        Error::NotPermitted("a reason".into()),
+        Error::Busy,
+        Error::Truncated,
+        Error::LimitExceeded("mappings".into()),
+        Error::Unsupported("windows".into()),
+        Error::OutOfMemory,
+        Error::NoSpace,
+        Error::Io(os(System::Linux)),
+        Error::Io(os(System::Wasi)),
+        Error::Io(os(System::Other)),
+        Error::from(io::Error::from_raw_os_error(5)),
+    ]
+}
+
+#[test]
+fn errors_come_back_as_they_were() {
+    for error in every_error() {
+        assert_eq!(Error::from(io::Error::from(error.clone())), error);
+    }
+}
+
+#[test]
+fn the_kind_says_what_happened() {
+    let kind = |error: Error| io::Error::from(error).kind();
+    assert_eq!(kind(Error::NoSpace), io::ErrorKind::StorageFull);
+    assert_eq!(kind(Error::ReadOnly), io::ErrorKind::PermissionDenied);
+    assert_eq!(kind(Error::invalid("step", "0")), io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_number_of_this_system_stays_one() {
+    let error = io::Error::from_raw_os_error(5);
+    let (kind, text) = (error.kind(), error.to_string());
+    let back = io::Error::from(Error::from(error));
+    assert_eq!((back.raw_os_error(), back.kind(), back.to_string()), (Some(5), kind, text));
+}
+
+#[test]
+fn foreign_errors_find_their_case() {
+    let name = |kind: io::ErrorKind| Error::from(io::Error::from(kind)).name();
+    assert_eq!(name(io::ErrorKind::PermissionDenied), "not-permitted");
+    assert_eq!(name(io::ErrorKind::StorageFull), "no-space");
+    assert_eq!(name(io::ErrorKind::OutOfMemory), "out-of-memory");
+    assert_eq!(name(io::ErrorKind::Unsupported), "unsupported");
+    assert_eq!(name(io::ErrorKind::NotFound), "io");
+}
+
+#[test]
+fn the_text_names_what_was_wrong() {
+    let error = Error::beyond_end_of_file("length", "5 bytes from offset 0 reach past the end of the file, 3");
+    assert_eq!(error.to_string(), "length: 5 bytes from offset 0 reach past the end of the file, 3");
+    assert_eq!(error.argument().map(|argument| &*argument.name), Some("length"));
+    assert_eq!(error.name(), "beyond-end-of-file");
+}

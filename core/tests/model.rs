@@ -1,0 +1,132 @@
+//! The semantics alone, over a storage that is a vector: what `Mapping` and the provided methods of `Storage` do, and no more.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use wasi_mmap_core::{Advice, Backend, Extent, FileInfo, FileKind, FlushFlags, MapOptions, Result, Rights, Storage};
+use wasi_mmap_tests::model::{Run, run};
+
+const PAGE: u64 = 4096;
+
+/// A file that was read into memory, and is written when the last mapping of it goes.
+struct Open {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        std::fs::write(&self.path, &self.bytes).expect("the file was there");
+    }
+}
+
+thread_local! {
+    /// The one file that is mapped at a time.
+    static OPEN: RefCell<std::rc::Weak<RefCell<Open>>> = const { RefCell::new(std::rc::Weak::new()) };
+}
+
+struct Plain {
+    file: Rc<RefCell<Open>>,
+    extent: Extent,
+}
+
+impl Plain {
+    fn place(&self, offset: u64, len: usize) -> Range<usize> {
+        let start = usize::try_from(self.extent.offset + offset).expect("a small file");
+        start..start + len
+    }
+}
+
+impl Backend for Plain {
+    type File = Rc<RefCell<Open>>;
+
+    fn open(path: &Path, _: Rights) -> Result<Self::File> {
+        OPEN.with_borrow_mut(|open| {
+            if let Some(file) = open.upgrade() {
+                return Ok(file);
+            }
+            let file = Open { path: path.to_owned(), bytes: std::fs::read(path)? };
+            let file = Rc::new(RefCell::new(file));
+            *open = Rc::downgrade(&file);
+            Ok(file)
+        })
+    }
+
+    fn map_file(file: Self::File, options: &MapOptions) -> Result<Self> {
+        let info = FileInfo { kind: FileKind::Regular, len: file.borrow().bytes.len() as u64, rights: Rights::all() };
+        Ok(Self { extent: options.extent_of_file(&info, PAGE)?, file })
+    }
+
+    fn map_anonymous(_: &MapOptions) -> Result<Self> {
+        unreachable!("the model maps files")
+    }
+
+    fn map_named(_: &str, _: &MapOptions) -> Result<Self> {
+        unreachable!("the model maps files")
+    }
+
+    fn granularity() -> u64 {
+        PAGE
+    }
+}
+
+impl Storage for Plain {
+    fn len(&self) -> u64 {
+        self.extent.len
+    }
+
+    fn offset(&self) -> u64 {
+        self.extent.offset
+    }
+
+    fn file_len(&self) -> Result<u64> {
+        Ok(self.file.borrow().bytes.len() as u64)
+    }
+
+    fn page_size() -> u64 {
+        PAGE
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        buffer.copy_from_slice(&self.file.borrow().bytes[self.place(offset, buffer.len())]);
+        Ok(())
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let place = self.place(offset, bytes.len());
+        self.file.borrow_mut().bytes[place].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Range<u64>, _: FlushFlags) -> Result<()> {
+        Ok(())
+    }
+
+    fn advise(&mut self, _: Advice, _: Range<u64>) -> Result<()> {
+        Ok(())
+    }
+
+    fn resize(&mut self, len: u64) -> Result<()> {
+        let end = self.place(len, 0).start;
+        self.file.borrow_mut().bytes.resize(end, 0);
+        self.extent.len = len;
+        Ok(())
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn random_operations_agree_with_the_model() {
+    let scratch = tempfile::tempdir().expect("a directory for the file");
+    // Miri runs some ten thousand times slower.
+    let operations = if cfg!(miri) { 500 } else { 50_000 };
+    let outcome = run::<wasi_mmap_core::Mapping<Plain>>(Run { seed: 7, operations, private: false }, scratch.path());
+    if let Err(difference) = outcome {
+        panic!("{difference}");
+    }
+}

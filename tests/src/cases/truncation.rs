@@ -1,0 +1,79 @@
+//! A file that is made shorter while it is mapped. Python's reference, section 9, where CPython dies.
+
+use super::{Sizes, copy, pattern, read, write};
+use crate::case::*;
+use crate::op::{Op, Value};
+
+pub(super) fn cases(Sizes { page, .. }: Sizes) -> Vec<Case> {
+    let data = pattern(3 * page);
+    let first = &data[..page as usize];
+    let zeros = vec![0; 2 * page as usize];
+    vec![
+        case("reads of what a shorter file has lost answer truncated, and of the rest succeed")
+            .file(&data)
+            .map(read())
+            .set_len(page)
+            .fails(Op::ReadAt(2 * page, 1), TRUNCATED)
+            .fails(Op::ReadAt(0, 3 * page), TRUNCATED)
+            .fails(Op::Get(page as i64), TRUNCATED)
+            .fails(Op::Read(None), TRUNCATED)
+            .op(Op::Tell, number(0))
+            .op(Op::Size, number(page))
+            .op(Op::Len, number(3 * page))
+            .op(Op::ReadAt(0, page), bytes(first)),
+        case("the page in which a shorter file ends is there, with zeros behind the end")
+            .file(&data)
+            .map(read())
+            .set_len(page + 1)
+            .op(Op::ReadAt(page, 3), bytes([data[page as usize], 0, 0]))
+            .fails(Op::Get(2 * page as i64), TRUNCATED),
+        case("writes to what a shorter file has lost answer truncated, and do not make it longer")
+            .file(&data)
+            .map(write())
+            .set_len(page)
+            .fails(Op::WriteAt(2 * page, b"x".to_vec()), TRUNCATED)
+            .fails(Op::Fill(page, 5, 1), TRUNCATED)
+            .fails(Op::Set(-1, 1), TRUNCATED)
+            .op(Op::Set(0, !data[0]), DONE)
+            .op(Op::Close, DONE)
+            .file_is([&[!data[0]], &first[1..]].concat()),
+        case("a copy of a shorter file answers truncated")
+            .file(&data)
+            .map(copy())
+            .set_len(page)
+            .fails(Op::Get(page as i64), TRUNCATED)
+            .fails(Op::Set(2 * page as i64, 1), TRUNCATED)
+            .op(Op::Set(0, !data[0]), DONE)
+            .op(Op::Get(0), number((!data[0]).into())),
+        case("a search finds what is there, and answers truncated where it comes to what is not")
+            .file(&data)
+            .map(read())
+            .set_len(page)
+            .op(Op::Find(first[100..110].to_vec(), None, None), at(100))
+            .fails(Op::Find(b"nowhere in this file".to_vec(), None, None), TRUNCATED)
+            .fails(Op::Rfind(first[100..110].to_vec(), None, None), TRUNCATED)
+            .op(Op::Find(b"nowhere in this file".to_vec(), None, Some(page as i64)), NOWHERE),
+        case("refresh answers truncated while the file is too short, and maps it anew when it is whole")
+            .file(&data)
+            .map(read())
+            .set_len(page)
+            .fails(Op::Get(-1), TRUNCATED)
+            .fails(Op::Refresh, TRUNCATED)
+            .set_len(3 * page)
+            .op(Op::Refresh, DONE)
+            .op(Op::ReadAt(page, 2 * page), Value::Bytes(zeros.clone()))
+            .overwrite(2 * page, "back")
+            .op(Op::Refresh, DONE)
+            .op(Op::ReadAt(2 * page, 4), bytes("back")),
+        case("refresh keeps private changes outside of what was lost")
+            .file(&data)
+            .map(copy())
+            .set_len(page)
+            .fails(Op::Get(-1), TRUNCATED)
+            .op(Op::Set(0, !data[0]), DONE)
+            .set_len(3 * page)
+            .op(Op::Refresh, DONE)
+            .op(Op::Get(0), number((!data[0]).into()))
+            .op(Op::Get(-1), number(0)),
+    ]
+}
