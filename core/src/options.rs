@@ -1,5 +1,7 @@
 //! What a new mapping is asked to be, and the rules that decide whether it can be.
 
+use std::borrow::Cow;
+
 use crate::{Error, Result};
 
 /// What a mapping may do with its bytes, and where a write goes.
@@ -100,15 +102,20 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    fn describe(self) -> &'static str {
-        match self {
-            Self::Regular => "a regular file",
+    /// Refuses what cannot be mapped.
+    ///
+    /// # Errors
+    ///
+    /// `unsupported` for all but regular files.
+    pub fn check(self) -> Result<()> {
+        Err(Error::Unsupported(Cow::Borrowed(match self {
+            Self::Regular => return Ok(()),
             Self::Directory => "mapping a directory",
             Self::Pipe => "mapping a pipe",
             Self::Socket => "mapping a socket",
             Self::Device => "mapping a device",
             Self::Other => "mapping what is no regular file",
-        }
+        })))
     }
 }
 
@@ -189,9 +196,7 @@ impl MapOptions {
     /// `unsupported` for anything but a regular file, and for huge pages; `empty-file`; `beyond-end-of-file` (`offset`,
     /// `length`); `invalid` (`offset`); `not-permitted`.
     pub fn extent_of_file(&self, file: &FileInfo, granularity: u64) -> Result<Extent> {
-        if file.kind != FileKind::Regular {
-            return Err(Error::Unsupported(file.kind.describe().into()));
-        }
+        file.kind.check()?;
         let offset = self.offset;
         let len = match self.get_length() {
             None if file.len == 0 => return Err(Error::EmptyFile),

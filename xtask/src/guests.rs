@@ -28,6 +28,7 @@ pub(crate) fn build() -> Result<Guests> {
     for target in TARGETS {
         install_target(target)?;
     }
+    check_tested()?;
     let directory = target_dir().join("guests");
     let build = |what: &str, folder: &str, target: &str, packages: &[&str]| {
         let mut command = cargo(folder);
@@ -39,6 +40,27 @@ pub(crate) fn build() -> Result<Guests> {
     build("building the plugins", "tests/plugins", "wasm32-wasip2", &[])?;
     build("building the preview 1 modules", "tests/plugins", "wasm32-wasip1", &MODULES)?;
     Ok(Guests { directory })
+}
+
+/// Refuses a plugin that no test runs: it would be dead weight, and nobody would notice that it breaks.
+fn check_tested() -> Result<()> {
+    let mut tests = String::new();
+    for folder in ["tests/tests", "host/tests"] {
+        for entry in std::fs::read_dir(root().join(folder))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                tests += &std::fs::read_to_string(path)?;
+            }
+        }
+    }
+    for entry in std::fs::read_dir(root().join("tests/plugins"))? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().unwrap_or_default();
+        if entry.path().is_dir() && !tests.contains(&format!("plugin(\"{name}\"")) {
+            bail!("no test runs the plugin tests/plugins/{name}");
+        }
+    }
+    Ok(())
 }
 
 impl Guests {

@@ -5,10 +5,10 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use wasi_mmap_core::{Error, OsError, Result, Rights, System};
+use wasi_mmap_core::{Error, FileKind, OsError, Result, Rights, System};
 
 use super::bindings::wasi::filesystem::preopens::get_directories;
-use super::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags, PathFlags};
+use super::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, OpenFlags, PathFlags};
 use crate::wasi_error;
 
 /// The preopened directories, with the names that they have in the plugin. Asked for once: each answer is a new set of handles.
@@ -38,6 +38,11 @@ pub(super) fn open(path: &Path, rights: Rights) -> Result<Descriptor> {
     flags.set(DescriptorFlags::READ, rights.contains(Rights::READ));
     flags.set(DescriptorFlags::WRITE, rights.contains(Rights::WRITE));
     let rest = if rest.is_empty() { "." } else { rest };
+    // To open a pipe is to wait for its other end. An engine may not know pipes from sockets.
+    let kind = directory.stat_at(PathFlags::SYMLINK_FOLLOW, rest).map(|stat| stat.type_);
+    if kind.is_ok_and(|kind| !matches!(kind, DescriptorType::RegularFile | DescriptorType::Directory)) {
+        FileKind::Other.check()?;
+    }
     directory
         .open_at(PathFlags::SYMLINK_FOLLOW, rest, OpenFlags::empty(), flags)
         .map_err(|code| wasi_error(code.name()))

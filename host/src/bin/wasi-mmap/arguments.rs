@@ -38,7 +38,7 @@ Examples:
   wasi-mmap run --limit mapped-bytes=10GiB --dir . wc.wasm x
 
 Exit status:
-  the plugin's own, if it ran to its end
+  the plugin's own, if it ran to its end: WASI 0.2 has 0 for success and 1 for failure
   2    the command line was wrong
   125  the plugin could not be run: it is missing, no component, no command, or imports something unknown
   134  the plugin trapped")]

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("demo: {file}: {error}");
+            eprintln!("demo: {error}");
             ExitCode::FAILURE
         }
     }
@@ -39,10 +39,15 @@ fn main() -> ExitCode {
 
 fn demo(file: &Path, scratch: &Path, pattern: &[u8]) -> Result<String> {
     let started = Instant::now();
-    let (lines, checksum) = lines_and_checksum(file)?;
-    let matches = count_matches(file, pattern)?;
-    edit_private_copy(file)?;
-    write_shared(file, &scratch.join("demo.scratch"))?;
+    let named = |path: &Path| {
+        let path = path.display().to_string();
+        move |error| format!("{path}: {error}")
+    };
+    let (lines, checksum) = lines_and_checksum(file).map_err(named(file))?;
+    let matches = count_matches(file, pattern).map_err(named(file))?;
+    edit_private_copy(file).map_err(named(file))?;
+    let copy = scratch.join("demo.scratch");
+    write_shared(file, &copy).map_err(named(&copy))?;
     Ok(serde_json::json!({
         "lines": lines,
         "matches": matches,

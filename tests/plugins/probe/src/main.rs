@@ -1,0 +1,72 @@
+//! Tries one thing and says what came of it: for tests of what a plugin may do, and of the host's limits.
+//!
+//! `probe map ACCESS OFFSET LENGTH FILE` maps a file, and prints the mapping's length or the error.
+//! `probe anonymous LENGTH COUNT` makes so many anonymous mappings, and prints how many there are when one is refused.
+//! `probe find FILE` searches a file for what it does not contain.
+//! `probe exit STATUS` exits; `probe trap` traps.
+
+use std::process::ExitCode;
+
+use wasi_mmap::{Access, Error, MapOptions, Mapping};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments[..] {
+        ["map", access, offset, length, file] => map(access, number(offset), number(length), file),
+        ["anonymous", length, count] => anonymous(number(length), number(count)),
+        ["find", file] => find(file),
+        ["exit", status] => return ExitCode::from(u8::try_from(number(status)).expect("a status")),
+        ["trap"] => panic!("as it was told"),
+        _ => panic!("no such probe: {arguments:?}"),
+    };
+    match outcome {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("{}: {error}", error.name());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().expect("a number")
+}
+
+fn map(access: &str, offset: u64, length: u64, file: &str) -> Result<String, Error> {
+    let access = match access {
+        "read" => Access::Read,
+        "write" => Access::Write,
+        "copy" => Access::Copy,
+        _ => panic!("no such access: {access}"),
+    };
+    let mut mapping = Mapping::open_with(file, &MapOptions::new().access(access).offset(offset).length(length))?;
+    let len = mapping.len()?;
+    if access == Access::Write {
+        mapping.set(0, b'!')?;
+        mapping.flush()?;
+    }
+    Ok(format!("mapped {len} bytes"))
+}
+
+fn anonymous(length: u64, count: u64) -> Result<String, Error> {
+    let mut mappings = Vec::new();
+    for _ in 0..count {
+        match Mapping::anonymous(length) {
+            Ok(mapping) => mappings.push(mapping),
+            Err(error) => {
+                println!("{} of {count}", mappings.len());
+                return Err(error);
+            }
+        }
+    }
+    Ok(format!("{count} of {count}"))
+}
+
+fn find(file: &str) -> Result<String, Error> {
+    let mapping = Mapping::open(file, Access::Read)?;
+    Ok(format!("{:?}", mapping.find(b"\xffnowhere\xff", None, None)?))
+}
