@@ -469,6 +469,13 @@ pub struct Run {
     pub private: bool,
 }
 
+/// Seeds that once led to a difference, and what it was. They run before all others.
+pub const SEEDS: [u64; 2] = [
+    // A range that was cut short to have a 64-bit end blamed the wrong argument of a copy; a private mapping that was made
+    // shorter and longer again showed what it had held before.
+    1, 7,
+];
+
 /// How many steps a sequence has at most; half of it on average.
 const MOST_STEPS: usize = 200;
 

@@ -2,6 +2,7 @@
 //!
 //! `probe map ACCESS OFFSET LENGTH FILE` maps a file, and prints the mapping's length or the error.
 //! `probe anonymous LENGTH COUNT` makes so many anonymous mappings, and prints how many there are when one is refused.
+//! `probe leak FILE COUNT` maps a file and anonymous memory so often, and drops none of the mappings.
 //! `probe find FILE` searches a file for what it does not contain.
 //! `probe exit STATUS` exits; `probe trap` traps.
 
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     let outcome = match arguments[..] {
         ["map", access, offset, length, file] => map(access, number(offset), number(length), file),
         ["anonymous", length, count] => anonymous(number(length), number(count)),
+        ["leak", file, count] => leak(file, number(count)),
         ["find", file] => find(file),
         ["exit", status] => return ExitCode::from(u8::try_from(number(status)).expect("a status")),
         ["trap"] => panic!("as it was told"),
@@ -64,6 +66,14 @@ fn anonymous(length: u64, count: u64) -> Result<String, Error> {
         }
     }
     Ok(format!("{count} of {count}"))
+}
+
+fn leak(file: &str, count: u64) -> Result<String, Error> {
+    for _ in 0..count {
+        std::mem::forget(Mapping::open(file, Access::Read)?);
+        std::mem::forget(Mapping::anonymous(4096)?);
+    }
+    Ok(format!("{count} leaked"))
 }
 
 fn find(file: &str) -> Result<String, Error> {

@@ -1,10 +1,14 @@
-//! Runs the behaviour suite in a sandbox: `suite BACKEND SCRATCH` prints a report for each case, a line of JSON.
+//! Runs the behaviour suite in a sandbox.
+//!
+//! `suite BACKEND SCRATCH` prints a report for each case, a line of JSON. `suite BACKEND SCRATCH SEED OPERATIONS` runs so many
+//! random operations against the model, and prints how it differs.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use wasi_mmap_tests::case::Backend;
 use wasi_mmap_tests::cases::{self, Sizes};
+use wasi_mmap_tests::model;
 use wasi_mmap_tests::op::Subject;
 use wasi_mmap_tests::run::run_all;
 
@@ -13,9 +17,13 @@ mod resource;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, backend, scratch] = &arguments[..] else {
-        eprintln!("usage: suite BACKEND SCRATCH");
-        return ExitCode::FAILURE;
+    let (backend, scratch, random) = match &arguments[..] {
+        [_, backend, scratch] => (backend, scratch, None),
+        [_, backend, scratch, seed, operations] => match (seed.parse(), operations.parse()) {
+            (Ok(seed), Ok(operations)) => (backend, scratch, Some(model::Run { seed, operations, private: true })),
+            _ => return usage(),
+        },
+        _ => return usage(),
     };
     let (backend, scratch) = match serde_json::from_str(&format!("\"{backend}\"")) {
         Ok(backend) => (backend, Path::new(scratch)),
@@ -26,13 +34,25 @@ fn main() -> ExitCode {
     };
     match backend {
         #[cfg(target_env = "p2")]
-        Backend::HostWit | Backend::FallbackWit => run::<resource::Resource>(backend, scratch),
-        _ => run::<wasi_mmap::Mapping>(backend, scratch),
+        Backend::HostWit | Backend::FallbackWit => run::<resource::Resource>(backend, scratch, random),
+        _ => run::<wasi_mmap::Mapping>(backend, scratch, random),
     }
     ExitCode::SUCCESS
 }
 
-fn run<S: Subject>(backend: Backend, scratch: &Path) {
+fn usage() -> ExitCode {
+    eprintln!("usage: suite BACKEND SCRATCH [SEED OPERATIONS]");
+    ExitCode::FAILURE
+}
+
+fn run<S: Subject>(backend: Backend, scratch: &Path, random: Option<model::Run>) {
+    if let Some(random) = random {
+        match model::run::<S>(random, scratch) {
+            Ok(()) => println!("agreed"),
+            Err(difference) => println!("{difference}"),
+        }
+        return;
+    }
     let sizes = Sizes { page: S::page_size(), granularity: S::granularity() };
     for report in run_all::<S>(cases::all(sizes), backend, scratch) {
         println!("{}", serde_json::to_string(&report).expect("a report is JSON"));

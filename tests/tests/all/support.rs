@@ -8,7 +8,7 @@ use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Module, Result, Store};
 use wasmtime_wasi::filesystem::FsPerms;
 use wasmtime_wasi::p1::WasiP1Ctx;
-use wasmtime_wasi::p2::bindings::sync::Command;
+use wasmtime_wasi::p2::bindings::{Command, sync};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
@@ -31,7 +31,7 @@ pub fn plugin(name: &str, target: &str) -> Vec<u8> {
 pub struct State {
     wasi: WasiCtx,
     pub mmap: MmapCtx,
-    table: ResourceTable,
+    pub table: ResourceTable,
 }
 
 impl WasiView for State {
@@ -59,23 +59,58 @@ fn wasi(directory: &Path, arguments: &[&str], stdout: &MemoryOutputPipe) -> Resu
     Ok(wasi)
 }
 
-/// Runs a command component with real mappings in the linker, or without any interface of ours; answers what it printed.
-pub fn run_component(component: &[u8], with_host: bool, directory: &Path, arguments: &[&str]) -> Result<String> {
-    let stdout = MemoryOutputPipe::new(MOST_PRINTED);
-    let mut linker = Linker::<State>::new(engine());
-    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
-    if with_host {
-        wasi_mmap_host::add_to_linker(&mut linker)?;
+/// A command that can be run once, in a store that can be looked into.
+pub struct Run {
+    pub store: Store<State>,
+    stdout: MemoryOutputPipe,
+}
+
+/// How a run ended: what it printed, and whether it succeeded.
+pub type Ended = (String, std::result::Result<(), ()>);
+
+impl Run {
+    /// A store for a plugin that sees `directory` as `/scratch`.
+    pub fn new(mmap: MmapCtx, directory: &Path, arguments: &[&str]) -> Result<Self> {
+        let stdout = MemoryOutputPipe::new(MOST_PRINTED);
+        let wasi = wasi(directory, arguments, &stdout)?.build();
+        let store = Store::new(engine(), State { wasi, mmap, table: ResourceTable::new() });
+        Ok(Self { store, stdout })
     }
-    let component = Component::from_binary(engine(), component)?;
-    let wasi = wasi(directory, arguments, &stdout)?.build();
-    let state = State { wasi, mmap: MmapCtx::default(), table: ResourceTable::new() };
-    let mut store = Store::new(engine(), state);
-    let command = Command::instantiate(&mut store, &component, &linker)?;
-    let outcome = command.wasi_cli_run().call_run(&mut store)?;
-    drop(store);
-    assert_eq!(outcome, Ok(()), "the plugin failed");
-    Ok(String::from_utf8(stdout.contents().to_vec()).expect("a plugin prints UTF-8"))
+
+    /// Runs a component with real mappings in the linker, or without any interface of ours.
+    pub fn call(&mut self, component: &[u8], with_host: bool) -> Result<Ended> {
+        let mut linker = Linker::<State>::new(engine());
+        wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+        if with_host {
+            wasi_mmap_host::add_to_linker(&mut linker)?;
+        }
+        let component = Component::from_binary(engine(), component)?;
+        let command = sync::Command::instantiate(&mut self.store, &component, &linker)?;
+        let outcome = command.wasi_cli_run().call_run(&mut self.store)?;
+        Ok((self.printed(), outcome))
+    }
+
+    /// The same, with real mappings, in an async store.
+    pub async fn call_async(&mut self, component: &[u8]) -> Result<Ended> {
+        let mut linker = Linker::<State>::new(engine());
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        wasi_mmap_host::add_to_linker_async(&mut linker)?;
+        let component = Component::from_binary(engine(), component)?;
+        let command = Command::instantiate_async(&mut self.store, &component, &linker).await?;
+        let outcome = command.wasi_cli_run().call_run(&mut self.store).await?;
+        Ok((self.printed(), outcome))
+    }
+
+    fn printed(&self) -> String {
+        String::from_utf8(self.stdout.contents().to_vec()).expect("a plugin prints UTF-8")
+    }
+}
+
+/// Runs a command component to a good end; answers what it printed.
+pub fn run_component(component: &[u8], with_host: bool, directory: &Path, arguments: &[&str]) -> Result<String> {
+    let (printed, outcome) = Run::new(MmapCtx::default(), directory, arguments)?.call(component, with_host)?;
+    assert_eq!(outcome, Ok(()), "the plugin failed: {printed}");
+    Ok(printed)
 }
 
 /// Runs a preview 1 module; answers what it printed.

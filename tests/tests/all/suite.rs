@@ -1,8 +1,8 @@
 //! The behaviour suite on every backend.
 
-mod support;
+use std::path::Path;
 
-use support::{plugin, run_component, run_module};
+use super::support::{plugin, run_component, run_module};
 use wasi_mmap_tests::case::Backend;
 use wasi_mmap_tests::cases::{self, Sizes};
 use wasi_mmap_tests::op::Subject;
@@ -31,25 +31,28 @@ fn in_process<S: Subject>(backend: Backend) {
 
 fn in_plugin(backend: Backend) {
     let scratch = tempfile::tempdir().expect("a directory for the cases");
-    let name = serde_json::to_string(&backend).expect("a name");
-    let arguments = ["suite", name.trim_matches('"'), "/scratch"];
-    let printed = match backend {
-        Backend::Native => unreachable!("runs in process"),
-        Backend::Host | Backend::HostWit => {
-            run_component(&plugin("suite", "wasm32-wasip2"), true, scratch.path(), &arguments)
-        }
-        Backend::Fallback | Backend::FallbackWit => {
-            let composed = wasi_mmap_host::fallback::compose(&plugin("suite", "wasm32-wasip2"));
-            run_component(&composed.expect("a composition"), false, scratch.path(), &arguments)
-        }
-        Backend::FallbackLibrary => run_module(&plugin("suite", "wasm32-wasip1"), scratch.path(), &arguments),
-    };
-    let printed = printed.unwrap_or_else(|error| panic!("{backend:?}: {error:?}"));
+    let printed = run_suite(backend, scratch.path(), &[]);
     let reports: Vec<Report> = printed
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
         .collect();
     check(backend, &reports);
+}
+
+/// Runs the plugin `suite` as a backend; answers what it printed.
+pub fn run_suite(backend: Backend, scratch: &Path, arguments: &[&str]) -> String {
+    let name = serde_json::to_string(&backend).expect("a name");
+    let arguments = [&["suite", name.trim_matches('"'), "/scratch"], arguments].concat();
+    let printed = match backend {
+        Backend::Native => unreachable!("runs in process"),
+        Backend::Host | Backend::HostWit => run_component(&plugin("suite", "wasm32-wasip2"), true, scratch, &arguments),
+        Backend::Fallback | Backend::FallbackWit => {
+            let composed = wasi_mmap_host::fallback::compose(&plugin("suite", "wasm32-wasip2"));
+            run_component(&composed.expect("a composition"), false, scratch, &arguments)
+        }
+        Backend::FallbackLibrary => run_module(&plugin("suite", "wasm32-wasip1"), scratch, &arguments),
+    };
+    printed.unwrap_or_else(|error| panic!("{backend:?}: {error:?}"))
 }
 
 #[test]

@@ -1,0 +1,8 @@
+//! The tests that need several parts of the project, in one program: the engine is linked once.
+
+#![allow(unreachable_pub, reason = "the modules of a program")]
+
+mod embedding;
+mod model;
+mod suite;
+mod support;
