@@ -134,17 +134,12 @@ pub trait Storage {
     fn copy_within(&mut self, source: Range<u64>, destination: u64) -> Result<()> {
         let mut buffer = vec![0; chunk_len(source.end - source.start)];
         let start = source.start;
-        let mut copy = |piece: Range<u64>| {
+        let copy = |piece: Range<u64>| {
             let part = &mut buffer[..to_usize(piece.end - piece.start)?];
             self.read_at(piece.start, part)?;
             self.write_at(destination + (piece.start - start), part)
         };
-        // As `memmove` does: start at the end that the copy does not overwrite before it is read.
-        if destination > start {
-            chunks(source).rev().try_for_each(&mut copy)
-        } else {
-            chunks(source).try_for_each(&mut copy)
-        }
+        each_chunk(source, destination > start, copy)
     }
 
     /// Copies `range` of `source` to `destination` in this storage.
@@ -154,12 +149,14 @@ pub trait Storage {
     {
         let mut buffer = vec![0; chunk_len(range.end - range.start)];
         let start = range.start;
-        for piece in chunks(range) {
+        // Both may map one file: then the places in the file say whether the copy would overwrite what it has still to read.
+        let is_upwards = self.offset() + destination > source.offset() + start;
+        let copy = |piece: Range<u64>| {
             let part = &mut buffer[..to_usize(piece.end - piece.start)?];
             source.read_at(piece.start, part)?;
-            self.write_at(destination + (piece.start - start), part)?;
-        }
-        Ok(())
+            self.write_at(destination + (piece.start - start), part)
+        };
+        each_chunk(range, is_upwards, copy)
     }
 
     /// Copies the bytes of a slice out; `buffer` has `slice.count` bytes.
@@ -243,6 +240,11 @@ fn chunks(range: Range<u64>) -> impl DoubleEndedIterator<Item = Range<u64>> {
         let start = range.start + index * CHUNK as u64;
         start..range.end.min(start + CHUNK as u64)
     })
+}
+
+/// Copies the chunks of a range as `memmove` does: first the end that the copy would overwrite before it is read.
+fn each_chunk(range: Range<u64>, is_upwards: bool, copy: impl FnMut(Range<u64>) -> Result<()>) -> Result<()> {
+    if is_upwards { chunks(range).rev().try_for_each(copy) } else { chunks(range).try_for_each(copy) }
 }
 
 /// How large a buffer for [`chunks`] of so many bytes has to be.

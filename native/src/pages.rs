@@ -11,6 +11,7 @@ use std::slice;
 
 use memchr::memmem;
 use memmap2::{MmapRaw, RemapOptions};
+use rustix::io::Errno;
 use rustix::mm::{Advice as OsAdvice, MapFlags as OsMapFlags, MsyncFlags, ProtFlags};
 use wasi_mmap_core::{Advice, Error, FlushFlags, MapFlags, MapOptions, Result};
 
@@ -215,11 +216,15 @@ impl Pages {
         self.check(range)
     }
 
-    /// Takes advice for `range`. POSIX `posix_madvise(3)`, Linux `madvise(2)`.
+    /// Takes advice for `range`; for a private mapping, advice on read-ahead is taken for all of it. POSIX `posix_madvise(3)`, Linux `madvise(2)`.
     pub(crate) fn advise(&mut self, advice: Advice, range: Range<usize>) -> Result<()> {
         let Some(os) = os_advice(advice) else {
             return Err(Error::Unsupported(format!("the advice {advice:?} on this system").into()));
         };
+        // Read-ahead is set for an area of memory, and makes several of one. Private areas that were written do not become
+        // one again, and could not be resized.
+        let is_read_ahead = matches!(advice, Advice::Normal | Advice::Random | Advice::Sequential);
+        let range = if self.private && is_read_ahead { 0..self.len } else { range };
         let start = self.pointer(&range);
         // SAFETY: the range is mapped. Some advice changes bytes (DONTNEED, REMOVE); `&mut self` keeps other users in this
         // process away, and bytes that change under others are what every user of a mapping must expect.
@@ -230,12 +235,36 @@ impl Pages {
     /// Makes the mapping, not the file, `len` bytes long. Linux `mremap(2)`.
     pub(crate) fn remap(&mut self, len: usize) -> Result<()> {
         self.check(0..self.len)?;
-        // SAFETY: the memory may move. `&mut self` means that no slice of it is lent, and pointers into it are made anew for
-        // every access. Bytes past the end of the file fault, and the guard repairs that.
-        unsafe { self.map.remap(len, RemapOptions::new().may_move(true)) }?;
+        if let Err(error) = self.try_remap(len) {
+            // Advice for a part has made several areas of one, of which `mremap` takes one at a time.
+            if Errno::from_io_error(&error) != Some(Errno::FAULT) {
+                return Err(error.into());
+            }
+            self.unadvise();
+            self.try_remap(len).map_err(|error| match Errno::from_io_error(&error) {
+                Some(Errno::FAULT) => {
+                    Error::Unsupported("resizing a private mapping after advice for a part of it".into())
+                }
+                _ => error.into(),
+            })?;
+        }
         self.len = len;
         self.guard = Guard::new(addresses(&self.map), self.file.as_ref(), self.offset)?;
         Ok(())
+    }
+
+    fn try_remap(&mut self, len: usize) -> io::Result<()> {
+        // SAFETY: the memory may move. `&mut self` means that no slice of it is lent, and pointers into it are made anew for
+        // every access. Bytes past the end of the file fault, and the guard repairs that.
+        unsafe { self.map.remap(len, RemapOptions::new().may_move(true)) }
+    }
+
+    /// Takes back all advice that lasts, so that the mapping is one area again.
+    fn unadvise(&mut self) {
+        for advice in [Advice::Normal, Advice::DoFork, Advice::DoDump, Advice::Unmergeable, Advice::NoHugePage] {
+            // What this kernel does not know was not taken before either.
+            let _ = self.advise(advice, 0..self.len);
+        }
     }
 
     /// Maps anew what was lost.

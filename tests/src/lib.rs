@@ -11,3 +11,8 @@ pub mod cases;
 pub mod model;
 pub mod op;
 pub mod run;
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -470,10 +470,19 @@ pub struct Run {
 }
 
 /// Seeds that once led to a difference, and what it was. They run before all others.
-pub const SEEDS: [u64; 2] = [
+pub const SEEDS: [u64; 6] = [
     // A range that was cut short to have a 64-bit end blamed the wrong argument of a copy; a private mapping that was made
     // shorter and longer again showed what it had held before.
-    1, 7,
+    1,
+    7,
+    // Native: a mapping with advice for a part of it could not be resized.
+    1_795_383_451,
+    // Fallback: a private page ended with its mapping, and lost the file's bytes behind it when the mapping grew.
+    1_795_383_430,
+    // All: a copy between two mappings of one file read what it had already overwritten.
+    1_795_383_967,
+    // Fallback: what a shorter file had cut off a page was seen again when the file grew.
+    1_795_383_892,
 ];
 
 /// How many steps a sequence has at most; half of it on average.

@@ -14,6 +14,10 @@ pub(crate) struct Options {
     /// Run the tests alone: no formatting, lints and documentation
     #[arg(long)]
     tests_only: bool,
+
+    /// Run random tests in their long form: an hour or so
+    #[arg(long)]
+    long: bool,
 }
 
 /// The workspaces: their folders, and the targets that their lints run for besides this machine's.
@@ -48,6 +52,9 @@ pub(crate) fn test(options: &Options) -> Result<()> {
     }
     let mut tests = cargo(".");
     tests.args(["test", "--release", "--locked", "--workspace"]);
+    if options.long {
+        tests.env("WASI_MMAP_LONG", "1");
+    }
     step("tests", guests.tell(&mut tests))?;
     println!("== everything passed in {:.0} s", started.elapsed().as_secs_f64());
     Ok(())

@@ -221,10 +221,8 @@ impl<F: File> Hold<F> {
             if page * size >= start {
                 inner.frames.release(index);
             } else if (page + 1) * size > start {
-                let frame = inner.frames.get_mut(index);
                 let end = usize::try_from(start - page * size).expect("less than a page");
-                frame.dirty.cut(end);
-                frame.filled = frame.filled.min(end);
+                inner.frames.get_mut(index).cut(end);
             }
         }
     }
@@ -356,8 +354,7 @@ fn reach(filled: usize) -> usize {
 fn clean<F: File>(frame: &mut Frame, file: &F, start: u64, len: u64, stats: &mut CacheStats) -> Result<()> {
     let end = usize::try_from(len.saturating_sub(start)).unwrap_or(usize::MAX);
     let is_lost = frame.dirty.end() > reach(end);
-    frame.dirty.cut(end);
-    frame.filled = frame.filled.min(end);
+    frame.cut(end);
     let ranges: Vec<_> = frame.dirty.iter().collect();
     for (done, range) in ranges.into_iter().enumerate() {
         if let Err(error) = write_fully(file, start + range.start as u64, &frame.bytes[range.clone()]) {

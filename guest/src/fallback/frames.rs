@@ -26,6 +26,19 @@ pub(super) struct Frame {
     used: bool,
 }
 
+impl Frame {
+    /// Forgets what lies from `end` on: the file ends there now.
+    pub(super) fn cut(&mut self, end: usize) {
+        if end < self.filled {
+            self.filled = end;
+        }
+        if end < self.bytes.len() {
+            self.dirty.cut(end);
+            self.bytes[end..].fill(0);
+        }
+    }
+}
+
 /// All frames. Replacement is CLOCK (Corbató 1968).
 #[derive(Debug)]
 pub(super) struct Frames {

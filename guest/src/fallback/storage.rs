@@ -109,11 +109,9 @@ impl<F: File> Storage for Cached<F> {
             (None, None) => unreachable!("memory without a file lies in the overlay"),
             (Some(overlay), hold) => {
                 for part in parts(offset, bytes.len(), PAGE_LEN) {
-                    let (start, base) = (part.page * PAGE_SIZE, self.offset);
-                    // The last page may end with the mapping, in the middle.
-                    let count = usize::try_from((self.len - start).min(PAGE_SIZE)).expect("at most a page");
-                    let page =
-                        overlay.get_mut(part.page, |page| Self::read_below(hold, base + start, &mut page[..count]))?;
+                    let start = self.offset + part.page * PAGE_SIZE;
+                    // All of the page, even where the mapping ends before: it may become longer.
+                    let page = overlay.get_mut(part.page, |page| Self::read_below(hold, start, page))?;
                     page[part.within].copy_from_slice(&bytes[part.buffer]);
                 }
                 Ok(())

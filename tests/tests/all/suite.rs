@@ -90,3 +90,18 @@ fn fallback_library() {
 fn fallback_library_in_process() {
     in_process::<wasi_mmap::fallback::Mapping>(Backend::FallbackLibrary);
 }
+
+/// What a backend cannot do, the README says in the words of the case that shows it.
+#[test]
+fn the_readme_names_every_difference() {
+    let readme = include_str!("../../../README.md");
+    for case in cases::all(Sizes { page: 4096, granularity: 4096 }) {
+        for (backend, why) in case.skips {
+            assert!(
+                readme.contains(why),
+                "the README does not say that {backend:?} does not run {:?}: {why}",
+                case.name
+            );
+        }
+    }
+}
