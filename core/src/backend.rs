@@ -78,13 +78,14 @@ impl<S: Backend> Mapping<S> {
         Ok(Self::new(S::map_anonymous(options)?, options.get_access()))
     }
 
-    /// Maps memory that has a name: two mappings of one name share one memory, which lives as long as one of them.
-    /// Python on Windows `mmap.mmap(-1, length, tagname)`.
+    /// Maps memory that has a name: two mappings of one name share one memory, which lives as long as one of them. The
+    /// first one says how long it is, and starts it as zeros; it cannot be resized. Who shares a name, the backend says. Python on Windows `mmap.mmap(-1, length, tagname)`.
     ///
     /// # Errors
     ///
-    /// As [`anonymous_with`](Self::anonymous_with); `invalid` (`name`); `beyond-end-of-file` (`length` is greater than
-    /// the memory that exists); `unsupported`.
+    /// As [`anonymous_with`](Self::anonymous_with), but the length may be absent where the memory exists; `invalid`
+    /// (`name` empty, or longer than 100 bytes); `beyond-end-of-file` (`length` is greater than the memory that exists);
+    /// `unsupported`.
     pub fn named(name: &str, options: &MapOptions) -> Result<Self> {
         Ok(Self::new(S::map_named(name, options)?, options.get_access()))
     }

@@ -62,7 +62,7 @@ pub use backend::Backend;
 pub use error::{Argument, Error, OsError, Result, System};
 pub use flush::FlushFlags;
 pub use mapping::{Mapping, Whence};
-pub use options::{Access, Extent, FileInfo, FileKind, MapFlags, MapOptions, Rights};
+pub use options::{Access, Extent, FileInfo, FileKind, MapFlags, MapOptions, Rights, check_name};
 pub use search::Pieces;
 pub use slice::{Slice, Strided};
 pub use storage::{Storage, zeroed};

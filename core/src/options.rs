@@ -45,6 +45,22 @@ bitflags::bitflags! {
     }
 }
 
+/// The longest name that memory can have, in bytes.
+const LONGEST_NAME: usize = 100;
+
+/// Refuses a name that memory cannot have.
+///
+/// # Errors
+///
+/// `invalid` (`name`), if it is empty or longer than 100 bytes.
+pub fn check_name(name: &str) -> Result<()> {
+    match name.len() {
+        0 => Err(Error::invalid("name", "memory cannot have an empty name")),
+        1..=LONGEST_NAME => Ok(()),
+        len => Err(Error::invalid("name", format!("{len} bytes are more than {LONGEST_NAME}"))),
+    }
+}
+
 /// What part of a file to map, and how. The default is what Python does when it is told nothing: the whole file, shared,
 /// for reading and writing.
 ///
@@ -242,6 +258,24 @@ impl MapOptions {
             return Err(Error::OutOfMemory);
         }
         Ok(Extent { offset: self.offset, len })
+    }
+
+    /// The extent of named memory that these options mean; `existing` is how long the memory is, if it exists.
+    ///
+    /// # Errors
+    ///
+    /// As [`extent_of_memory`](Self::extent_of_memory) for new memory; `beyond-end-of-file` (`length`) where the memory is
+    /// shorter; `invalid` (`offset`).
+    pub fn extent_of_named(&self, existing: Option<u64>, granularity: u64) -> Result<Extent> {
+        let Some(len) = existing else { return self.extent_of_memory(granularity) };
+        self.check_alignment(granularity)?;
+        match self.get_length() {
+            Some(length) if length > len => Err(Error::beyond_end_of_file(
+                "length",
+                format!("{length} is more than the memory of that name has, {len}"),
+            )),
+            length => Ok(Extent { offset: self.offset, len: length.unwrap_or(len) }),
+        }
     }
 
     fn check_alignment(&self, granularity: u64) -> Result<()> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use wasi_mmap_native::Namespace;
 use wasmtime::component::ResourceTable;
 
 use crate::audit::MapEvent;
@@ -17,6 +18,7 @@ pub struct MmapCtx {
     pub(crate) limits: Limits,
     pub(crate) usage: Arc<Usage>,
     pub(crate) interrupt: Interrupt,
+    pub(crate) namespace: Namespace,
     audit: Option<Audit>,
 }
 
@@ -101,6 +103,13 @@ impl MmapCtxBuilder {
     /// Limits how many bytes of files may be mapped at a time: [`Limit::MappedBytes`].
     pub fn mapped_bytes(self, bytes: u64) -> Self {
         self.limit(Limit::MappedBytes, bytes)
+    }
+
+    /// Gives the plugin a namespace for memory with names. Plugins that have one namespace share memory by its names; a
+    /// plugin that is given none has one of its own.
+    pub fn namespace(mut self, namespace: Namespace) -> Self {
+        self.ctx.namespace = namespace;
+        self
     }
 
     /// Calls a function for every mapping that the plugin makes or is refused, before the plugin hears of it.

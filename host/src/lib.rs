@@ -61,3 +61,4 @@ pub use audit::{MapEvent, MapSource};
 pub use ctx::{Interrupt, MmapCtx, MmapCtxBuilder, MmapCtxView, MmapView};
 pub use limits::{Limit, Limits, Usage};
 pub use linker::{add_to_linker, add_to_linker_async};
+pub use wasi_mmap_native::Namespace;

@@ -75,14 +75,14 @@ impl MmapCtxView<'_> {
         options: MapOptions,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
         let descriptor = self.table.delete(descriptor)?;
-        self.make(MapSource::File, options, Limit::MappedBytes, || map_descriptor(descriptor, &options))
+        self.make(MapSource::File, options, Limit::MappedBytes, None, || map_descriptor(descriptor, &options))
     }
 
     pub(crate) fn map_anonymous(
         &mut self,
         options: MapOptions,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
-        self.make(MapSource::Anonymous, options, Limit::AnonymousBytes, || Native::map_anonymous(&options))
+        self.make(MapSource::Anonymous, options, Limit::AnonymousBytes, None, || Native::map_anonymous(&options))
     }
 
     pub(crate) fn map_named(
@@ -90,7 +90,9 @@ impl MmapCtxView<'_> {
         name: &str,
         options: MapOptions,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
-        self.make(MapSource::Named(name), options, Limit::AnonymousBytes, || Native::map_named(name, &options))
+        let namespace = self.ctx.namespace.clone();
+        let existing = namespace.len_of(name);
+        self.make(MapSource::Named(name), options, Limit::AnonymousBytes, existing, || namespace.map(name, &options))
     }
 
     fn make(
@@ -98,9 +100,10 @@ impl MmapCtxView<'_> {
         source: MapSource<'_>,
         options: MapOptions,
         limit: Limit,
+        existing: Option<u64>,
         map: impl FnOnce() -> Result<Native>,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
-        let mapping = self.mapping(&options, limit, map);
+        let mapping = self.mapping(&options, limit, existing, map);
         let outcome = mapping.as_ref().map(|mapping| mapping.1);
         self.ctx.report(&MapEvent { source, options: &options, outcome });
         match mapping {
@@ -113,13 +116,14 @@ impl MmapCtxView<'_> {
         &self,
         options: &MapOptions,
         limit: Limit,
+        existing: Option<u64>,
         map: impl FnOnce() -> Result<Native>,
     ) -> Result<(Arc<HostMapping>, u64)> {
         let MmapCtx { usage, limits, .. } = &*self.ctx;
         let mapping_taken = Taken::new(usage, limits, Limit::Mappings, 1)?;
         // Memory must be granted before it is there; a file costs address space alone, and its length is not known before.
         let granted = match limit {
-            Limit::AnonymousBytes => options.extent_of_memory(Native::granularity())?.len,
+            Limit::AnonymousBytes => options.extent_of_named(existing, Native::granularity())?.len,
             _ => 0,
         };
         let mut bytes_taken = Taken::new(usage, limits, limit, granted)?;

@@ -26,11 +26,13 @@
 
 mod fault;
 mod lend;
+mod named;
 mod pages;
 mod storage;
 mod unix;
 
-pub use lend::Lend;
+pub use lend::{Lend, Shared};
+pub use named::Namespace;
 pub use storage::Native;
 pub use wasi_mmap_core::{
     Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,

@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Result, Rights, Storage};
+use wasi_mmap_core::{Advice, Backend, Error, Extent, FlushFlags, MapOptions, Result, Rights, Storage, check_name};
 
+use crate::named::{self, NameHold};
 use crate::pages::Pages;
 use crate::{page_size, unix};
 
@@ -22,6 +23,8 @@ pub struct Native {
     file_is_writable: bool,
     /// Whether the mapping is private and ends where it was made shorter.
     was_cut: bool,
+    /// What keeps the memory's name, if it has one.
+    name: Option<NameHold>,
 }
 
 impl Native {
@@ -56,7 +59,30 @@ impl Native {
             has_file: true,
             file_is_writable: info.rights.contains(Rights::WRITE),
             was_cut: false,
+            name: None,
         })
+    }
+
+    /// Maps memory that lies in a file which nobody can see.
+    pub(crate) fn of_memory_file(
+        file: File,
+        extent: &Extent,
+        options: &MapOptions,
+        name: Option<NameHold>,
+    ) -> Result<Self> {
+        let pages = Pages::of_file(file, 0, to_usize(extent.len)?, options).map_err(map_error)?;
+        Ok(Self::of_memory(pages, extent, name))
+    }
+
+    fn of_memory(pages: Pages, extent: &Extent, name: Option<NameHold>) -> Self {
+        Self {
+            pages: Arc::new(pages),
+            offset: extent.offset,
+            has_file: false,
+            file_is_writable: true,
+            was_cut: false,
+            name,
+        }
     }
 
     /// Clears what a private page still has of bytes that were cut off when the mapping ended at `old`.
@@ -94,22 +120,19 @@ impl Backend for Native {
     fn map_anonymous(options: &MapOptions) -> Result<Self> {
         let extent = options.extent_of_memory(Self::granularity())?;
         let len = to_usize(extent.len)?;
-        let pages = match unix::memory_file(&extent, options)? {
-            Some(file) => Pages::of_file(file, 0, len, options),
-            None => Pages::of_memory(len, options.get_flags()),
-        };
-        let pages = pages.map_err(map_error)?;
-        Ok(Self {
-            pages: Arc::new(pages),
-            offset: extent.offset,
-            has_file: false,
-            file_is_writable: true,
-            was_cut: false,
-        })
+        match unix::memory_file(&extent, options)? {
+            Some(file) => Self::of_memory_file(file, &extent, options, None),
+            None => {
+                let pages = Pages::of_memory(len, options.get_flags()).map_err(map_error)?;
+                Ok(Self::of_memory(pages, &extent, None))
+            }
+        }
     }
 
-    fn map_named(_name: &str, _options: &MapOptions) -> Result<Self> {
-        Err(Error::Unsupported("named mappings".into()))
+    /// Names are shared by all processes of one user, on Linux; on other systems there are none.
+    fn map_named(name: &str, options: &MapOptions) -> Result<Self> {
+        check_name(name)?;
+        named::map_shared(name, options)
     }
 
     fn granularity() -> u64 {
@@ -177,6 +200,9 @@ impl Storage for Native {
 
     /// Keeps the mapping inside the file at every step, or where it cannot, relies on the fault handler.
     fn resize(&mut self, len: u64) -> Result<()> {
+        if self.name.is_some() {
+            return Err(Error::Unsupported("resizing named memory".into()));
+        }
         if self.has_file && !self.file_is_writable {
             return Err(Error::NotPermitted("resizing a file that is not open for writing".into()));
         }

@@ -175,7 +175,12 @@ impl Case {
 
     /// Expects that something cannot be mapped.
     pub fn map_source_fails(self, source: Source, options: MapOptions, refusal: Refusal) -> Self {
-        self.step(Step::Map { slot: 0, source, options, expect: Err(refusal) })
+        self.map_source_fails_in(0, source, options, refusal)
+    }
+
+    /// Expects that something cannot be mapped in a slot.
+    pub fn map_source_fails_in(self, slot: usize, source: Source, options: MapOptions, refusal: Refusal) -> Self {
+        self.step(Step::Map { slot, source, options, expect: Err(refusal) })
     }
 
     /// Maps anonymous memory in slot 0.

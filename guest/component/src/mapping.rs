@@ -4,7 +4,6 @@ use std::cell::RefCell;
 
 use wasi_mmap::fallback::{Cached, PAGE_SIZE};
 use wasi_mmap::{MapOptions, Result};
-use wasi_mmap_core::Error;
 
 use crate::Component;
 use crate::bindings::exports::wasi_mmap::mmap::mapping::{self, Guest, GuestMapping, MappingBorrow};
@@ -53,8 +52,9 @@ impl GuestMapping for Resource {
         Self::make(options, Storage::of_memory(&options))
     }
 
-    fn named(_name: String, _options: wit::MapOptions) -> Answer<mapping::Mapping> {
-        Err(Error::Unsupported("named mappings".into()).into())
+    fn named(name: String, options: wit::MapOptions) -> Answer<mapping::Mapping> {
+        let options = options.into();
+        Self::make(options, Storage::of_named(&name, &options))
     }
 
     fn close(&self) -> Answer<()> {

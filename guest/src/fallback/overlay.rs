@@ -1,6 +1,7 @@
 //! Pages that live in memory alone: private changes to a file, and memory without a file.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use wasi_mmap_core::{Result, zeroed};
@@ -41,26 +42,43 @@ pub(super) fn parts(offset: u64, len: usize, size: usize) -> impl Iterator<Item 
 }
 
 impl Overlay {
-    /// The page with this number, if it was written.
-    pub(super) fn get(&self, page: u64) -> Option<&[u8; PAGE_LEN]> {
-        self.pages.get(&page).map(|bytes| &**bytes)
-    }
-
-    /// The page with this number, to be written; where it is not there, `load` gives what it holds before.
-    pub(super) fn get_mut(
-        &mut self,
-        page: u64,
-        load: impl FnOnce(&mut [u8; PAGE_LEN]) -> Result<()>,
-    ) -> Result<&mut [u8; PAGE_LEN]> {
-        use std::collections::btree_map::Entry;
-        match self.pages.entry(page) {
-            Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => {
-                let mut bytes = new_page()?;
-                load(&mut bytes)?;
-                Ok(entry.insert(bytes))
+    /// Copies bytes out; `below` gives those of pages that were not written, which it is asked for by their offset.
+    pub(super) fn read(
+        &self,
+        offset: u64,
+        buffer: &mut [u8],
+        below: impl Fn(u64, &mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        for part in parts(offset, buffer.len(), PAGE_LEN) {
+            let at = offset + part.buffer.start as u64;
+            let buffer = &mut buffer[part.buffer];
+            match self.pages.get(&part.page) {
+                Some(bytes) => buffer.copy_from_slice(&bytes[part.within]),
+                None => below(at, buffer)?,
             }
         }
+        Ok(())
+    }
+
+    /// Copies bytes in; `below` gives what a page holds before it is written, which it is asked for by the page's offset.
+    pub(super) fn write(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        below: impl Fn(u64, &mut [u8]) -> Result<()>,
+    ) -> Result<()> {
+        for part in parts(offset, bytes.len(), PAGE_LEN) {
+            let page = match self.pages.entry(part.page) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    let mut page = new_page()?;
+                    below(part.page * PAGE_SIZE, &mut page[..])?;
+                    entry.insert(page)
+                }
+            };
+            page[part.within].copy_from_slice(&bytes[part.buffer]);
+        }
+        Ok(())
     }
 
     /// Forgets the pages in a range of numbers.

@@ -111,8 +111,8 @@ impl Backend for Cached<StdFile> {
         Self::of_memory(options)
     }
 
-    fn map_named(_name: &str, _options: &MapOptions) -> Result<Self> {
-        Err(Error::Unsupported("named mappings".into()))
+    fn map_named(name: &str, options: &MapOptions) -> Result<Self> {
+        Self::of_named(name, options)
     }
 
     fn granularity() -> u64 {

@@ -1,24 +1,69 @@
 //! The storage that `core` works on: a file in the page cache, with private changes over it, or memory alone.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::{Rc, Weak};
 
-use wasi_mmap_core::{Advice, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Storage};
+use wasi_mmap_core::{Advice, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Storage, check_name};
 
+use super::PAGE_SIZE;
 use super::cache::{Cache, Hold};
 use super::file::File;
-use super::overlay::{Overlay, parts};
-use super::{PAGE_LEN, PAGE_SIZE};
+use super::overlay::Overlay;
 
 /// A file in a [`Cache`], or memory, as a storage of `core`.
 #[derive(Debug)]
 pub struct Cached<F: File> {
-    /// The file; `None` for memory.
-    hold: Option<Hold<F>>,
-    /// Changes that stay here; `None` where changes go to the file.
+    below: Below<F>,
+    /// Changes that stay here; `None` where changes go to what is below.
     overlay: Option<Overlay>,
     offset: u64,
     len: u64,
     file_is_writable: bool,
+}
+
+/// What the bytes are where nothing private lies over them.
+#[derive(Debug)]
+enum Below<F: File> {
+    File(Hold<F>),
+    Named(Rc<NamedMemory>),
+    Zeros,
+}
+
+impl<F: File> Below<F> {
+    fn read(&self, position: u64, buffer: &mut [u8]) -> Result<()> {
+        match self {
+            Self::File(hold) => hold.read(position, buffer),
+            Self::Named(memory) => memory.pages.borrow().read(position, buffer, |_, rest| {
+                rest.fill(0);
+                Ok(())
+            }),
+            Self::Zeros => {
+                buffer.fill(0);
+                Ok(())
+            }
+        }
+    }
+
+    fn file(&self) -> Option<&Hold<F>> {
+        match self {
+            Self::File(hold) => Some(hold),
+            Self::Named(_) | Self::Zeros => None,
+        }
+    }
+}
+
+/// Memory that has a name.
+#[derive(Debug)]
+struct NamedMemory {
+    pages: RefCell<Overlay>,
+    len: u64,
+}
+
+thread_local! {
+    /// The names that are in use in this thread: a plugin has but one.
+    static NAMES: RefCell<HashMap<String, Weak<NamedMemory>>> = RefCell::default();
 }
 
 impl<F: File> Cached<F> {
@@ -31,13 +76,13 @@ impl<F: File> Cached<F> {
         let info = file.info()?;
         let Extent { offset, len } = options.extent_of_file(&info, PAGE_SIZE)?;
         let overlay = options.is_private().then(Overlay::default);
-        let file_is_writable = info.rights.contains(wasi_mmap_core::Rights::WRITE);
+        let file_is_writable = info.rights.contains(Rights::WRITE);
         let writes = options.get_access().is_writable() && overlay.is_none();
         let hold = cache.hold(file, writes)?;
         if options.get_flags().contains(MapFlags::POPULATE) {
             hold.prefetch(offset..offset + len)?;
         }
-        Ok(Self { hold: Some(hold), overlay, offset, len, file_is_writable })
+        Ok(Self { below: Below::File(hold), overlay, offset, len, file_is_writable })
     }
 
     /// Maps memory that starts as zeros; what is never written takes no memory.
@@ -47,26 +92,48 @@ impl<F: File> Cached<F> {
     /// As [`Mapping::anonymous_with`](wasi_mmap_core::Mapping::anonymous_with); `unsupported` for huge pages.
     pub fn of_memory(options: &MapOptions) -> Result<Self> {
         let Extent { offset, len } = options.extent_of_memory(PAGE_SIZE)?;
-        if options.get_flags().contains(MapFlags::HUGE_PAGES) {
-            return Err(Error::Unsupported("huge pages".into()));
-        }
-        Ok(Self { hold: None, overlay: Some(Overlay::default()), offset, len, file_is_writable: true })
+        refuse_huge_pages(options)?;
+        Ok(Self { below: Below::Zeros, overlay: Some(Overlay::default()), offset, len, file_is_writable: true })
     }
 
-    /// What the bytes are where nothing private lies over them.
-    fn read_below(hold: Option<&Hold<F>>, position: u64, buffer: &mut [u8]) -> Result<()> {
-        match hold {
-            Some(hold) => hold.read(position, buffer),
-            None => {
-                buffer.fill(0);
-                Ok(())
-            }
+    /// Maps the memory of a name, which is shared by the mappings of this thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mapping::named`](wasi_mmap_core::Mapping::named); `unsupported` for huge pages.
+    pub fn of_named(name: &str, options: &MapOptions) -> Result<Self> {
+        check_name(name)?;
+        refuse_huge_pages(options)?;
+        let memory = NAMES.with_borrow(|names| names.get(name).and_then(Weak::upgrade));
+        let existing = memory.as_ref().map(|memory| memory.len);
+        let Extent { offset, len } = options.extent_of_named(existing, PAGE_SIZE)?;
+        let memory = memory.unwrap_or_else(|| Rc::new(NamedMemory { pages: RefCell::default(), len }));
+        NAMES.with_borrow_mut(|names| {
+            names.retain(|_, memory| memory.strong_count() > 0);
+            names.insert(name.to_owned(), Rc::downgrade(&memory));
+        });
+        let overlay = options.is_private().then(Overlay::default);
+        Ok(Self { below: Below::Named(memory), overlay, offset, len, file_is_writable: true })
+    }
+
+    /// Where a position in the mapping is in what is below: the offset of memory is one in name only.
+    fn start_below(&self) -> u64 {
+        match self.below {
+            Below::File(_) => self.offset,
+            Below::Named(_) | Below::Zeros => 0,
         }
     }
 
     fn in_file(&self, range: &Range<u64>) -> Range<u64> {
         self.offset + range.start..self.offset + range.end
     }
+}
+
+fn refuse_huge_pages(options: &MapOptions) -> Result<()> {
+    if options.get_flags().contains(MapFlags::HUGE_PAGES) {
+        return Err(Error::Unsupported("huge pages".into()));
+    }
+    Ok(())
 }
 
 impl<F: File> Storage for Cached<F> {
@@ -79,7 +146,7 @@ impl<F: File> Storage for Cached<F> {
     }
 
     fn file_len(&self) -> Result<u64> {
-        self.hold.as_ref().map_or(Ok(self.len), |hold| hold.file().len())
+        self.below.file().map_or(Ok(self.len), |hold| hold.file().len())
     }
 
     fn page_size() -> u64 {
@@ -87,41 +154,29 @@ impl<F: File> Storage for Cached<F> {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        let hold = self.hold.as_ref();
-        let Some(overlay) = &self.overlay else {
-            return Self::read_below(hold, self.offset + offset, buffer);
-        };
-        for part in parts(offset, buffer.len(), PAGE_LEN) {
-            let position = self.offset + offset + part.buffer.start as u64;
-            let buffer = &mut buffer[part.buffer];
-            match overlay.get(part.page) {
-                Some(bytes) => buffer.copy_from_slice(&bytes[part.within]),
-                None => Self::read_below(hold, position, buffer)?,
-            }
+        let start = self.start_below();
+        match &self.overlay {
+            None => self.below.read(start + offset, buffer),
+            Some(overlay) => overlay.read(offset, buffer, |at, rest| self.below.read(start + at, rest)),
         }
-        Ok(())
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let hold = self.hold.as_ref();
-        match (&mut self.overlay, hold) {
-            (None, Some(hold)) => hold.write(self.offset + offset, bytes),
-            (None, None) => unreachable!("memory without a file lies in the overlay"),
-            (Some(overlay), hold) => {
-                for part in parts(offset, bytes.len(), PAGE_LEN) {
-                    let start = self.offset + part.page * PAGE_SIZE;
-                    // All of the page, even where the mapping ends before: it may become longer.
-                    let page = overlay.get_mut(part.page, |page| Self::read_below(hold, start, page))?;
-                    page[part.within].copy_from_slice(&bytes[part.buffer]);
-                }
-                Ok(())
+        let start = self.start_below();
+        match (&mut self.overlay, &self.below) {
+            (Some(overlay), below) => {
+                // All of a page, even where the mapping ends before: it may become longer.
+                overlay.write(offset, bytes, |page_start, page| below.read(start + page_start, page))
             }
+            (None, Below::File(hold)) => hold.write(start + offset, bytes),
+            (None, Below::Named(memory)) => memory.pages.borrow_mut().write(offset, bytes, |_, _| Ok(())),
+            (None, Below::Zeros) => unreachable!("memory without a name is all overlay"),
         }
     }
 
     /// Writes changes back, and forgets what is known of the range, so that what others wrote is seen.
     fn flush(&mut self, range: Range<u64>, flags: FlushFlags) -> Result<()> {
-        let (Some(hold), None) = (&self.hold, &self.overlay) else {
+        let (Below::File(hold), None) = (&self.below, &self.overlay) else {
             return Ok(());
         };
         let range = self.in_file(&range);
@@ -136,12 +191,12 @@ impl<F: File> Storage for Cached<F> {
     fn advise(&mut self, advice: Advice, range: Range<u64>) -> Result<()> {
         match advice {
             Advice::Normal | Advice::Random | Advice::Sequential => Ok(()),
-            Advice::WillNeed => match &self.hold {
+            Advice::WillNeed => match self.below.file() {
                 Some(hold) => hold.prefetch(self.in_file(&range)),
                 None => Ok(()),
             },
             Advice::DontNeed => {
-                if let Some(hold) = &self.hold {
+                if let Some(hold) = self.below.file() {
                     hold.forget(self.in_file(&range));
                 }
                 if let Some(overlay) = &mut self.overlay {
@@ -155,7 +210,10 @@ impl<F: File> Storage for Cached<F> {
     }
 
     fn resize(&mut self, len: u64) -> Result<()> {
-        if let Some(hold) = &self.hold {
+        if let Below::Named(_) = self.below {
+            return Err(Error::Unsupported("resizing named memory".into()));
+        }
+        if let Some(hold) = self.below.file() {
             if !self.file_is_writable {
                 return Err(Error::NotPermitted("resizing a file that is not open for writing".into()));
             }
@@ -170,7 +228,7 @@ impl<F: File> Storage for Cached<F> {
     }
 
     fn refresh(&mut self) -> Result<()> {
-        if let Some(hold) = &self.hold {
+        if let Some(hold) = self.below.file() {
             hold.forget(self.in_file(&(0..self.len)));
             if hold.file().len()? < self.offset + self.len {
                 return Err(Error::Truncated);
@@ -180,7 +238,7 @@ impl<F: File> Storage for Cached<F> {
     }
 
     fn close(&mut self) -> Result<()> {
-        let (Some(hold), None) = (&self.hold, &self.overlay) else {
+        let (Below::File(hold), None) = (&self.below, &self.overlay) else {
             return Ok(());
         };
         match hold.write_back(0..u64::MAX) {

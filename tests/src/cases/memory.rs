@@ -1,5 +1,7 @@
 //! Memory without a file: anonymous and named.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use wasi_mmap_core::{Advice, MapFlags, MapOptions};
 
 use super::{Sizes, copy, pattern, read, write};
@@ -85,6 +87,73 @@ fn case_step(source: Source, options: MapOptions, refusal: crate::op::Refusal) -
     move |name| case(name).map_source_fails(source, options, refusal)
 }
 
-fn named(_: Sizes) -> Vec<Case> {
-    Vec::new()
+fn named(Sizes { page, granularity: g }: Sizes) -> Vec<Case> {
+    let len = 2 * page + 5;
+    let fails = |name, options, refusal| case_step(Source::Named(name), options, refusal);
+    let [one, other, kept, lives, long] = ["one", "other", "kept", "lives", "long"].map(unique);
+    let (odd, longest) = (unique("/../\u{e4} \n"), unique(&"x".repeat(70)));
+    vec![
+        case("one name is one memory")
+            .named(0, one, write().length(len))
+            .holds(vec![0; len as usize])
+            .named(1, one, write().length(len))
+            .named(2, one, read())
+            .named(3, one, write().length(7).offset(g))
+            .named(4, other, write().length(len))
+            .op(Op::WriteAt(page - 1, b"xyz".to_vec()), DONE)
+            .op_in(1, Op::ReadAt(page - 1, 3), bytes("xyz"))
+            .op_in(2, Op::ReadAt(page - 1, 3), bytes("xyz"))
+            .op_in(3, Op::Set(0, b'a'), DONE)
+            .op(Op::Get(0), number(b'a'.into()))
+            .op(Op::Size, number(len))
+            .holds_in(4, vec![0; len as usize]),
+        case("a copy of named memory keeps its changes")
+            .named(0, kept, write().length(len))
+            .named(1, kept, copy().length(len))
+            .op(Op::Set(0, 1), DONE)
+            .op_in(1, Op::Get(0), number(1))
+            .op_in(1, Op::Set(0, 2), DONE)
+            .op(Op::Get(0), number(1))
+            .op_in(1, Op::Get(0), number(2)),
+        case("named memory lives as long as one of its mappings")
+            .named(0, lives, write().length(len))
+            .op(Op::Set(0, 7), DONE)
+            .named(1, lives, write().length(len))
+            .op(Op::Close, DONE)
+            .named(2, lives, write().length(len))
+            .op_in(2, Op::Get(0), number(7))
+            .drop_mapping(1)
+            .op_in(2, Op::Close, DONE)
+            .named(3, lives, write().length(page))
+            .holds_in(3, vec![0; page as usize]),
+        case("named memory is as long as its first mapping said")
+            .named(0, long, write().length(page))
+            .named(1, long, read())
+            .op_in(1, Op::Len, number(page))
+            .map_source_fails_in(2, Source::Named(long), write().length(page + 1), beyond_end_of_file("length"))
+            .fails(Op::Resize(2 * page), UNSUPPORTED)
+            .fails(Op::Resize(1), UNSUPPORTED)
+            .op(Op::Len, number(page)),
+        fails(unique("new"), write(), invalid("length"))("new named memory needs a length"),
+        fails(unique("new"), write().length(1).offset(1), invalid("offset"))("named memory takes no misaligned offset"),
+        fails("", write().length(1), invalid("name"))("memory cannot have an empty name"),
+        fails(TOO_LONG, write().length(1), invalid("name"))("memory cannot have a name of more than 100 bytes"),
+        case("names are any text")
+            .named(0, odd, write().length(5))
+            .named(1, odd, write().length(5))
+            .op(Op::Set(0, 7), DONE)
+            .op_in(1, Op::Get(0), number(7))
+            .named(2, longest, write().length(5))
+            .op_in(2, Op::Get(0), number(0)),
+    ]
 }
+
+/// A name that no other run of the suite uses: names are shared by all processes of a user.
+fn unique(name: &str) -> &'static str {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    format!("{name}-{now}").leak()
+}
+
+/// 101 bytes.
+const TOO_LONG: &str = "01234567890123456789012345678901234567890123456789\
+                    012345678901234567890123456789012345678901234567890";
