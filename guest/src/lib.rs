@@ -29,6 +29,7 @@
 //! ```
 
 pub mod fallback;
+pub mod view;
 mod wasi_error;
 
 #[cfg(all(feature = "import", target_os = "wasi", target_env = "p2"))]
@@ -43,7 +44,8 @@ pub use fallback::Mapping;
 #[cfg(not(target_family = "wasm"))]
 pub use wasi_mmap_native::{Lend, Mapping};
 
+pub use view::{View, ViewMut, Views};
 pub use wasi_error::wasi_error;
 pub use wasi_mmap_core::{
-    Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,
+    Access, Advice, Argument, Backend, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,
 };

@@ -22,7 +22,9 @@
 //! }
 //!
 //! fn main() -> wasmtime::Result<()> {
-//!     let engine = Engine::new(&Config::new())?;
+//!     let mut config = Config::new();
+//!     wasi_mmap_host::configure(&mut config); // for windows
+//!     let engine = Engine::new(&config)?;
 //!     let mut linker = Linker::<State>::new(&engine);
 //!     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
 //!     wasi_mmap_host::add_to_linker(&mut linker)?;
@@ -37,6 +39,12 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # Windows
+//!
+//! With [`configure`], a plugin can have a part of a file put in place of its own memory, and reads and writes it with plain
+//! loads and stores. Without, it is answered `unsupported`, and the guest libraries copy instead. The same holds for
+//! the pooling allocator, whose memories outlive their instances, and for memories that may move.
 //!
 //! # What a plugin can cost
 //!
@@ -53,7 +61,10 @@ pub mod fallback;
 mod limits;
 mod linker;
 mod mapping;
-#[expect(unsafe_code, reason = "lends a mapping's pages to the engine's copy; all unsafe code of the crate is here")]
+#[expect(
+    unsafe_code,
+    reason = "puts files into linear memories, and lends pages: all unsafe code of the crate is here"
+)]
 mod memory;
 mod work;
 
@@ -61,4 +72,5 @@ pub use audit::{MapEvent, MapSource};
 pub use ctx::{Interrupt, MmapCtx, MmapCtxBuilder, MmapCtxView, MmapView};
 pub use limits::{Limit, Limits, Usage};
 pub use linker::{add_to_linker, add_to_linker_async};
+pub use memory::configure;
 pub use wasi_mmap_native::Namespace;

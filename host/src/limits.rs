@@ -16,6 +16,10 @@ pub enum Limit {
     MappedBytes,
     /// How many bytes of anonymous and named memory there may be at a time. Default 1 GiB: memory of the host.
     AnonymousBytes,
+    /// How many windows there may be at a time. Default 1,024: each is an area of memory of the process.
+    Windows,
+    /// How many bytes of windows there may be at a time. Default 4 GiB: all of a plugin's memory.
+    WindowBytes,
     /// How many bytes one call may carry to the plugin. Default 1 GiB: a quarter of what a plugin can hold.
     BytesPerCall,
     /// How many bytes one call may search, fill or copy. Default 256 GiB: about half a minute.
@@ -24,8 +28,15 @@ pub enum Limit {
 
 impl Limit {
     /// All limits.
-    pub const ALL: [Self; 5] =
-        [Self::Mappings, Self::MappedBytes, Self::AnonymousBytes, Self::BytesPerCall, Self::WorkPerCall];
+    pub const ALL: [Self; 7] = [
+        Self::Mappings,
+        Self::MappedBytes,
+        Self::AnonymousBytes,
+        Self::Windows,
+        Self::WindowBytes,
+        Self::BytesPerCall,
+        Self::WorkPerCall,
+    ];
 
     /// The limit's name, as errors and the command line spell it.
     pub fn name(self) -> &'static str {
@@ -33,6 +44,8 @@ impl Limit {
             Self::Mappings => "mappings",
             Self::MappedBytes => "mapped-bytes",
             Self::AnonymousBytes => "anonymous-bytes",
+            Self::Windows => "windows",
+            Self::WindowBytes => "window-bytes",
             Self::BytesPerCall => "bytes-per-call",
             Self::WorkPerCall => "work-per-call",
         }
@@ -51,7 +64,7 @@ pub struct Limits([u64; Limit::ALL.len()]);
 
 impl Default for Limits {
     fn default() -> Self {
-        Self([1024, 1 << 40, 1 << 30, 1 << 30, 256 << 30])
+        Self([1024, 1 << 40, 1 << 30, 1024, 4 << 30, 1 << 30, 256 << 30])
     }
 }
 
@@ -82,6 +95,8 @@ pub struct Usage {
     mappings: AtomicU64,
     mapped_bytes: AtomicU64,
     anonymous_bytes: AtomicU64,
+    windows: AtomicU64,
+    window_bytes: AtomicU64,
 }
 
 impl Usage {
@@ -95,6 +110,8 @@ impl Usage {
             Limit::Mappings => Some(&self.mappings),
             Limit::MappedBytes => Some(&self.mapped_bytes),
             Limit::AnonymousBytes => Some(&self.anonymous_bytes),
+            Limit::Windows => Some(&self.windows),
+            Limit::WindowBytes => Some(&self.window_bytes),
             Limit::BytesPerCall | Limit::WorkPerCall => None,
         }
     }

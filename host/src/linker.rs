@@ -16,8 +16,8 @@ use wasmtime_wasi::filesystem::Descriptor;
 use crate::bindings::types as wit;
 use crate::ctx::MmapView;
 use crate::limits::Limit;
-use crate::mapping::{HostMapping, HostWindow};
-use crate::memory;
+use crate::mapping::HostMapping;
+use crate::memory::{self, HostWindow, Place};
 use crate::work::Search;
 
 /// What a function of the interface answers.
@@ -378,24 +378,61 @@ fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Resul
     Ok(instance)
 }
 
-const NO_WINDOWS: Error = Error::Unsupported(std::borrow::Cow::Borrowed("windows"));
-
-/// Adds the interface `window`, which says that there are no windows.
+/// Adds the interface `window`.
 fn add_window<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    let mut instance = linker.instance(WINDOW)?;
     type Cx<'a, T> = StoreContextMut<'a, T>;
-    type Window = Resource<HostWindow>;
+    let mut instance = linker.instance(WINDOW)?;
 
-    instance.resource("window", ResourceType::host::<HostWindow>(), |_, _| Ok(()))?;
-    instance.func_wrap("granularity", |_: Cx<'_, T>, ()| answer::<u64>(Err(NO_WINDOWS)))?;
-    instance
-        .func_wrap("[static]window.attach", |_: Cx<'_, T>, _: (Handle, WasmList<u8>, u64, u64, wit::WindowMode)| {
-            answer::<Window>(Err(NO_WINDOWS))
-        })?;
-    instance.func_wrap("[method]window.detach", |_: Cx<'_, T>, _: (Window,)| answer::<()>(Err(NO_WINDOWS)))?;
-    instance.func_wrap("[method]window.flush", |_: Cx<'_, T>, _: (Window, u64, Option<u64>)| {
-        answer::<()>(Err(NO_WINDOWS))
+    instance.resource("window", ResourceType::host::<HostWindow>(), |mut store, rep| {
+        let window = store.data_mut().mmap().table.delete(Resource::<HostWindow>::new_own(rep))?;
+        // Dropping a handle has no answer. What cannot be detached stays in the plugin's memory, and goes with it.
+        if let Err(error) = window.detach() {
+            tracing::warn!(target: "wasi_mmap", %error, "a dropped window could not be detached");
+        }
+        Ok(())
     })?;
-    instance.func_wrap("[method]window.check", |_: Cx<'_, T>, _: (Window,)| answer::<()>(Err(NO_WINDOWS)))?;
+    instance.func_wrap("granularity", |_: Cx<'_, T>, ()| {
+        answer(if memory::is_any() {
+            Ok(Native::page_size())
+        } else {
+            Err(Error::Unsupported("windows in this engine's memories".into()))
+        })
+    })?;
+    instance.func_wrap(
+        "[static]window.attach",
+        |mut store: Cx<'_, T>,
+         (handle, anchor, offset, length, mode): (Handle, WasmList<u8>, u64, u64, wit::WindowMode)| {
+            let mapping = get(&mut store, &handle)?;
+            let anchor = anchor.as_le_slice(&store);
+            let anchor = (!anchor.is_empty()).then(|| anchor.as_ptr().expose_provenance());
+            let place = Place { anchor, offset, length, to_write: mode == wit::WindowMode::Write };
+            let view = store.data_mut().mmap();
+            match HostWindow::attach(&mapping, place, &view.ctx.limits, &view.ctx.usage) {
+                Ok(window) => Ok((Ok(view.table.push(window)?),)),
+                Err(error) => answer(Err(error)),
+            }
+        },
+    )?;
+    instance.func_wrap("[method]window.detach", |store: Cx<'_, T>, (window,): (Resource<HostWindow>,)| {
+        with_window(store, &window, HostWindow::detach)
+    })?;
+    instance.func_wrap(
+        "[method]window.flush",
+        |store: Cx<'_, T>, (window, offset, length): (Resource<HostWindow>, u64, Option<u64>)| {
+            with_window(store, &window, |window| window.flush(offset, length))
+        },
+    )?;
+    instance.func_wrap("[method]window.check", |store: Cx<'_, T>, (window,): (Resource<HostWindow>,)| {
+        with_window(store, &window, HostWindow::check)
+    })?;
     Ok(())
+}
+
+/// Performs an operation on the window behind a handle.
+fn with_window<T: MmapView>(
+    mut store: StoreContextMut<'_, T>,
+    handle: &Resource<HostWindow>,
+    operate: impl FnOnce(&HostWindow) -> Result<()>,
+) -> Answer<()> {
+    answer(operate(store.data_mut().mmap().table.get(handle)?))
 }

@@ -20,10 +20,6 @@ pub(crate) struct HostMapping {
     bytes_taken: Mutex<Option<Taken>>,
 }
 
-/// A plugin's window. There are none yet.
-#[derive(Debug)]
-pub(crate) enum HostWindow {}
-
 impl HostMapping {
     /// The mapping, for one operation.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Mapping> {

@@ -28,7 +28,7 @@ pub trait Lend {
     ///
     /// # Errors
     ///
-    /// `closed`.
+    /// `closed`; `busy`.
     unsafe fn as_slice(&self) -> Result<&[u8]>;
 
     /// All bytes of the mapping, to be written.
@@ -52,12 +52,13 @@ pub trait Lend {
 
 impl Lend for Mapping {
     unsafe fn as_slice(&self) -> Result<&[u8]> {
-        let pages = self.storage()?.pages();
+        let pages = self.storage()?.whole_pages()?;
         // SAFETY: the caller promises what `lend` asks for.
         Ok(unsafe { pages.lend(0..pages.len()) })
     }
 
     unsafe fn as_mut_slice(&mut self) -> Result<&mut [u8]> {
+        self.storage()?.whole_pages()?;
         let pages = self.storage_mut()?.writable_pages()?;
         let len = pages.len();
         // SAFETY: the caller promises what `lend_mut` asks for.
@@ -85,6 +86,12 @@ impl AsRef<[u8]> for Shared {
 }
 
 impl Native {
+    /// The pages, if they are all where they belong.
+    fn whole_pages(&self) -> Result<&Arc<Pages>> {
+        let pages = self.pages();
+        if pages.is_whole() { Ok(pages) } else { Err(Error::Busy) }
+    }
+
     /// Lends a part of the pages for longer than a borrow, for code that copies the bytes later.
     ///
     /// # Safety
@@ -93,10 +100,11 @@ impl Native {
     ///
     /// # Errors
     ///
-    /// `out-of-range` (`length`).
+    /// `out-of-range` (`length`); `busy`, while a part of the pages lies in a window.
     pub unsafe fn share(&self, range: Range<u64>) -> Result<Shared> {
         let end = usize::try_from(range.end).ok().filter(|&end| end <= self.pages().len());
         let start = usize::try_from(range.start).ok().filter(|&start| Some(start) <= end);
+        self.whole_pages()?;
         let (Some(start), Some(end)) = (start, end) else {
             return Err(Error::out_of_range("length", "past the end of the mapping"));
         };

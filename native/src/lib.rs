@@ -24,6 +24,7 @@
 //! hands every other on to the handler that was there before. A program that installs its own handler later must call
 //! ours for faults that are not its own: that is what `sigaction(2)` returned to it.
 
+mod attach;
 mod fault;
 mod lend;
 mod named;
@@ -31,6 +32,7 @@ mod pages;
 mod storage;
 mod unix;
 
+pub use attach::Attached;
 pub use lend::{Lend, Shared};
 pub use named::Namespace;
 pub use storage::Native;

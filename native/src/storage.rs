@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use wasi_mmap_core::{Advice, Backend, Error, Extent, FlushFlags, MapOptions, Result, Rights, Storage, check_name};
+use wasi_mmap_core::{
+    Advice, Backend, Error, Extent, FlushFlags, MapOptions, Result, Rights, Storage, check_name, general,
+};
 
 use crate::named::{self, NameHold};
 use crate::pages::Pages;
@@ -25,6 +27,8 @@ pub struct Native {
     was_cut: bool,
     /// What keeps the memory's name, if it has one.
     name: Option<NameHold>,
+    /// Shared with each part of the mapping that is attached elsewhere.
+    pin: Arc<()>,
 }
 
 impl Native {
@@ -35,6 +39,16 @@ impl Native {
     /// The pages, to change them.
     pub(crate) fn pages_mut(&mut self) -> Result<&mut Pages> {
         Arc::get_mut(&mut self.pages).ok_or(Error::Busy)
+    }
+
+    /// Keeps the mapping busy as long as it lives.
+    pub(crate) fn pin(&self) -> Arc<()> {
+        Arc::clone(&self.pin)
+    }
+
+    /// Where in its file the mapping starts, in bytes; memory without one starts at its start.
+    pub fn file_offset(&self) -> u64 {
+        self.offset * u64::from(self.has_file)
     }
 
     /// The pages, to write to them.
@@ -60,6 +74,7 @@ impl Native {
             file_is_writable: info.rights.contains(Rights::WRITE),
             was_cut: false,
             name: None,
+            pin: Arc::new(()),
         })
     }
 
@@ -82,6 +97,7 @@ impl Native {
             file_is_writable: true,
             was_cut: false,
             name,
+            pin: Arc::new(()),
         }
     }
 
@@ -195,6 +211,9 @@ impl Storage for Native {
     }
 
     fn advise(&mut self, advice: Advice, range: Range<u64>) -> Result<()> {
+        if !self.pages.is_whole() {
+            return Err(Error::Busy);
+        }
         self.pages_mut()?.advise(advice, to_usize_range(&range))
     }
 
@@ -207,7 +226,7 @@ impl Storage for Native {
             return Err(Error::NotPermitted("resizing a file that is not open for writing".into()));
         }
         let (old, new) = (self.pages.len(), to_usize(len)?);
-        let file_len = self.offset * u64::from(self.has_file) + len;
+        let file_len = self.file_offset() + len;
         if new < old {
             self.set_file_len(file_len)?;
             self.pages_mut()?.remap(new)?;
@@ -231,7 +250,7 @@ impl Storage for Native {
     }
 
     fn is_busy(&self) -> bool {
-        Arc::strong_count(&self.pages) > 1
+        Arc::strong_count(&self.pages) > 1 || Arc::strong_count(&self.pin) > 1
     }
 
     fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>> {
@@ -243,10 +262,16 @@ impl Storage for Native {
     }
 
     fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
+        if !self.pages.is_whole() {
+            return general::find(self, needle, range);
+        }
         Ok(self.pages.find(needle, to_usize_range(&range))?.map(|at| at as u64))
     }
 
     fn rfind(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
+        if !self.pages.is_whole() {
+            return general::rfind(self, needle, range);
+        }
         Ok(self.pages.rfind(needle, to_usize_range(&range))?.map(|at| at as u64))
     }
 
@@ -255,6 +280,9 @@ impl Storage for Native {
     }
 
     fn copy_within(&mut self, source: Range<u64>, destination: u64) -> Result<()> {
+        if !self.pages.is_whole() {
+            return general::copy_within(self, source, destination);
+        }
         self.writable_pages()?.copy_within(to_usize_range(&source), to_usize(destination)?)
     }
 }

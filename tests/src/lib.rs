@@ -11,6 +11,7 @@ pub mod cases;
 pub mod model;
 pub mod op;
 pub mod run;
+pub mod viewing;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

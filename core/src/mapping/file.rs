@@ -109,7 +109,7 @@ impl<S: Storage> Mapping<S> {
     }
 }
 
-fn check_page<S: Storage>(name: &'static str, offset: u64) -> Result<()> {
+pub(super) fn check_page<S: Storage>(name: &'static str, offset: u64) -> Result<()> {
     let page = S::page_size();
     if offset.is_multiple_of(page) {
         return Ok(());

@@ -6,8 +6,10 @@ mod file;
 mod io;
 mod positional;
 mod slices;
+mod window;
 
 pub use cursor::Whence;
+pub use window::part_of_window;
 
 use std::fmt;
 use std::ops::Range;

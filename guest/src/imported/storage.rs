@@ -30,6 +30,10 @@ impl Imported {
         Ok(Self { handle, len, offset: options.get_offset() })
     }
 
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// A range that `core` has checked, as bounds of a search.
     fn bounds(range: &Range<u64>) -> (Option<i64>, Option<i64>) {
         (i64::try_from(range.start).ok(), i64::try_from(range.end).ok())

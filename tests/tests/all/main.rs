@@ -6,3 +6,4 @@ mod embedding;
 mod model;
 mod suite;
 mod support;
+mod window;

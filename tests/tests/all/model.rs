@@ -7,6 +7,7 @@ use wasi_mmap::fallback::{Cache, CacheOptions};
 use wasi_mmap_tests::case::Backend;
 use wasi_mmap_tests::model::{Run, SEEDS, run};
 use wasi_mmap_tests::op::Subject;
+use wasi_mmap_tests::viewing::Viewing;
 
 /// The runs: those of the seeds that are kept, and one more; in the long form another one each time.
 fn runs() -> Vec<Run> {
@@ -26,10 +27,11 @@ fn in_process<S: Subject>() {
     }
 }
 
-fn in_plugin(backend: Backend) {
+fn in_plugin(backend: Backend, arguments: &[&str]) {
     let scratch = tempfile::tempdir().expect("a directory for the files");
     for Run { seed, operations, .. } in runs() {
-        let printed = run_suite(backend, scratch.path(), &[&seed.to_string(), &operations.to_string()]);
+        let printed =
+            run_suite(backend, scratch.path(), &[&[&*seed.to_string(), &operations.to_string()], arguments].concat());
         assert_eq!(printed, "agreed\n", "{backend:?}");
     }
 }
@@ -41,27 +43,42 @@ fn native() {
 
 #[test]
 fn host() {
-    in_plugin(Backend::Host);
+    in_plugin(Backend::Host, &[]);
 }
 
 #[test]
 fn host_wit() {
-    in_plugin(Backend::HostWit);
+    in_plugin(Backend::HostWit, &[]);
 }
 
 #[test]
 fn fallback() {
-    in_plugin(Backend::Fallback);
+    in_plugin(Backend::Fallback, &[]);
 }
 
 #[test]
 fn fallback_wit() {
-    in_plugin(Backend::FallbackWit);
+    in_plugin(Backend::FallbackWit, &[]);
 }
 
 #[test]
 fn fallback_library() {
-    in_plugin(Backend::FallbackLibrary);
+    in_plugin(Backend::FallbackLibrary, &[]);
+}
+
+#[test]
+fn native_views() {
+    in_process::<Viewing<wasi_mmap::Mapping>>();
+}
+
+#[test]
+fn host_views() {
+    in_plugin(Backend::Host, &["--views"]);
+}
+
+#[test]
+fn fallback_views() {
+    in_plugin(Backend::Fallback, &["--views"]);
 }
 
 #[test]

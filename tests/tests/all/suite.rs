@@ -7,6 +7,7 @@ use wasi_mmap_tests::case::Backend;
 use wasi_mmap_tests::cases::{self, Sizes};
 use wasi_mmap_tests::op::Subject;
 use wasi_mmap_tests::run::{Report, Verdict, run_all};
+use wasi_mmap_tests::viewing::Viewing;
 
 /// Expects that every case was run, or skipped by name, and that none failed.
 fn check(backend: Backend, reports: &[Report]) {
@@ -29,9 +30,9 @@ fn in_process<S: Subject>(backend: Backend) {
     check(backend, &reports);
 }
 
-fn in_plugin(backend: Backend) {
+fn in_plugin(backend: Backend, arguments: &[&str]) {
     let scratch = tempfile::tempdir().expect("a directory for the cases");
-    let printed = run_suite(backend, scratch.path(), &[]);
+    let printed = run_suite(backend, scratch.path(), arguments);
     let reports: Vec<Report> = printed
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
@@ -62,27 +63,42 @@ fn native() {
 
 #[test]
 fn host() {
-    in_plugin(Backend::Host);
+    in_plugin(Backend::Host, &[]);
 }
 
 #[test]
 fn host_wit() {
-    in_plugin(Backend::HostWit);
+    in_plugin(Backend::HostWit, &[]);
 }
 
 #[test]
 fn fallback() {
-    in_plugin(Backend::Fallback);
+    in_plugin(Backend::Fallback, &[]);
 }
 
 #[test]
 fn fallback_wit() {
-    in_plugin(Backend::FallbackWit);
+    in_plugin(Backend::FallbackWit, &[]);
 }
 
 #[test]
 fn fallback_library() {
-    in_plugin(Backend::FallbackLibrary);
+    in_plugin(Backend::FallbackLibrary, &[]);
+}
+
+#[test]
+fn native_views() {
+    in_process::<Viewing<wasi_mmap::Mapping>>(Backend::Native);
+}
+
+#[test]
+fn host_views() {
+    in_plugin(Backend::Host, &["--views"]);
+}
+
+#[test]
+fn fallback_views() {
+    in_plugin(Backend::Fallback, &["--views"]);
 }
 
 /// The library is the same code outside a sandbox, where Miri and sanitizers can see it.

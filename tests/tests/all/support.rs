@@ -46,10 +46,14 @@ impl MmapView for State {
     }
 }
 
-/// An engine for all tests of a process.
+/// An engine with windows, for all tests of a process.
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(&Config::new()).expect("an engine"))
+    ENGINE.get_or_init(|| {
+        let mut config = Config::new();
+        wasi_mmap_host::configure(&mut config);
+        Engine::new(&config).expect("an engine")
+    })
 }
 
 fn wasi(directory: &Path, arguments: &[&str], stdout: &MemoryOutputPipe) -> Result<WasiCtxBuilder> {
@@ -71,23 +75,43 @@ pub type Ended = (String, std::result::Result<(), ()>);
 impl Run {
     /// A store for a plugin that sees `directory` as `/scratch`.
     pub fn new(mmap: MmapCtx, directory: &Path, arguments: &[&str]) -> Result<Self> {
+        Self::in_engine(engine(), mmap, directory, arguments)
+    }
+
+    /// The same, in an engine of the test's own.
+    pub fn in_engine(engine: &Engine, mmap: MmapCtx, directory: &Path, arguments: &[&str]) -> Result<Self> {
         let stdout = MemoryOutputPipe::new(MOST_PRINTED);
         let wasi = wasi(directory, arguments, &stdout)?.build();
-        let store = Store::new(engine(), State { wasi, mmap, table: ResourceTable::new() });
+        let store = Store::new(engine, State { wasi, mmap, table: ResourceTable::new() });
         Ok(Self { store, stdout })
     }
 
     /// Runs a component with real mappings in the linker, or without any interface of ours.
     pub fn call(&mut self, component: &[u8], with_host: bool) -> Result<Ended> {
-        let mut linker = Linker::<State>::new(engine());
+        let engine = self.store.engine().clone();
+        let mut linker = Linker::<State>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
         if with_host {
             wasi_mmap_host::add_to_linker(&mut linker)?;
         }
-        let component = Component::from_binary(engine(), component)?;
+        let component = Component::from_binary(&engine, component)?;
         let command = sync::Command::instantiate(&mut self.store, &component, &linker)?;
         let outcome = command.wasi_cli_run().call_run(&mut self.store)?;
         Ok((self.printed(), outcome))
+    }
+
+    /// Runs an export of a component that is an instance of `wasi:cli/run`.
+    pub fn call_export(&mut self, component: &[u8], export: &str) -> Result<std::result::Result<(), ()>> {
+        let engine = self.store.engine().clone();
+        let mut linker = Linker::<State>::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+        wasi_mmap_host::add_to_linker(&mut linker)?;
+        let component = Component::from_binary(&engine, component)?;
+        let instance = linker.instantiate(&mut self.store, &component)?;
+        let export = instance.get_export_index(&mut self.store, None, export).expect("an export");
+        let run = instance.get_export_index(&mut self.store, Some(&export), "run").expect("a function");
+        let run = instance.get_typed_func::<(), (std::result::Result<(), ()>,)>(&mut self.store, &run)?;
+        Ok(run.call(&mut self.store, ())?.0)
     }
 
     /// The same, with real mappings, in an async store.

@@ -87,7 +87,9 @@ pub(crate) fn run(options: &RunOptions) -> Result<ExitCode> {
         component = compose::with_fallback(&options.plugin, &component)?;
     }
 
-    let engine = Engine::new(&Config::new())?;
+    let mut config = Config::new();
+    wasi_mmap_host::configure(&mut config);
+    let engine = Engine::new(&config)?;
     let mut linker = Linker::<State>::new(&engine);
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
     if options.backend == Backend::Host {

@@ -1,7 +1,7 @@
 //! Runs the behaviour suite in a sandbox.
 //!
 //! `suite BACKEND SCRATCH` prints a report for each case, a line of JSON. `suite BACKEND SCRATCH SEED OPERATIONS` runs so many
-//! random operations against the model, and prints how it differs.
+//! random operations against the model, and prints how it differs. With `--views` at the end, both read and write through views.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,13 +11,16 @@ use wasi_mmap_tests::cases::{self, Sizes};
 use wasi_mmap_tests::model;
 use wasi_mmap_tests::op::Subject;
 use wasi_mmap_tests::run::run_all;
+use wasi_mmap_tests::viewing::Viewing;
 
 #[cfg(target_env = "p2")]
 mod resource;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    let (backend, scratch, random) = match &arguments[..] {
+    let views = arguments.last().is_some_and(|last| last == "--views");
+    let arguments = &arguments[..arguments.len() - usize::from(views)];
+    let (backend, scratch, random) = match arguments {
         [_, backend, scratch] => (backend, scratch, None),
         [_, backend, scratch, seed, operations] => match (seed.parse(), operations.parse()) {
             (Ok(seed), Ok(operations)) => (backend, scratch, Some(model::Run { seed, operations, private: true })),
@@ -35,13 +38,14 @@ fn main() -> ExitCode {
     match backend {
         #[cfg(target_env = "p2")]
         Backend::HostWit | Backend::FallbackWit => run::<resource::Resource>(backend, scratch, random),
+        _ if views => run::<Viewing<wasi_mmap::Mapping>>(backend, scratch, random),
         _ => run::<wasi_mmap::Mapping>(backend, scratch, random),
     }
     ExitCode::SUCCESS
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: suite BACKEND SCRATCH [SEED OPERATIONS]");
+    eprintln!("usage: suite BACKEND SCRATCH [SEED OPERATIONS] [--views]");
     ExitCode::FAILURE
 }
 

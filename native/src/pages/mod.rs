@@ -1,8 +1,12 @@
-//! The memory of a mapping, and every access to it: this module and [`fault`](crate::fault) hold the unsafe code.
+//! The memory of a mapping, and every access to it. The unsafe code of the crate is here, and in [`fault`](crate::fault) and
+//! [`attach`](crate::attach).
 //!
 //! Another process may change the bytes at any time. So no reference to them leaves this module but through
 //! [`Pages::lend`]; everything else checks the bounds, makes a pointer, copies, and asks the guard whether the
 //! copy can be trusted.
+
+mod advice;
+mod moved;
 
 use std::fs::File;
 use std::io;
@@ -12,9 +16,10 @@ use std::slice;
 use memchr::memmem;
 use memmap2::{MmapRaw, RemapOptions};
 use rustix::io::Errno;
-use rustix::mm::{Advice as OsAdvice, MapFlags as OsMapFlags, MsyncFlags, ProtFlags};
+use rustix::mm::{MapFlags as OsMapFlags, MsyncFlags, ProtFlags};
 use wasi_mmap_core::{Advice, Error, FlushFlags, MapFlags, MapOptions, Result};
 
+use crate::attach::Attached;
 use crate::fault::Guard;
 
 /// Memory that the operating system mapped, guarded against faults. At least one byte.
@@ -31,6 +36,8 @@ pub(crate) struct Pages {
     writable: bool,
     /// How much of the map is meant: huge pages are mapped whole.
     len: usize,
+    /// The parts that lie elsewhere for the time being; mostly none.
+    moved: Vec<Attached>,
 }
 
 /// The size of the huge pages that are asked for: 2 MiB, as a power of two.
@@ -52,7 +59,7 @@ impl Pages {
             map.map_raw(&file)?
         };
         let guard = Guard::new(addresses(&map), Some(&file), offset)?;
-        Ok(Self { guard, map, file: Some(file), offset, private, writable, len })
+        Ok(Self { guard, map, file: Some(file), offset, private, writable, len, moved: Vec::new() })
     }
 
     /// Maps `len` bytes of private memory that starts as zeros.
@@ -66,7 +73,7 @@ impl Pages {
         }
         let map = map.len(whole).map_anon()?.into();
         let guard = Guard::new(addresses(&map), None, 0)?;
-        Ok(Self { guard, map, file: None, offset: 0, private: true, writable: true, len })
+        Ok(Self { guard, map, file: None, offset: 0, private: true, writable: true, len, moved: Vec::new() })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -98,9 +105,23 @@ impl Pages {
         unsafe { self.map.as_mut_ptr().add(range.start) }
     }
 
+    /// Whether all pages are where they belong, so that a pointer to one leads to the others.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.moved.is_empty()
+    }
+
     /// An error if a part of `range` was lost. To be called after the access that it speaks of.
     #[inline]
     pub(crate) fn check(&self, range: Range<usize>) -> Result<()> {
+        if !self.is_whole() {
+            return self.pieces(range).try_for_each(|piece| piece.check());
+        }
+        self.check_home(range)
+    }
+
+    /// The same, for pages that are where they belong.
+    #[inline]
+    fn check_home(&self, range: Range<usize>) -> Result<()> {
         let base = self.map.as_ptr() as usize;
         match self.guard.lost(base + range.start..base + range.end) {
             None => Ok(()),
@@ -112,6 +133,9 @@ impl Pages {
     #[inline]
     pub(crate) fn read(&self, start: usize, buffer: &mut [u8]) -> Result<()> {
         let range = start..start + buffer.len();
+        if !self.is_whole() {
+            return self.pieces(range).try_for_each(|piece| piece.read(&mut buffer[piece.range_from(start)]));
+        }
         let source = self.pointer(&range);
         // SAFETY: `pointer` checked that so many bytes lie there; they stay mapped as long as `self` lives, and a fault in
         // them is repaired. `buffer` is memory of its own: nobody has a `&mut` to mapped pages but through `lend`.
@@ -121,6 +145,11 @@ impl Pages {
 
     /// Appends the bytes of `range` to `bytes`, which has room for them.
     pub(crate) fn read_into(&self, range: Range<usize>, bytes: &mut Vec<u8>) -> Result<()> {
+        if !self.is_whole() {
+            let old = bytes.len();
+            bytes.resize(old + range.len(), 0);
+            return self.read(range.start, &mut bytes[old..]);
+        }
         let source = self.pointer(&range);
         let room = &mut bytes.spare_capacity_mut()[..range.len()];
         // SAFETY: as in `read`; `room` has `range.len()` bytes, or the line before panicked.
@@ -135,6 +164,9 @@ impl Pages {
     #[inline]
     pub(crate) fn write(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
         let range = start..start + bytes.len();
+        if !self.is_whole() {
+            return self.pieces(range).try_for_each(|piece| piece.write(&bytes[piece.range_from(start)]));
+        }
         let target = self.pointer(&range);
         // SAFETY: as in `read`, the other way round; `&mut self` keeps others in this process from these pages.
         unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
@@ -143,6 +175,9 @@ impl Pages {
 
     /// Sets the bytes of `range`. For pages that were mapped for writing.
     pub(crate) fn fill(&mut self, range: Range<usize>, byte: u8) -> Result<()> {
+        if !self.is_whole() {
+            return self.pieces(range).try_for_each(|piece| piece.fill(byte));
+        }
         let target = self.pointer(&range);
         // SAFETY: as in `write`.
         unsafe { target.write_bytes(byte, range.len()) };
@@ -218,7 +253,7 @@ impl Pages {
 
     /// Takes advice for `range`; for a private mapping, advice on read-ahead is taken for all of it. POSIX `posix_madvise(3)`, Linux `madvise(2)`.
     pub(crate) fn advise(&mut self, advice: Advice, range: Range<usize>) -> Result<()> {
-        let Some(os) = os_advice(advice) else {
+        let Some(os) = advice::of_system(advice) else {
             return Err(Error::Unsupported(format!("the advice {advice:?} on this system").into()));
         };
         // Read-ahead is set for an area of memory, and makes several of one. Private areas that were written do not become
@@ -306,43 +341,5 @@ fn apply_flags(map: &mut memmap2::MmapOptions, flags: MapFlags) {
     }
     if flags.contains(MapFlags::STACK) {
         map.stack();
-    }
-}
-
-fn os_advice(advice: Advice) -> Option<OsAdvice> {
-    match advice {
-        Advice::Normal => Some(OsAdvice::Normal),
-        Advice::Random => Some(OsAdvice::Random),
-        Advice::Sequential => Some(OsAdvice::Sequential),
-        Advice::WillNeed => Some(OsAdvice::WillNeed),
-        advice => system_advice(advice),
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn system_advice(advice: Advice) -> Option<OsAdvice> {
-    Some(match advice {
-        Advice::DontNeed => OsAdvice::LinuxDontNeed,
-        Advice::Free => OsAdvice::LinuxFree,
-        Advice::Remove => OsAdvice::LinuxRemove,
-        Advice::DontFork => OsAdvice::LinuxDontFork,
-        Advice::DoFork => OsAdvice::LinuxDoFork,
-        Advice::Mergeable => OsAdvice::LinuxMergeable,
-        Advice::Unmergeable => OsAdvice::LinuxUnmergeable,
-        Advice::HugePage => OsAdvice::LinuxHugepage,
-        Advice::NoHugePage => OsAdvice::LinuxNoHugepage,
-        Advice::DontDump => OsAdvice::LinuxDontDump,
-        Advice::DoDump => OsAdvice::LinuxDoDump,
-        Advice::HwPoison => OsAdvice::LinuxHwPoison,
-        Advice::SoftOffline => OsAdvice::LinuxSoftOffline,
-        _ => return None,
-    })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn system_advice(advice: Advice) -> Option<OsAdvice> {
-    match advice {
-        Advice::DontNeed => Some(OsAdvice::DontNeed),
-        _ => None,
     }
 }

@@ -1,0 +1,135 @@
+//! Views, as the guest library makes them of windows or of copies.
+
+use std::fs;
+
+use wasi_mmap::{Access, MapOptions, Mapping, Views};
+
+use crate::{Check, PAGE, make_file};
+
+pub(crate) const CHECKS: &[Check] = &[
+    ("views-are-zero-copy", views_are_zero_copy),
+    ("views-are-copies", views_are_copies),
+    ("many-views", many_views),
+    ("scan", scan),
+    ("mutable-view", mutable_view),
+];
+
+/// A byte of a file as `make_file` makes them.
+fn expected(at: usize) -> u8 {
+    b'a' + (at / PAGE) as u8
+}
+
+fn check_views(is_zero_copy: bool) {
+    let path = make_file("f", 5);
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .and_then(|file| file.set_len(4 * PAGE as u64 + 10))
+        .expect("shorter");
+    let len = 4 * PAGE + 10;
+    for access in [Access::Read, Access::Write, Access::Copy] {
+        let mapping = Mapping::open(&path, access).expect("a mapping");
+        for (offset, length) in
+            [(0, len), (0, 1), (1, 1), (PAGE - 1, 2), (PAGE, PAGE), (100, 3 * PAGE), (len - 1, 1), (4 * PAGE, 10)]
+        {
+            // SAFETY: nobody else has the file.
+            let view = unsafe { mapping.view(offset as u64, length as u64) }.expect("a view");
+            assert_eq!(view.is_zero_copy(), is_zero_copy, "{offset} {length}");
+            assert_eq!(view.len(), length);
+            assert!(view.iter().enumerate().all(|(at, &byte)| byte == expected(offset + at)), "{offset} {length}");
+            view.check().expect("nothing was lost");
+        }
+        // SAFETY: as above.
+        let empty = unsafe { mapping.view(7, 0) }.expect("a view of nothing");
+        assert!(empty.is_empty());
+        // SAFETY: as above.
+        let refused = unsafe { mapping.view(7, len as u64) }.expect_err("past the end");
+        assert_eq!((refused.name(), &*refused.argument().expect("an argument").name), ("out-of-range", "length"));
+    }
+    // Within a mapping that starts later in the file.
+    let options = MapOptions::new().access(Access::Read).offset(2 * PAGE as u64).length(PAGE as u64 + 3);
+    let mapping = Mapping::open_with(&path, &options).expect("a mapping");
+    // SAFETY: as above.
+    let view = unsafe { mapping.view(PAGE as u64 - 1, 4) }.expect("a view");
+    assert_eq!((&*view, view.is_zero_copy()), (&b"cddd"[..], is_zero_copy));
+}
+
+fn views_are_zero_copy() {
+    check_views(true);
+}
+
+fn views_are_copies() {
+    check_views(false);
+}
+
+/// Ten thousand views take the memory of one.
+fn many_views() {
+    let mapping = Mapping::open(make_file("f", 20), Access::Read).expect("a mapping");
+    let mut memory = 0;
+    for round in 0..10_000u64 {
+        // All lengths and places: the regions are not all of one size.
+        let (offset, length) = (round * 37 % (10 * PAGE as u64), 1 + round * 101 % (9 * PAGE as u64));
+        // SAFETY: nobody else has the file.
+        let view = unsafe { mapping.view(offset, length) }.expect("a view");
+        assert!(view.is_zero_copy());
+        assert_eq!(view[0], expected(offset as usize));
+        drop(view);
+        if round == 1000 {
+            memory = core::arch::wasm32::memory_size(0);
+        }
+    }
+    assert_eq!(core::arch::wasm32::memory_size(0), memory, "the memory has grown");
+}
+
+/// A file that is larger than the memory, in windows of 64 MiB.
+fn scan() {
+    let mapping = Mapping::open("/scratch/large", Access::Read).expect("the host made it");
+    let len = mapping.len().expect("a length");
+    let (mut sum, mut seen) = (0u64, 0u64);
+    let before = core::arch::wasm32::memory_size(0);
+    // SAFETY: nobody else has the file.
+    for view in unsafe { mapping.views(.., 64 << 20) }.expect("views") {
+        let view = view.expect("a view");
+        assert!(view.is_zero_copy());
+        // SAFETY: any bytes are numbers.
+        let (head, words, tail) = unsafe { view.align_to::<u64>() };
+        sum = words.iter().fold(sum, |sum, word| sum.wrapping_add(*word));
+        sum = head.iter().chain(tail).fold(sum, |sum, byte| sum.wrapping_add((*byte).into()));
+        seen += view.len() as u64;
+        view.check().expect("nothing was lost");
+    }
+    assert_eq!(seen, len);
+    let pages = core::arch::wasm32::memory_size(0) - before;
+    assert!(pages < 2 * 1024 + 16, "{pages} pages of 64 KiB for windows of 64 MiB");
+    println!("{sum}");
+}
+
+/// The same on every backend, whether the view is a window or a copy.
+fn mutable_view() {
+    let path = make_file("f", 3);
+    let mut mapping = Mapping::open(&path, Access::Write).expect("a mapping");
+    // SAFETY: nobody else has the file.
+    let mut view = unsafe { mapping.view_mut(PAGE as u64 - 2, 4) }.expect("a view");
+    assert_eq!(&*view, b"aabb");
+    view[1..3].copy_from_slice(b"XY");
+    view.flush().expect("it flushes");
+    let file = fs::read(&path).expect("a file");
+    assert_eq!(&file[PAGE - 3..PAGE + 3], b"aaXYbb");
+    view[3] = b'Z';
+    view.close().expect("it closes");
+    assert_eq!(mapping.get(PAGE as i64 + 1).expect("it reads"), b'Z');
+    // SAFETY: as above.
+    let view = unsafe { mapping.view_mut(0, 0) }.expect("a view of nothing");
+    drop(view);
+    let mut reading = Mapping::open(&path, Access::Read).expect("a mapping");
+    // SAFETY: as above.
+    let refused = unsafe { reading.view_mut(0, 1) }.expect_err("it is read-only");
+    assert_eq!(refused.name(), "read-only");
+    // A copy keeps what was written through its views.
+    let mut copy = Mapping::open(&path, Access::Copy).expect("a mapping");
+    // SAFETY: as above.
+    let mut view = unsafe { copy.view_mut(0, 1) }.expect("a view");
+    view[0] = b'!';
+    drop(view);
+    assert_eq!((copy.get(0).expect("it reads"), mapping.get(0).expect("it reads")), (b'!', b'a'));
+}
