@@ -184,12 +184,17 @@ impl Native {
 
 /// Moves pages from one place to another, where others were. Linux `mremap(2)`.
 ///
+/// The place that they leave stays mapped, so that no other thread can be given it: what is there is the file's content, or
+/// zeros.
+///
 /// # Safety
 ///
 /// Both are whole pages of the same length that are mapped; nobody uses either during the call.
 pub(crate) unsafe fn move_pages(from: usize, to: usize, len: usize) -> std::io::Result<()> {
+    /// `MREMAP_DONTUNMAP`, which takes the pages of a file since Linux 5.13.
+    const LEAVE_MAPPED: MremapFlags = MremapFlags::from_bits_retain(4);
     let (from, to) = (ptr::with_exposed_provenance_mut(from), ptr::with_exposed_provenance_mut(to));
     // SAFETY: the caller's promise.
-    unsafe { rustix::mm::mremap_fixed(from, len, len, MremapFlags::MAYMOVE, to) }?;
+    unsafe { rustix::mm::mremap_fixed(from, len, len, MremapFlags::MAYMOVE | LEAVE_MAPPED, to) }?;
     Ok(())
 }

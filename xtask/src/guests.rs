@@ -16,8 +16,8 @@ pub(crate) struct Guests {
 
 /// The targets that are not there with every Rust.
 const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
-/// The plugin that also runs as a preview 1 module.
-const MODULES: [&str; 1] = ["suite"];
+/// The plugins that also run as preview 1 modules.
+pub(crate) const MODULES: [&str; 1] = ["suite"];
 
 /// Builds everything for wasm.
 ///

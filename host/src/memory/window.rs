@@ -56,7 +56,7 @@ impl HostWindow {
         let end = whole.and_then(|whole| address.checked_add(whole));
         let end = end.ok_or_else(|| Error::out_of_range("length", "past the end of all memory"))?;
         memory.check_free(&(address..end))?;
-        if guard.size()? < guard.storage()?.file_offset() + range.end {
+        if guard.size()?.next_multiple_of(page) < guard.storage()?.file_offset() + range.end {
             return Err(Error::Truncated);
         }
         let taken = [

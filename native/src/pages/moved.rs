@@ -1,10 +1,8 @@
 //! Pages that lie elsewhere for the time being, in a window: how they go there and come back, and how they are reached meanwhile.
 
-use std::io;
 use std::ops::Range;
 use std::ptr;
 
-use rustix::mm::{MapFlags, ProtFlags};
 use wasi_mmap_core::{Error, Result};
 
 use super::Pages;
@@ -24,15 +22,9 @@ impl Pages {
         let home = self.pointer(&range) as usize;
         // SAFETY: whole pages of this mapping, which nobody uses: `&mut self`. The others are the caller's.
         unsafe { move_pages(home, memory.start, memory.len()) }.map_err(|error| {
-            // Several areas, or a kernel that moves no such pages: the caller can do without.
+            // Several areas, or a kernel before Linux 5.13: the caller can do without.
             Error::Unsupported(format!("moving these pages: {error}").into())
         })?;
-        // SAFETY: the pages are gone from there, and the place is this mapping's.
-        if let Err(error) = unsafe { self.map_home(range, memory.len()) } {
-            // SAFETY: as above, the other way round. It takes no memory that was not there before.
-            unsafe { move_pages(memory.start, home, memory.len()) }?;
-            return Err(error);
-        }
         Ok(())
     }
 
@@ -66,27 +58,6 @@ impl Pages {
             // `pointer` checked. The two are apart.
             unsafe { target.copy_from_nonoverlapping(source, count) };
         }
-    }
-
-    /// Maps pages of this mapping, or zeros, where they belong.
-    ///
-    /// # Safety
-    ///
-    /// Nothing of value is mapped there.
-    unsafe fn map_home(&mut self, range: Range<usize>, len: usize) -> Result<()> {
-        let start = self.pointer(&range).cast();
-        let protection = ProtFlags::READ | ProtFlags::WRITE;
-        let flags = MapFlags::PRIVATE | MapFlags::FIXED;
-        let mapped = match &self.file {
-            // SAFETY: the place is this mapping's, and the caller says that it is free.
-            Some(file) => unsafe {
-                rustix::mm::mmap(start, len, protection, flags, file, self.offset + range.start as u64)
-            },
-            // SAFETY: as above.
-            None => unsafe { rustix::mm::mmap_anonymous(start, len, protection, flags) },
-        };
-        mapped.map_err(io::Error::from)?;
-        Ok(())
     }
 
     /// The pieces that a range lies in, in order: at home, or where they were moved.

@@ -176,10 +176,12 @@ fn two_memories_in_one_component_have_their_own_windows() {
     let mut graph = CompositionGraph::new();
     let window = plugin("window", "wasm32-wasip2");
     let package = Package::from_bytes("test:window", None, window, graph.types_mut()).expect("a package");
+    let exports = &graph.types()[package.ty()].exports;
+    let run = exports.keys().find(|name| name.starts_with("wasi:cli/run@")).expect("a command").clone();
     let package = graph.register_package(package).expect("a package");
     for name in ["first", "second"] {
         let instance = graph.instantiate(package);
-        let run = graph.alias_instance_export(instance, "wasi:cli/run@0.2.6").expect("an export");
+        let run = graph.alias_instance_export(instance, &run).expect("an export");
         graph.export(run, name).expect("a name");
     }
     let component = graph.encode(EncodeOptions::default()).expect("a component");
