@@ -48,4 +48,5 @@ pub use view::{View, ViewMut, Views};
 pub use wasi_error::wasi_error;
 pub use wasi_mmap_core::{
     Access, Advice, Argument, Backend, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,
+    Whence,
 };

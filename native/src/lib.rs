@@ -37,7 +37,7 @@ pub use lend::{Lend, Shared};
 pub use named::Namespace;
 pub use storage::Native;
 pub use wasi_mmap_core::{
-    Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,
+    Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System, Whence,
 };
 
 /// A mapping of the operating system: see [`wasi_mmap_core::Mapping`] for its operations.

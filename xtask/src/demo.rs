@@ -14,9 +14,14 @@ use serde::{Deserialize, Serialize};
 use crate::guests::{self, Guests};
 use crate::run::{cargo, quietly, root, target_dir};
 
-/// Run one program natively, on real mappings in wasmtime, and on the fallback.
+/// Run one program natively, in wasmtime with and without windows, and on the fallback.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+native    the program without a sandbox
+window    in wasmtime, with the file's own pages in the plugin's memory
+host      in wasmtime, with copies out of the host's mapping (windows are switched off)
+fallback  in wasmtime, with nothing but WASI: the page cache that is composed into the plugin
+
 The memory is what the program holds itself: private memory natively, linear memory in the sandbox. Mapped pages of the file
 belong to the system's page cache and are not counted.
 
@@ -41,6 +46,7 @@ struct Row {
     lines: u64,
     matches: u64,
     checksum: String,
+    zero_copy: bool,
     seconds: f64,
     peak_bytes: u64,
 }
@@ -51,6 +57,7 @@ struct Report {
     lines: u64,
     matches: u64,
     checksum: String,
+    zero_copy: bool,
     seconds: f64,
 }
 
@@ -72,7 +79,7 @@ pub(crate) fn demo(options: &Options) -> Result<()> {
         println!("{} ({} bytes), looking for {:?}", file.display(), fs::metadata(&file)?.len(), options.pattern);
     }
     let job = Job { file: &file, scratch: &scratch.0, pattern: &options.pattern };
-    let rows = [programs.native(&job)?, programs.host(&job)?, programs.fallback(&job)?];
+    let rows = [programs.native(&job)?, programs.window(&job)?, programs.host(&job)?, programs.fallback(&job)?];
     let answer = |row: &Row| (row.lines, row.matches, row.checksum.clone());
     let agree = rows.iter().all(|row| answer(row) == answer(&rows[0]));
     if options.json {
@@ -93,12 +100,15 @@ pub(crate) fn demo(options: &Options) -> Result<()> {
 
 fn print_table(rows: &[Row]) {
     println!(
-        "{:<10} {:>12} {:>12} {:>10} {:>9} {:>12}",
-        "backend", "lines", "matches", "checksum", "time", "peak memory"
+        "{:<10} {:>12} {:>12} {:>10} {:>10} {:>9} {:>12}",
+        "backend", "lines", "matches", "checksum", "zero-copy", "time", "peak memory"
     );
-    for Row { backend, lines, matches, checksum, seconds, peak_bytes } in rows {
+    for Row { backend, lines, matches, checksum, zero_copy, seconds, peak_bytes } in rows {
         let memory = *peak_bytes as f64 / f64::from(1 << 20);
-        println!("{backend:<10} {lines:>12} {matches:>12} {checksum:>10} {seconds:>7.2} s {memory:>8.1} MiB");
+        let zero_copy = if *zero_copy { "yes" } else { "no" };
+        println!(
+            "{backend:<10} {lines:>12} {matches:>12} {checksum:>10} {zero_copy:>10} {seconds:>7.2} s {memory:>8.1} MiB"
+        );
     }
 }
 
@@ -139,20 +149,24 @@ impl Programs {
         Ok(row("native", report, memory))
     }
 
+    fn window(&self, job: &Job<'_>) -> Result<Row> {
+        self.sandboxed("window", &["--backend", "host"], job)
+    }
+
     fn host(&self, job: &Job<'_>) -> Result<Row> {
-        self.sandboxed("host", job)
+        self.sandboxed("host", &["--backend", "host", "--limit", "windows=0"], job)
     }
 
     fn fallback(&self, job: &Job<'_>) -> Result<Row> {
-        self.sandboxed("fallback", job)
+        self.sandboxed("fallback", &["--backend", "fallback"], job)
     }
 
-    fn sandboxed(&self, backend: &'static str, job: &Job<'_>) -> Result<Row> {
+    fn sandboxed(&self, backend: &'static str, options: &[&str], job: &Job<'_>) -> Result<Row> {
         let folder = job.file.parent().context("a file lies in a folder")?;
         let name = Path::new("/data").join(job.file.file_name().context("a file has a name")?);
         let stats = job.scratch.join("stats.json");
         let mut command = Command::new(&self.command);
-        command.args(["run", "--backend", backend, "--read-only-dir"]).arg(format!("{}::/data", folder.display()));
+        command.arg("run").args(options).arg("--read-only-dir").arg(format!("{}::/data", folder.display()));
         command.arg("--dir").arg(format!("{}::/scratch", job.scratch.display()));
         command.arg("--stats").arg(&stats).arg(&self.plugin).arg(name).args(["/scratch", job.pattern]);
         let (report, _) = run(backend, &mut command)?;
@@ -162,8 +176,8 @@ impl Programs {
 }
 
 fn row(backend: &'static str, report: Report, peak_bytes: u64) -> Row {
-    let Report { lines, matches, checksum, seconds } = report;
-    Row { backend, lines, matches, checksum, seconds, peak_bytes }
+    let Report { lines, matches, checksum, zero_copy, seconds } = report;
+    Row { backend, lines, matches, checksum, zero_copy, seconds, peak_bytes }
 }
 
 /// Runs a program, and answers its report and the most private memory that it was seen with.

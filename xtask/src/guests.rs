@@ -17,7 +17,7 @@ pub(crate) struct Guests {
 /// The targets that are not there with every Rust.
 const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
 /// The plugins that also run as preview 1 modules.
-pub(crate) const MODULES: [&str; 1] = ["suite"];
+pub(crate) const MODULES: [&str; 2] = ["bench", "suite"];
 
 /// Builds everything for wasm.
 ///

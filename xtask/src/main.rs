@@ -1,5 +1,6 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask guests`. Each does its own set-up.
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask guests`. Each does its own set-up.
 
+mod bench;
 mod demo;
 mod guests;
 mod run;
@@ -19,6 +20,7 @@ Examples:
   cargo xtask demo             the demo on a large file that every Rust installation has
   cargo xtask demo FILE        … on a file of yours
   cargo xtask test             everything that CI runs
+  cargo xtask bench            how fast everything is, against what users would take instead
 
 Exit status: 0; 1 if something failed; 2 if the command line was wrong"
 )]
@@ -30,6 +32,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Options),
+    Bench(bench::Options),
     Test(test::Options),
     /// Build the plugins of tests and demo, and the fallback component
     Guests,
@@ -38,6 +41,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo(options) => demo::demo(&options),
+        Command::Bench(options) => bench::bench(&options),
         Command::Test(options) => test::test(&options),
         Command::Guests => guests::build().map(|guests| println!("{}", guests.directory.display())),
     };

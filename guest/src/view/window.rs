@@ -1,6 +1,6 @@
 //! Views that are windows: the host puts the file's pages into this program's memory.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::{Layout, alloc, dealloc};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -200,13 +200,16 @@ impl Region {
         }
         let layout = Layout::from_size_align(len, page).ok()?;
         // SAFETY: the layout is not of size 0: a view of nothing is no window.
-        let start = unsafe { alloc_zeroed(layout) };
-        NonNull::new(start).map(|start| Self { start, layout })
+        let start = NonNull::new(unsafe { alloc(layout) })?;
+        // The host writes all of it. Zeros would cost as much memory as the window is long, until it is attached.
+        // SAFETY: the region has at least one byte.
+        unsafe { start.write(0) };
+        Some(Self { start, layout })
     }
 
     /// Its first byte, by which the host knows it.
     fn anchor(&self) -> &[u8] {
-        // SAFETY: the region has at least one byte, and is initialized.
+        // SAFETY: the region has at least one byte, which `take` wrote.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), 1) }
     }
 

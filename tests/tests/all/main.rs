@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "the modules of a program")]
 
+mod bench;
 mod embedding;
 mod model;
 mod suite;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::support::{plugin, run_component, run_module};
+use super::support::{compile_and_run_module, plugin, run_component};
 use wasi_mmap_tests::case::Backend;
 use wasi_mmap_tests::cases::{self, Sizes};
 use wasi_mmap_tests::op::Subject;
@@ -51,7 +51,7 @@ pub fn run_suite(backend: Backend, scratch: &Path, arguments: &[&str]) -> String
             let composed = wasi_mmap_host::fallback::compose(&plugin("suite", "wasm32-wasip2"));
             run_component(&composed.expect("a composition"), false, scratch, &arguments)
         }
-        Backend::FallbackLibrary => run_module(&plugin("suite", "wasm32-wasip1"), scratch, &arguments),
+        Backend::FallbackLibrary => compile_and_run_module(&plugin("suite", "wasm32-wasip1"), scratch, &arguments),
     };
     printed.unwrap_or_else(|error| panic!("{backend:?}: {error:?}"))
 }

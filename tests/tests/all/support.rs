@@ -88,14 +88,19 @@ impl Run {
 
     /// Runs a component with real mappings in the linker, or without any interface of ours.
     pub fn call(&mut self, component: &[u8], with_host: bool) -> Result<Ended> {
+        let component = Component::from_binary(self.store.engine(), component)?;
+        self.command(&component, with_host)
+    }
+
+    /// The same, with a component that was compiled before.
+    pub fn command(&mut self, component: &Component, with_host: bool) -> Result<Ended> {
         let engine = self.store.engine().clone();
         let mut linker = Linker::<State>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
         if with_host {
             wasi_mmap_host::add_to_linker(&mut linker)?;
         }
-        let component = Component::from_binary(&engine, component)?;
-        let command = sync::Command::instantiate(&mut self.store, &component, &linker)?;
+        let command = sync::Command::instantiate(&mut self.store, component, &linker)?;
         let outcome = command.wasi_cli_run().call_run(&mut self.store)?;
         Ok((self.printed(), outcome))
     }
@@ -137,15 +142,19 @@ pub fn run_component(component: &[u8], with_host: bool, directory: &Path, argume
     Ok(printed)
 }
 
+/// Compiles a preview 1 module, and runs it; answers what it printed.
+pub fn compile_and_run_module(module: &[u8], directory: &Path, arguments: &[&str]) -> Result<String> {
+    run_module(&Module::from_binary(engine(), module)?, directory, arguments)
+}
+
 /// Runs a preview 1 module; answers what it printed.
-pub fn run_module(module: &[u8], directory: &Path, arguments: &[&str]) -> Result<String> {
+pub fn run_module(module: &Module, directory: &Path, arguments: &[&str]) -> Result<String> {
     let stdout = MemoryOutputPipe::new(MOST_PRINTED);
     let mut linker = wasmtime::Linker::<WasiP1Ctx>::new(engine());
     wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |state| state)?;
-    let module = Module::from_binary(engine(), module)?;
     let wasi = wasi(directory, arguments, &stdout)?.build_p1();
     let mut store = Store::new(engine(), wasi);
-    let instance = linker.instantiate(&mut store, &module)?;
+    let instance = linker.instantiate(&mut store, module)?;
     instance.get_typed_func::<(), ()>(&mut store, "_start")?.call(&mut store, ())?;
     drop(store);
     Ok(String::from_utf8(stdout.contents().to_vec()).expect("a module prints UTF-8"))

@@ -1,0 +1,77 @@
+//! The files that are measured on.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use wasmtime::Result;
+use wasmtime::error::Context as _;
+use rustix::fs::{Advice, fadvise};
+use wasi_mmap_tests::measured::Random;
+
+const MIB: u64 = 1 << 20;
+
+/// How long the text is, and what is scanned: 256 MiB.
+pub(crate) const TEXT: u64 = 256 * MIB;
+/// How long the large file is: 1 GiB.
+pub(crate) const LARGE: u64 = 1024 * MIB;
+/// How long the file is that is written: 64 MiB.
+pub(crate) const WRITTEN: u64 = 64 * MIB;
+
+/// A folder with the files, which are kept for the next time.
+pub(crate) struct Files {
+    folder: PathBuf,
+}
+
+impl Files {
+    pub(crate) fn new() -> Result<Self> {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let files = Self { folder };
+        for (name, len) in [("text", TEXT), ("large", LARGE), ("written", WRITTEN)] {
+            let path = files.path(name);
+            if fs::metadata(&path).is_ok_and(|metadata| metadata.len() == len) {
+                continue;
+            }
+            make(&path, len).with_context(|| format!("cannot make {}", path.display()))?;
+        }
+        Ok(files)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file of a name: `text`, `large` or `written`.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Takes a file out of the system's page cache. POSIX `posix_fadvise(2)`.
+    pub(crate) fn cool(&self, name: &str) -> Result<()> {
+        let file = File::open(self.path(name))?;
+        file.sync_all()?;
+        fadvise(&file, 0, None, Advice::DontNeed)?;
+        Ok(())
+    }
+}
+
+/// Lines of words: 60 bytes on average.
+fn make(path: &Path, len: u64) -> Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    let (mut random, mut written, mut line) = (Random::new(11), 0, Vec::new());
+    while written < len {
+        line.clear();
+        for _ in 0..=random.below(15) {
+            let letters = random.below(26 * 26 * 26 * 26);
+            let letter = |power: u64| b'a' + u8::try_from(letters / power % 26).unwrap_or_default();
+            line.extend([letter(1), letter(26), letter(26 * 26), letter(26 * 26 * 26), b' ']);
+        }
+        line.push(b'\n');
+        let count = line.len().min(usize::try_from(len - written)?);
+        file.write_all(&line[..count])?;
+        written += count as u64;
+    }
+    file.into_inner()?.sync_all()?;
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! The host's mapping, called by a plugin.
+
+use wasmtime::Result;
+use memchr::memmem;
+use wasi_mmap_tests::measured::{ABSENT, sum};
+
+use crate::files::{Files, TEXT};
+use crate::measure::{Comparison, Sample, peer, timed};
+use crate::plugins::Plugins;
+use crate::window::map;
+
+const MIB: u64 = 1 << 20;
+/// How many calls are made.
+const CALLS: u64 = 2_000_000;
+
+pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<Vec<Comparison<'a>>> {
+    let ms = |sample: Sample| sample.times(1e3);
+    let per_read = |sample: Sample| sample.times(1e6 / (TEXT / MIB) as f64);
+    let per_call = |sample: Sample| sample.times(1e9 / CALLS as f64);
+    Ok(vec![
+        Comparison::new(
+            "host-read",
+            "µs for read-at of 1 MiB",
+            Box::new(move || plugins.host("list-scan", "text", &[MIB]).map(per_read)),
+            vec![peer(
+                "one memcpy from memmap2 without a sandbox",
+                1.5,
+                Box::new(move || {
+                    let (map, mut buffer) = (map(files, "text")?, vec![0; usize::try_from(MIB)?]);
+                    timed(|| {
+                        Ok(map.chunks(buffer.len()).fold(0, |state, chunk| {
+                            buffer[..chunk.len()].copy_from_slice(std::hint::black_box(chunk));
+                            sum(state, &std::hint::black_box(&buffer)[..8])
+                        }))
+                    })
+                    .map(per_read)
+                }),
+            )],
+        ),
+        Comparison::new(
+            "host-find",
+            "ms for an absent needle in 256 MiB, from open on",
+            Box::new(move || plugins.host("find", "text", &[]).map(ms)),
+            vec![peer(
+                "the native mapping's find",
+                1.05,
+                Box::new(move || {
+                    let mapping = wasi_mmap::Mapping::open(files.path("text"), wasi_mmap::Access::Read)?;
+                    timed(|| Ok(mapping.find(ABSENT, None, None)?.unwrap_or(u64::MAX))).map(ms)
+                }),
+            )],
+        ),
+        Comparison::new(
+            "host-find-memmem",
+            "ms for an absent needle in 256 MiB, from open on",
+            Box::new(move || plugins.host("find", "text", &[]).map(ms)),
+            vec![peer(
+                "memmem on memmap2",
+                None,
+                Box::new(move || {
+                    let map = map(files, "text")?;
+                    timed(|| Ok(memmem::find(&map, ABSENT).map_or(u64::MAX, |at| at as u64))).map(ms)
+                }),
+            )],
+        ),
+        Comparison::new(
+            "host-call",
+            "ns for read-at of 16 bytes",
+            Box::new(move || {
+                let sample = plugins.host("read-small", "text", &[CALLS]).map(per_call)?;
+                // The other call answers nothing that could be compared.
+                Ok(Sample { answer: 0, ..sample })
+            }),
+            vec![peer(
+                "a call of WASI that answers a constant",
+                3.0,
+                Box::new(move || plugins.host("empty-call", "text", &[CALLS]).map(per_call)),
+            )],
+        ),
+    ])
+}

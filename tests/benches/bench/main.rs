@@ -1,0 +1,128 @@
+//! `cargo xtask bench`: what the project does against what its users would take instead, in one run.
+
+#[path = "../../tests/all/support.rs"]
+#[allow(dead_code, reason = "shared with the tests, which need more of it")]
+#[allow(unreachable_pub, reason = "a module of two programs")]
+mod support;
+
+mod fallback;
+mod files;
+mod host;
+mod measure;
+mod native;
+mod plugins;
+mod report;
+mod window;
+
+use std::path::PathBuf;
+
+use wasmtime::{Result, ensure};
+use clap::{Parser, ValueEnum};
+
+use measure::{Comparison, Row};
+use plugins::Plugins;
+
+/// Measure the project against what its users would take instead.
+///
+/// Every row is a ratio of two medians of one run, in which the two take turns; below 1 ours takes less. That both find the same
+/// is checked before anything is timed, and in every round.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask bench",
+    after_help = "\
+Examples:
+  cargo xtask bench                        everything, as a table
+  cargo xtask bench window --json          one group, a line of JSON for each row
+  cargo xtask bench --save docs/bench      everything, also as Markdown and plots
+
+Exit status: 0 if everything could be measured, 1 if something failed, 2 for wrong arguments"
+)]
+struct Options {
+    /// The groups to measure; all, if none is named
+    groups: Vec<Group>,
+
+    /// Print a line of JSON for each row: name, ours, peer, peer_name, unit, ratio
+    #[arg(long)]
+    json: bool,
+
+    /// How often everything is measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+
+    /// Measure only rows whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+
+    /// Write the results to this folder, as Markdown and as SVG
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
+
+    /// Given by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What is measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Group {
+    /// The file's pages in the plugin's memory
+    Window,
+    /// The mapping without a sandbox
+    Native,
+    /// The host's mapping, called by a plugin
+    Host,
+    /// The fallback's page cache in a plugin
+    Fallback,
+}
+
+impl Group {
+    fn name(self) -> String {
+        self.to_possible_value().expect("no group is hidden").get_name().to_owned()
+    }
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let groups = if options.groups.is_empty() { Group::value_variants() } else { &options.groups };
+    // Plain memory may get huge pages, which those of a file do not: what is compared is the access, not the pages' size.
+    // SAFETY: this option of `prctl(2)` takes numbers only.
+    let status = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+    ensure!(status == 0, "huge pages cannot be switched off");
+    let files = files::Files::new()?;
+    let plugins = Plugins::new(files.folder())?;
+    let mut all = Vec::new();
+    for group in groups {
+        let comparisons = match group {
+            Group::Window => window::comparisons(&files, &plugins)?,
+            Group::Native => native::comparisons(&files)?,
+            Group::Host => host::comparisons(&files, &plugins)?,
+            Group::Fallback => fallback::comparisons(&files, &plugins)?,
+        };
+        let wanted =
+            |comparison: &Comparison<'_>| options.only.as_ref().is_none_or(|only| comparison.name.contains(only));
+        let mut rows = Vec::new();
+        if !options.json {
+            report::print_head(&group.name());
+        }
+        for comparison in comparisons.into_iter().filter(wanted) {
+            for row in comparison.measure(options.rounds)? {
+                print(&row, options.json)?;
+                rows.push(row);
+            }
+        }
+        all.push((group.name(), rows));
+    }
+    if let Some(folder) = &options.save {
+        report::save(folder, &all, options.rounds)?;
+    }
+    Ok(())
+}
+
+fn print(row: &Row, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(row)?);
+    } else {
+        report::print(row);
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Workloads in a sandbox: the plugin `bench` over the host, composed with the fallback, and with the fallback as a library; and
+//! a program in C over the emulation of `mmap` that comes with its C library.
+
+use std::path::{Path, PathBuf};
+
+use wasmtime::error::Context as _;
+use wasmtime::{Result, ensure};
+use serde::Deserialize;
+use wasi_mmap_host::MmapCtx;
+use wasmtime::Module;
+use wasmtime::component::Component;
+
+use crate::measure::Sample;
+use crate::support::{Run, engine, plugin, run_module};
+
+/// The plugin, ready to run.
+pub(crate) struct Plugins {
+    folder: PathBuf,
+    plain: Component,
+    composed: Component,
+    library: Module,
+    emulation: Option<Module>,
+}
+
+/// What the plugin prints.
+#[derive(Debug, Deserialize)]
+struct Done {
+    answer: u64,
+    seconds: f64,
+    memory_bytes: u64,
+}
+
+/// What is measured of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Measure {
+    Seconds,
+    /// How large the plugin's memory is at the end.
+    Memory,
+}
+
+impl Measure {
+    fn of(self, printed: &str) -> Result<Sample> {
+        let done: Done = serde_json::from_str(printed).with_context(|| format!("the plugin printed {printed:?}"))?;
+        #[expect(clippy::cast_precision_loss, reason = "a memory of 4 GiB at most")]
+        let amount = match self {
+            Self::Seconds => done.seconds,
+            Self::Memory => done.memory_bytes as f64,
+        };
+        Ok(Sample { answer: done.answer, amount })
+    }
+}
+
+impl Plugins {
+    /// Compiles everything for plugins that see `folder`.
+    pub(crate) fn new(folder: &Path) -> Result<Self> {
+        let component = plugin("bench", "wasm32-wasip2");
+        let composed = wasi_mmap_host::fallback::compose(&component)?;
+        let emulation =
+            std::env::var_os("WASI_MMAP_EMULATION").map(|path| Module::from_file(engine(), path)).transpose();
+        Ok(Self {
+            folder: folder.to_owned(),
+            plain: Component::from_binary(engine(), &component)?,
+            composed: Component::from_binary(engine(), &composed)?,
+            library: Module::from_binary(engine(), &plugin("bench", "wasm32-wasip1"))?,
+            emulation: emulation.context("the program over the emulated mmap")?,
+        })
+    }
+
+    /// Runs a workload over the host's mappings.
+    pub(crate) fn host(&self, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        self.host_and_then(workload, file, numbers, |_, sample| Ok(sample))
+    }
+
+    /// The same, and looks at what is there while the plugin's store still lives.
+    pub(crate) fn host_and_then(
+        &self,
+        workload: &str,
+        file: &str,
+        numbers: &[u64],
+        look: impl FnOnce(&Run, Sample) -> Result<Sample>,
+    ) -> Result<Sample> {
+        let arguments = arguments(workload, file, numbers);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let mut run = Run::new(MmapCtx::default(), &self.folder, &arguments)?;
+        let (printed, outcome) = run.command(&self.plain, true)?;
+        ensure!(outcome == Ok(()), "the plugin failed");
+        let sample = Measure::Seconds.of(&printed)?;
+        look(&run, sample)
+    }
+
+    /// Runs a workload composed with the fallback.
+    pub(crate) fn composed(&self, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        let arguments = arguments(workload, file, numbers);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (printed, outcome) =
+            Run::new(MmapCtx::default(), &self.folder, &arguments)?.command(&self.composed, false)?;
+        ensure!(outcome == Ok(()), "the plugin failed");
+        Measure::Seconds.of(&printed)
+    }
+
+    /// Runs a workload with the fallback as a library.
+    pub(crate) fn library(&self, measure: Measure, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        self.module(&self.library, measure, workload, file, numbers)
+    }
+
+    /// Whether there is a program over the emulated `mmap`.
+    pub(crate) fn has_emulation(&self) -> bool {
+        self.emulation.is_some()
+    }
+
+    /// Runs a workload over the emulated `mmap`.
+    pub(crate) fn emulation(&self, measure: Measure, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        let emulation = self.emulation.as_ref().context("there is none")?;
+        self.module(emulation, measure, workload, file, numbers)
+    }
+
+    fn module(&self, module: &Module, measure: Measure, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        let arguments = arguments(workload, file, numbers);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        measure.of(&run_module(module, &self.folder, &arguments)?)
+    }
+}
+
+fn arguments(workload: &str, file: &str, numbers: &[u64]) -> Vec<String> {
+    let mut arguments = vec!["bench".to_owned(), workload.to_owned(), format!("/scratch/{file}")];
+    arguments.extend(numbers.iter().map(u64::to_string));
+    arguments
+}

@@ -1,0 +1,55 @@
+// What wasi-libc offers in place of mmap(2), on the same work as the plugin `bench`: emulated_mmap WORKLOAD FILE. The emulation
+// allocates the mapping's whole length and reads the file into it.
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+// As `measured::sum` in Rust.
+static uint64_t sum(const uint8_t *bytes, size_t len) {
+    uint64_t state = 0;
+    for (size_t at = 0; at + 8 <= len; at += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + at, 8);
+        state += word;
+        state = state << 7 | state >> 57;
+    }
+    return state;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 3) {
+        fprintf(stderr, "usage: emulated_mmap first-byte|scan FILE\n");
+        return 2;
+    }
+    double started = now();
+    int file = open(argv[2], O_RDONLY);
+    struct stat status;
+    if (file < 0 || fstat(file, &status) != 0) {
+        perror(argv[2]);
+        return 1;
+    }
+    size_t len = (size_t)status.st_size;
+    const uint8_t *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE, file, 0);
+    if (bytes == MAP_FAILED) {
+        perror("mmap");
+        return 1;
+    }
+    uint64_t answer = strcmp(argv[1], "scan") == 0 ? sum(bytes, len) : bytes[len / 2];
+    double seconds = now() - started;
+    size_t memory = __builtin_wasm_memory_size(0) * 65536;
+    printf("{\"answer\": %" PRIu64 ", \"seconds\": %.9f, \"memory_bytes\": %zu}\n", answer, seconds, memory);
+    return 0;
+}

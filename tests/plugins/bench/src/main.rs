@@ -1,0 +1,71 @@
+//! What benchmarks time inside a sandbox: `bench WORKLOAD FILE NUMBER…` does one thing once, and prints a line of JSON with what
+//! came out, how many seconds the thing itself took, and how large the memory is afterwards.
+
+mod calls;
+mod scan;
+mod small;
+mod views;
+mod write;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What is to be done.
+struct Job<'a> {
+    file: &'a str,
+    numbers: &'a [u64],
+}
+
+impl Job<'_> {
+    /// A number of the command line, as what counts things in memory.
+    fn number(&self, index: usize) -> usize {
+        let number = self.numbers.get(index).unwrap_or_else(|| panic!("number {index} is missing"));
+        usize::try_from(*number).expect("it fits into the memory")
+    }
+}
+
+/// What came out, and how long it took.
+struct Done {
+    answer: u64,
+    took: Duration,
+}
+
+/// Times what `work` does.
+fn timed(work: impl FnOnce() -> Result<u64>) -> Result<Done> {
+    let started = Instant::now();
+    let answer = std::hint::black_box(work()?);
+    Ok(Done { answer, took: started.elapsed() })
+}
+
+/// A workload and its name.
+type Workload = (&'static str, fn(&Job<'_>) -> Result<Done>);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let workloads = || [scan::WORKLOADS, small::WORKLOADS, views::WORKLOADS, write::WORKLOADS, calls::WORKLOADS];
+    let [name, file, numbers @ ..] = &arguments[..] else {
+        let names: Vec<_> = workloads().concat().iter().map(|(name, _)| *name).collect();
+        eprintln!("usage: bench WORKLOAD FILE NUMBER…, with a workload of {}", names.join(", "));
+        return ExitCode::from(2);
+    };
+    let numbers: Vec<u64> = numbers.iter().map(|number| number.parse().expect("a number")).collect();
+    let Some((_, run)) = workloads().concat().into_iter().find(|(workload, _)| workload == name) else {
+        eprintln!("bench: no workload {name}");
+        return ExitCode::from(2);
+    };
+    match run(&Job { file, numbers: &numbers }) {
+        Ok(Done { answer, took }) => {
+            let memory = core::arch::wasm32::memory_size(0) * 65536;
+            let done = serde_json::json!({"answer": answer, "seconds": took.as_secs_f64(), "memory_bytes": memory});
+            println!("{done}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("bench: {name} {file}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
