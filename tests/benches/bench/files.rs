@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use wasmtime::Result;
-use wasmtime::error::Context as _;
 use rustix::fs::{Advice, fadvise};
 use wasi_mmap_tests::measured::Random;
+use wasmtime::Result;
+use wasmtime::error::Context as _;
 
 const MIB: u64 = 1 << 20;
 

@@ -1,8 +1,8 @@
 //! The host's mapping, called by a plugin.
 
-use wasmtime::Result;
 use memchr::memmem;
-use wasi_mmap_tests::measured::{ABSENT, sum};
+use wasi_mmap_tests::measured::{ABSENT, Sum, sum};
+use wasmtime::Result;
 
 use crate::files::{Files, TEXT};
 use crate::measure::{Comparison, Sample, peer, timed};
@@ -28,10 +28,11 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
                 Box::new(move || {
                     let (map, mut buffer) = (map(files, "text")?, vec![0; usize::try_from(MIB)?]);
                     timed(|| {
-                        Ok(map.chunks(buffer.len()).fold(0, |state, chunk| {
+                        let state = map.chunks(buffer.len()).fold(Sum::default(), |state, chunk| {
                             buffer[..chunk.len()].copy_from_slice(std::hint::black_box(chunk));
-                            sum(state, &std::hint::black_box(&buffer)[..8])
-                        }))
+                            sum(state, &std::hint::black_box(&buffer)[..32])
+                        });
+                        Ok(state.finish())
                     })
                     .map(per_read)
                 }),

@@ -16,8 +16,8 @@ mod window;
 
 use std::path::PathBuf;
 
-use wasmtime::{Result, ensure};
 use clap::{Parser, ValueEnum};
+use wasmtime::{Result, ensure};
 
 use measure::{Comparison, Row};
 use plugins::Plugins;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use wasmtime::error::Context as _;
-use wasmtime::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use wasmtime::error::Context as _;
+use wasmtime::{Result, ensure};
 
 /// One measurement: what came out, and how much it took, in the unit of its comparison.
 #[derive(Debug, Clone, Copy)]

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::BufRead;
 use std::process::{Command, Stdio};
 
-use wasmtime::error::Context as _;
-use wasmtime::{Result, ensure};
 use memchr::memmem;
 use serde::Deserialize;
 use wasi_mmap::{Access, Lend, MapOptions, Mapping};
-use wasi_mmap_tests::measured::{ABSENT, Random, sum};
+use wasi_mmap_tests::measured::{ABSENT, Random, sum_times};
+use wasmtime::error::Context as _;
+use wasmtime::{Result, ensure};
 
 use crate::files::{Files, LARGE, TEXT, WRITTEN};
 use crate::measure::{Comparison, Peer, Sample, Subject, peer, timed};
@@ -34,16 +34,16 @@ pub(crate) fn comparisons(files: &Files) -> Result<Vec<Comparison<'_>>> {
                 let mapping = open("text")?;
                 // SAFETY: nobody writes to the files of benchmarks.
                 let bytes = unsafe { mapping.as_slice() }?;
-                std::hint::black_box(sum(0, bytes));
-                timed(|| Ok(sum(0, bytes))).map(ms)
+                std::hint::black_box(sum_times(bytes, 1));
+                timed(|| Ok(sum_times(bytes, 1))).map(ms)
             }),
             vec![peer(
                 "memmap2",
                 1.02,
                 Box::new(move || {
                     let map = map(files, "text")?;
-                    std::hint::black_box(sum(0, &map));
-                    timed(|| Ok(sum(0, &map))).map(ms)
+                    std::hint::black_box(sum_times(&map, 1));
+                    timed(|| Ok(sum_times(&map, 1))).map(ms)
                 }),
             )],
         ),
@@ -55,7 +55,7 @@ pub(crate) fn comparisons(files: &Files) -> Result<Vec<Comparison<'_>>> {
                 let mapping = open("text")?;
                 // SAFETY: as above.
                 let bytes = unsafe { mapping.as_slice() }?;
-                timed(|| Ok(sum(0, bytes))).map(ms)
+                timed(|| Ok(sum_times(bytes, 1))).map(ms)
             }),
             vec![peer(
                 "memmap2",
@@ -63,7 +63,7 @@ pub(crate) fn comparisons(files: &Files) -> Result<Vec<Comparison<'_>>> {
                 Box::new(move || {
                     files.cool("text")?;
                     let map = map(files, "text")?;
-                    timed(|| Ok(sum(0, &map))).map(ms)
+                    timed(|| Ok(sum_times(&map, 1))).map(ms)
                 }),
             )],
         ),

@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use wasmtime::error::Context as _;
-use wasmtime::{Result, ensure};
 use serde::Deserialize;
 use wasi_mmap_host::MmapCtx;
 use wasmtime::Module;
 use wasmtime::component::Component;
+use wasmtime::error::Context as _;
+use wasmtime::{Result, ensure};
 
 use crate::measure::Sample;
 use crate::support::{Run, engine, plugin, run_module};

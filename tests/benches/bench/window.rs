@@ -2,10 +2,10 @@
 
 use std::fs::File;
 
+use memmap2::Mmap;
+use wasi_mmap_tests::measured::{random_loads, sum_times, touch};
 use wasmtime::Result;
 use wasmtime::error::Context as _;
-use memmap2::Mmap;
-use wasi_mmap_tests::measured::{random_loads, sum, touch};
 
 use crate::files::{Files, LARGE};
 use crate::measure::{Comparison, Peer, Sample, peer, timed};
@@ -46,9 +46,8 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
                         1.10,
                         Box::new(move || {
                             let map = map(files, "text")?;
-                            std::hint::black_box(sum(0, &map));
-                            let scan = || (0..PASSES).fold(0, |state, _| sum(state, std::hint::black_box(&map)));
-                            timed(|| Ok(scan())).map(per_pass)
+                            std::hint::black_box(sum_times(&map, 1));
+                            timed(|| Ok(sum_times(&map, PASSES))).map(per_pass)
                         }),
                     ),
                 ),
@@ -86,7 +85,7 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
             vec![peer(
                 "memmap2 without a sandbox",
                 None,
-                Box::new(move || timed(|| Ok(sum(0, &map(files, "text")?))).map(|sample| sample.times(1e3))),
+                Box::new(move || timed(|| Ok(sum_times(&map(files, "text")?, 1))).map(|sample| sample.times(1e3))),
             )],
         ),
         Comparison::new(
@@ -101,7 +100,7 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
                 None,
                 Box::new(move || {
                     files.cool("text")?;
-                    timed(|| Ok(sum(0, &map(files, "text")?))).map(|sample| sample.times(1e3))
+                    timed(|| Ok(sum_times(&map(files, "text")?, 1))).map(|sample| sample.times(1e3))
                 }),
             )],
         ),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
 use wasi_mmap::{Access, Mapping, Whence};
-use wasi_mmap_tests::measured::{ABSENT, sum};
+use wasi_mmap_tests::measured::{ABSENT, Sum, sum, sum_times};
 
 use crate::{Done, Job, Result, Workload, timed};
 
@@ -24,11 +24,11 @@ fn object_scan(job: &Job<'_>) -> Result<Done> {
     let mut buffer = vec![0; job.number(0)];
     let mut mapping = Mapping::open(job.file, Access::Read)?;
     timed(|| {
-        let mut state = 0;
+        let mut state = Sum::default();
         loop {
             let count = mapping.read(&mut buffer)?;
             if count == 0 {
-                return Ok(state);
+                return Ok(state.finish());
             }
             state = sum(state, &buffer[..count]);
         }
@@ -40,12 +40,12 @@ fn list_scan(job: &Job<'_>) -> Result<Done> {
     let mapping = Mapping::open(job.file, Access::Read)?;
     let (len, chunk) = (mapping.len()?, job.number(0) as u64);
     timed(|| {
-        let mut state = 0;
+        let mut state = Sum::default();
         for at in (0..len).step_by(job.number(0)) {
             let bytes = mapping.read_vec_at(at, chunk.min(len - at))?;
-            state = sum(state, &bytes[..8.min(bytes.len())]);
+            state = sum(state, &bytes[..32.min(bytes.len())]);
         }
-        Ok(state)
+        Ok(state.finish())
     })
 }
 
@@ -54,7 +54,7 @@ fn file_scan(job: &Job<'_>) -> Result<Done> {
     let mut buffer = vec![0; job.number(0)];
     let mut file = File::open(job.file)?;
     timed(|| {
-        let mut state = 0;
+        let mut state = Sum::default();
         loop {
             // Whole words, so that the sum does not depend on how much a read brings.
             let mut filled = 0;
@@ -65,7 +65,7 @@ fn file_scan(job: &Job<'_>) -> Result<Done> {
                 }
             }
             if filled == 0 {
-                return Ok(state);
+                return Ok(state.finish());
             }
             state = sum(state, &buffer[..filled]);
         }
@@ -75,8 +75,8 @@ fn file_scan(job: &Job<'_>) -> Result<Done> {
 /// Memory that holds the whole file, `number 0` times; it was looked at once before.
 fn memory_scan(job: &Job<'_>) -> Result<Done> {
     let bytes = std::fs::read(job.file)?;
-    std::hint::black_box(sum(0, &bytes));
-    timed(|| Ok((0..job.number(0)).fold(0, |state, _| sum(state, std::hint::black_box(&bytes)))))
+    std::hint::black_box(sum(Sum::default(), &bytes));
+    timed(|| Ok(sum_times(&bytes, job.number(0))))
 }
 
 fn object_lines(job: &Job<'_>) -> Result<Done> {
