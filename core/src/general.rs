@@ -41,6 +41,22 @@ pub fn rfind<S: Storage + ?Sized>(storage: &S, needle: &[u8], range: Range<u64>)
     search(storage, pieces, |piece| finder.rfind(piece))
 }
 
+/// [`Storage::read_line`] for any storage.
+///
+/// # Errors
+///
+/// What the storage answers; `out-of-memory`.
+pub fn read_line<S: Storage + ?Sized>(storage: &S, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
+    if range.is_empty() {
+        return Ok(());
+    }
+    let end = storage.find(b"\n", range.clone())?.map_or(range.end, |at| at + 1);
+    let (old, count) = (line.len(), to_usize(end - range.start)?);
+    line.try_reserve(count).map_err(|_| Error::OutOfMemory)?;
+    line.resize(old + count, 0);
+    storage.read_at(range.start, &mut line[old..])
+}
+
 /// [`Storage::compare`] for any storage.
 ///
 /// # Errors

@@ -64,6 +64,6 @@ pub use error::{Argument, Error, OsError, Result, System};
 pub use flush::FlushFlags;
 pub use mapping::{Mapping, Whence, part_of_window};
 pub use options::{Access, Extent, FileInfo, FileKind, MapFlags, MapOptions, Rights, check_name};
-pub use search::Pieces;
+pub use search::{Pieces, Search};
 pub use slice::{Slice, Strided};
 pub use storage::{Storage, zeroed};

@@ -91,6 +91,12 @@ pub trait Storage {
         general::rfind(self, needle, range)
     }
 
+    /// Appends the bytes of `range` up to the first line feed, which is part of them, or all of them. After an error some may have
+    /// been appended.
+    fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
+        general::read_line(self, range, line)
+    }
+
     /// How the bytes at `offset` compare with `bytes`.
     fn compare(&self, offset: u64, bytes: &[u8]) -> Result<Ordering> {
         general::compare(self, offset, bytes)

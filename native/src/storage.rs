@@ -275,6 +275,14 @@ impl Storage for Native {
         Ok(self.pages.rfind(needle, to_usize_range(&range))?.map(|at| at as u64))
     }
 
+    #[inline]
+    fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
+        if !self.pages.is_whole() {
+            return general::read_line(self, range, line);
+        }
+        self.pages.read_line(to_usize_range(&range), line)
+    }
+
     fn fill(&mut self, range: Range<u64>, byte: u8) -> Result<()> {
         self.writable_pages()?.fill(to_usize_range(&range), byte)
     }

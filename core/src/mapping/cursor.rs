@@ -76,6 +76,7 @@ impl<S: Storage> Mapping<S> {
     /// # Errors
     ///
     /// `closed`.
+    #[inline]
     pub fn next_range(&self, count: Option<u64>) -> Result<Range<u64>> {
         let len = self.len()?;
         let start = self.position.min(len);
@@ -99,6 +100,7 @@ impl<S: Storage> Mapping<S> {
 
     /// Moves the cursor past a range that [`next_range`](Self::next_range) or [`next_line`](Self::next_line) answered.
     /// An empty range leaves it where it is.
+    #[inline]
     pub fn advance(&mut self, range: &Range<u64>) {
         if !range.is_empty() {
             self.position = range.end;
@@ -110,6 +112,7 @@ impl<S: Storage> Mapping<S> {
     /// # Errors
     ///
     /// `closed`; `truncated`.
+    #[inline]
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let range = self.next_range(Some(buffer.len() as u64))?;
         let count = to_usize(range.end - range.start)?;
@@ -133,6 +136,7 @@ impl<S: Storage> Mapping<S> {
     /// # Errors
     ///
     /// `closed`; `out-of-range` (`cursor`); `truncated`.
+    #[inline]
     pub fn read_byte(&mut self) -> Result<u8> {
         let range = self.next_range(Some(1))?;
         if range.is_empty() {
@@ -150,8 +154,9 @@ impl<S: Storage> Mapping<S> {
     ///
     /// `closed`; `truncated`; `limit-exceeded`; `out-of-memory`.
     pub fn read_line(&mut self) -> Result<Vec<u8>> {
-        let range = self.next_line()?;
-        self.take(range)
+        let mut line = Vec::new();
+        self.read_line_into(&mut line)?;
+        Ok(line)
     }
 
     /// As [`read_line`](Self::read_line), but appends the line to `line` and answers its length: 0 at the end.
@@ -160,16 +165,14 @@ impl<S: Storage> Mapping<S> {
     ///
     /// `closed`; `truncated`; `out-of-memory`. After an error `line` is as it was.
     pub fn read_line_into(&mut self, line: &mut Vec<u8>) -> Result<usize> {
-        let range = self.next_line()?;
-        let count = to_usize(range.end - range.start)?;
+        let rest = self.next_range(None)?;
         let old = line.len();
-        line.try_reserve(count).map_err(|_| Error::OutOfMemory)?;
-        line.resize(old + count, 0);
-        if let Err(error) = self.storage()?.read_at(range.start, &mut line[old..]) {
+        if let Err(error) = self.storage()?.read_line(rest.clone(), line) {
             line.truncate(old);
             return Err(error);
         }
-        self.advance(&range);
+        let count = line.len() - old;
+        self.advance(&(rest.start..rest.start + count as u64));
         Ok(count)
     }
 

@@ -43,6 +43,7 @@ impl<S: Storage> Mapping<S> {
     ///
     /// `closed`.
     #[expect(clippy::len_without_is_empty, reason = "a mapping is never empty")]
+    #[inline]
     pub fn len(&self) -> Result<u64> {
         Ok(self.storage()?.len())
     }
@@ -99,6 +100,7 @@ impl<S: Storage> Mapping<S> {
     /// # Errors
     ///
     /// `closed`.
+    #[inline]
     pub fn storage(&self) -> Result<&S> {
         self.storage.as_ref().ok_or(Error::Closed)
     }
@@ -108,11 +110,13 @@ impl<S: Storage> Mapping<S> {
     /// # Errors
     ///
     /// `closed`.
+    #[inline]
     pub fn storage_mut(&mut self) -> Result<&mut S> {
         self.storage.as_mut().ok_or(Error::Closed)
     }
 
     /// The storage, for a write.
+    #[inline]
     fn writable(&mut self) -> Result<&mut S> {
         let access = self.access;
         let storage = self.storage_mut()?;
@@ -124,15 +128,21 @@ impl<S: Storage> Mapping<S> {
 }
 
 /// The part of `len` bytes that `count` bytes at `offset` are, or `out-of-range` with the name of the culprit.
+#[inline]
 fn check_range(len: u64, offset: (&'static str, u64), count: (&'static str, u64)) -> Result<Range<u64>> {
-    let Some(rest) = len.checked_sub(offset.1) else {
-        return Err(Error::out_of_range(offset.0, format!("{} is past the end of the mapping, {len}", offset.1)));
-    };
-    if count.1 > rest {
-        let reason = format!("{} bytes from {} reach past the end of the mapping, {len}", count.1, offset.1);
-        return Err(Error::out_of_range(count.0, reason));
+    match offset.1.checked_add(count.1) {
+        Some(end) if end <= len => Ok(offset.1..end),
+        _ => Err(past_the_end(len, offset, count)),
     }
-    Ok(offset.1..offset.1 + count.1)
+}
+
+#[cold]
+fn past_the_end(len: u64, offset: (&'static str, u64), count: (&'static str, u64)) -> Error {
+    if offset.1 > len {
+        return Error::out_of_range(offset.0, format!("{} is past the end of the mapping, {len}", offset.1));
+    }
+    let reason = format!("{} bytes from {} reach past the end of the mapping, {len}", count.1, offset.1);
+    Error::out_of_range(count.0, reason)
 }
 
 impl<S: Storage> fmt::Debug for Mapping<S> {

@@ -13,6 +13,7 @@ impl<S: Storage> Mapping<S> {
     /// # Errors
     ///
     /// `closed`; `out-of-range` (`offset`, `length`).
+    #[inline]
     pub fn range(&self, offset: u64, length: u64) -> Result<Range<u64>> {
         check_range(self.len()?, ("offset", offset), ("length", length))
     }
@@ -22,6 +23,7 @@ impl<S: Storage> Mapping<S> {
     /// # Errors
     ///
     /// `closed`; `out-of-range` (`offset`, `length`); `truncated`.
+    #[inline]
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let range = self.range(offset, buffer.len() as u64)?;
         self.storage()?.read_at(range.start, buffer)
@@ -57,6 +59,7 @@ impl<S: Storage> Mapping<S> {
     /// # Errors
     ///
     /// `closed`; `read-only`; `out-of-range` (`offset`, `bytes`); `truncated`; `no-space`.
+    #[inline]
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         let storage = self.writable()?;
         let range = check_range(storage.len(), ("offset", offset), ("bytes", bytes.len() as u64))?;
@@ -89,6 +92,7 @@ impl<S: Storage> Mapping<S> {
     /// # Errors
     ///
     /// `closed`; `out-of-range` (`index`); `truncated`.
+    #[inline]
     pub fn get(&self, index: i64) -> Result<u8> {
         let storage = self.storage()?;
         let mut byte = [0];
@@ -101,6 +105,7 @@ impl<S: Storage> Mapping<S> {
     /// # Errors
     ///
     /// `read-only`, before `closed`, as in Python; `out-of-range` (`index`); `truncated`; `no-space`.
+    #[inline]
     pub fn set(&mut self, index: i64, value: u8) -> Result<()> {
         self.check_writable()?;
         let storage = self.storage_mut()?;
@@ -108,10 +113,17 @@ impl<S: Storage> Mapping<S> {
     }
 }
 
+#[inline]
 fn resolve_index(index: i64, len: u64) -> Result<u64> {
-    let position = if index < 0 { i128::from(index) + i128::from(len) } else { i128::from(index) };
-    match u64::try_from(position) {
-        Ok(position) if position < len => Ok(position),
-        _ => Err(Error::out_of_range("index", format!("{index} is outside a mapping of {len} bytes"))),
+    // Nothing is lost: no index below 0 is counted from an end that is further than `i64::MAX` away.
+    let position = if index < 0 { len.checked_add_signed(index) } else { u64::try_from(index).ok() };
+    match position {
+        Some(position) if position < len => Ok(position),
+        _ => Err(outside(index, len)),
     }
+}
+
+#[cold]
+fn outside(index: i64, len: u64) -> Error {
+    Error::out_of_range("index", format!("{index} is outside a mapping of {len} bytes"))
 }

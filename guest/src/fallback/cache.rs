@@ -1,8 +1,8 @@
 //! The page cache: bounded memory between mappings and their files.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 
 use wasi_mmap_core::{Error, Result};
@@ -83,6 +83,19 @@ pub(super) struct Hold<F: File> {
     number: usize,
     file: Rc<F>,
     writes: bool,
+    pattern: Cell<Pattern>,
+}
+
+/// How a mapping says that it will be read. POSIX `posix_madvise(3)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Pattern {
+    /// As the last accesses were.
+    #[default]
+    Normal,
+    /// Here and there: no more is read than is wanted.
+    Random,
+    /// From start to end: whole pages are read.
+    Sequential,
 }
 
 #[derive(Debug)]
@@ -100,6 +113,9 @@ struct Entry<F> {
     id: FileId,
     /// How many mappings hold it.
     holds: usize,
+    /// The page that was last read from the file, and how many before it were read in the order of the file.
+    last_page: Option<u64>,
+    run: u64,
     /// The descriptors that may write, of which the first is used. They stay open while there are changes to write.
     writers: Vec<Rc<F>>,
 }
@@ -134,12 +150,13 @@ impl<F: File> Cache<F> {
             inner.next_number += 1;
             inner.next_number
         });
-        let entry = inner.files.entry(number).or_insert(Entry { id, holds: 0, writers: Vec::new() });
+        let entry =
+            inner.files.entry(number).or_insert(Entry { id, holds: 0, last_page: None, run: 0, writers: Vec::new() });
         entry.holds += 1;
         if writes {
             entry.writers.push(Rc::clone(&file));
         }
-        Ok(Hold { cache: self.clone(), number, file, writes })
+        Ok(Hold { cache: self.clone(), number, file, writes, pattern: Cell::default() })
     }
 }
 
@@ -149,12 +166,44 @@ impl<F: File> Hold<F> {
         &self.file
     }
 
+    /// Takes advice on how the mapping will be read.
+    pub(super) fn set_pattern(&self, pattern: Pattern) {
+        self.pattern.set(pattern);
+    }
+
     /// Copies bytes of the file out.
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let mut inner = self.cache.inner.borrow_mut();
         for part in parts(offset, buffer.len(), inner.page_size) {
-            let frame = inner.load(self.key(part.page), &self.file, part.within.end)?;
+            let frame = inner.load(self.key(part.page), &self.file, part.within.clone(), self.pattern.get())?;
             buffer[part.buffer].copy_from_slice(&frame.bytes[part.within]);
+        }
+        Ok(())
+    }
+
+    /// Shows `look` the bytes of a range, piece by piece, until it has seen enough.
+    pub(super) fn visit(
+        &self,
+        range: Range<u64>,
+        mut look: impl FnMut(&[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let mut inner = self.cache.inner.borrow_mut();
+        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let (mut rest, mut at) = (length, range.start);
+        while rest > 0 {
+            let part = parts(at, rest, inner.page_size).next().expect("there is a rest");
+            let (key, mut within) = (self.key(part.page), part.within);
+            if !inner.is_there(key, &within) {
+                // No more than a block: what is looked for may be found at once, and what follows need not be there.
+                let size = inner.block_size();
+                within.end = within.end.min((within.start / size + 1) * size);
+            }
+            let frame = inner.load(key, &self.file, within.clone(), self.pattern.get())?;
+            if look(&frame.bytes[within.clone()])?.is_break() {
+                break;
+            }
+            rest -= within.len();
+            at += within.len() as u64;
         }
         Ok(())
     }
@@ -163,7 +212,7 @@ impl<F: File> Hold<F> {
     pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let mut inner = self.cache.inner.borrow_mut();
         for part in parts(offset, bytes.len(), inner.page_size) {
-            let frame = inner.load(self.key(part.page), &self.file, part.within.end)?;
+            let frame = inner.load(self.key(part.page), &self.file, part.within.clone(), self.pattern.get())?;
             frame.bytes[part.within.clone()].copy_from_slice(&bytes[part.buffer]);
             frame.dirty.add(part.within);
         }
@@ -233,7 +282,12 @@ impl<F: File> Hold<F> {
         let pages = inner.pages(&range);
         let most = inner.frames.limit() as u64 / 2;
         for page in pages.take(usize::try_from(most).unwrap_or(usize::MAX)) {
-            inner.load(self.key(page), &self.file, 0)?;
+            // What is not there any more is not read before it is wanted.
+            let whole = 0..inner.page_size;
+            match inner.load(self.key(page), &self.file, whole, Pattern::Sequential) {
+                Ok(_) | Err(Error::Truncated) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -273,27 +327,89 @@ impl<F> Entry<F> {
 }
 
 impl<F: File> Inner<F> {
-    /// The frame that holds a page, read from `file` where it is not there; the file must reach to `end` in it.
-    fn load(&mut self, key: Key, file: &F, end: usize) -> Result<&mut Frame> {
+    /// The frame that holds a page, of which `within` is read from `file` where it is not there; the file must reach so far.
+    #[inline]
+    fn load(&mut self, key: Key, file: &F, within: Range<usize>, pattern: Pattern) -> Result<&mut Frame> {
+        let blocks = self.blocks(&within);
         let index = match self.frames.find(key) {
-            Some(index) => {
+            Some(index) if self.frames.get(index).valid.has(&blocks) && self.frames.get(index).filled >= within.end => {
                 self.stats.hits += 1;
                 index
             }
-            None => self.read_page(key, file)?,
+            found => self.fetch(key, found, file, within, pattern)?,
         };
-        if self.frames.get(index).filled < end {
-            self.read_rest(key, index, file)?;
-            // As in a real mapping, the page in which the file ends is there to its end; the next one is not.
-            if reach(self.frames.get(index).filled) < end {
-                return Err(Error::Truncated);
-            }
-        }
         Ok(self.frames.get_mut(index))
     }
 
-    fn read_page(&mut self, key: Key, file: &F) -> Result<usize> {
+    /// Whether a part of a page is there and need not be read.
+    #[inline]
+    fn is_there(&mut self, key: Key, within: &Range<usize>) -> bool {
+        let blocks = self.blocks(within);
+        let frame = self.frames.find(key).map(|index| self.frames.get(index));
+        frame.is_some_and(|frame| frame.valid.has(&blocks) && frame.filled >= within.end)
+    }
+
+    /// Reads what is missing of `within`, and perhaps more.
+    fn fetch(
+        &mut self,
+        key: Key,
+        found: Option<usize>,
+        file: &F,
+        within: Range<usize>,
+        pattern: Pattern,
+    ) -> Result<usize> {
+        self.stats.misses += 1;
+        let (index, is_next) = match found {
+            Some(index) => (index, false),
+            None => self.take_frame(key)?,
+        };
+        let frame = self.frames.get(index);
+        let is_known = !frame.valid.is_empty();
+        let whole = match pattern {
+            Pattern::Random => false,
+            Pattern::Sequential => true,
+            // What was come back to, or follows what was read before it, will be wanted whole.
+            Pattern::Normal => is_known || is_next,
+        };
+        let wanted = if whole { 0..self.page_size } else { within.clone() };
+        // Only up to where the file is known to end: what may have come since is looked for at need.
+        let known = wanted.start..wanted.end.min(frame.filled);
+        let mut blocks = self.blocks(&known);
+        while let Some(gap) = self.frames.get(index).valid.first_gap(blocks.clone()) {
+            blocks.start = gap.end;
+            if let Err(error) = self.read_gap(key, index, file, gap) {
+                // A frame of nothing is of no use to anyone.
+                if self.frames.get(index).valid.is_empty() {
+                    self.frames.release(index);
+                }
+                return Err(error);
+            }
+        }
+        if self.frames.get(index).filled < within.end {
+            self.read_rest(key, index, file)?;
+            // As in a real mapping, the page in which the file ends is there to its end; the next one is not.
+            if reach(self.frames.get(index).filled) < within.end {
+                return Err(Error::Truncated);
+            }
+        }
+        Ok(index)
+    }
+
+    /// A frame for a page that has none, and whether the page before it was the last to be read from its file.
+    fn take_frame(&mut self, key: Key) -> Result<(usize, bool)> {
         let Self { frames, files, stats, page_size, .. } = self;
+        let mut is_next = false;
+        if let Some(entry) = files.get_mut(&key.file) {
+            is_next = entry.last_page.is_some_and(|last| last + 1 == key.page);
+            entry.run = if is_next { entry.run + 1 } else { 0 };
+            entry.last_page = Some(key.page);
+            // A scan of more than fits would wash everything else out, and itself before it comes back.
+            if entry.run > frames.limit() as u64
+                && let Some(page) = key.page.checked_sub(SCAN_PAGES)
+            {
+                frames.retire(Key { page, ..key });
+            }
+        }
         let index = frames.take(|key, frame| {
             if frame.dirty.is_empty() {
                 return Ok(());
@@ -306,24 +422,57 @@ impl<F: File> Inner<F> {
                 cleaned => cleaned,
             }
         })?;
-        let frame = frames.get_mut(index);
-        let filled = read_fully(file, key.page * *page_size as u64, &mut frame.bytes)?;
-        frame.bytes[filled..].fill(0);
-        frames.assign(index, key, filled);
-        stats.misses += 1;
-        stats.bytes_read += filled as u64;
-        Ok(index)
+        frames.assign(index, key);
+        Ok((index, is_next))
+    }
+
+    /// Reads blocks of which none is valid.
+    fn read_gap(&mut self, key: Key, index: usize, file: &F, gap: Range<usize>) -> Result<()> {
+        let (start, size) = (key.page * self.page_size as u64, self.block_size());
+        let frame = self.frames.get_mut(index);
+        let range = gap.start * size..gap.end * size;
+        let count = read_fully(file, start + range.start as u64, &mut frame.bytes[range.clone()])?;
+        frame.bytes[range.start + count..range.end].fill(0);
+        frame.valid.add(gap);
+        if count < range.len() {
+            frame.filled = frame.filled.min(range.start + count);
+        } else {
+            frame.filled = frame.filled.max(range.end);
+        }
+        self.stats.bytes_read += count as u64;
+        Ok(())
     }
 
     /// Reads on where the file ended in a page when it was read: it may have become longer.
     fn read_rest(&mut self, key: Key, index: usize, file: &F) -> Result<()> {
         let start = key.page * self.page_size as u64;
+        let (size, page_size) = (self.block_size(), self.page_size);
         let frame = self.frames.get_mut(index);
         let filled = frame.filled;
         let count = read_fully(file, start + filled as u64, &mut frame.bytes[filled..])?;
         frame.filled += count;
+        // What was never read still holds another page's bytes.
+        let mut blocks = filled.div_ceil(size)..page_size / size;
+        while let Some(gap) = frame.valid.first_gap(blocks.clone()) {
+            blocks.start = gap.end;
+            frame.bytes[(gap.start * size).max(frame.filled).min(gap.end * size)..gap.end * size].fill(0);
+            frame.valid.add(gap);
+        }
         self.stats.bytes_read += count as u64;
         Ok(())
+    }
+
+    /// How many bytes a block has: a page of memory, or what 64 blocks to a page make necessary.
+    #[inline]
+    fn block_size(&self) -> usize {
+        PAGE_LEN.max(self.page_size / 64)
+    }
+
+    /// The numbers of the blocks that a range of a page touches.
+    #[inline]
+    fn blocks(&self, within: &Range<usize>) -> Range<usize> {
+        let size = self.block_size();
+        within.start / size..within.end.div_ceil(size)
     }
 
     /// The pages of a file that have changes, and their frames, in the order of the file.
@@ -339,6 +488,9 @@ impl<F: File> Inner<F> {
         range.start / size..range.end.div_ceil(size)
     }
 }
+
+/// How many pages of a long scan stay behind it: few, so that they stay in the processor's cache.
+const SCAN_PAGES: u64 = 4;
 
 /// How far a page that has `filled` bytes of the file can be used: to the end of the page of memory where the file ends.
 fn reach(filled: usize) -> usize {

@@ -1,6 +1,7 @@
 //! The cache's memory: frames that hold a page each, which one is where, and which one goes next.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use wasi_mmap_core::{Error, Result, zeroed};
 
@@ -19,11 +20,51 @@ pub(super) struct Frame {
     key: Option<Key>,
     /// A page's size of bytes.
     pub(super) bytes: Box<[u8]>,
-    /// How many of them the file had when they were read; what is behind is zeros.
+    /// Which of them were read.
+    pub(super) valid: Blocks,
+    /// How many bytes the file has in the page, as far as is known: what is valid behind is zeros.
     pub(super) filled: usize,
     pub(super) dirty: DirtyRanges,
-    /// Whether it was used since the hand of the clock last passed.
-    used: bool,
+    /// How often it was come back to, but for the hand of the clock, which takes one away each time it passes.
+    uses: u8,
+}
+
+/// How often the hand of the clock can pass a page that was used much.
+const MOST_USES: u8 = 3;
+
+/// Blocks of a page, 64 at most: what is read at once where a whole page would be too much.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Blocks(u64);
+
+impl Blocks {
+    /// Whether it has none.
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Adds the blocks with these numbers.
+    pub(super) fn add(&mut self, numbers: Range<usize>) {
+        self.0 |= mask(&numbers);
+    }
+
+    /// Whether it has all blocks with these numbers.
+    #[inline]
+    pub(super) fn has(self, numbers: &Range<usize>) -> bool {
+        self.0 & mask(numbers) == mask(numbers)
+    }
+
+    /// The first of these numbers that it lacks, and the ones after it up to the next that it has.
+    pub(super) fn first_gap(self, numbers: Range<usize>) -> Option<Range<usize>> {
+        let lacks = |&number: &usize| !self.has(&(number..number + 1));
+        let start = numbers.clone().find(lacks)?;
+        Some(start..(start..numbers.end).find(|number| !lacks(number)).unwrap_or(numbers.end))
+    }
+}
+
+#[inline]
+fn mask(numbers: &Range<usize>) -> u64 {
+    let below = |number: usize| if number >= 64 { u64::MAX } else { (1 << number) - 1 };
+    below(numbers.end) & !below(numbers.start)
 }
 
 impl Frame {
@@ -39,7 +80,8 @@ impl Frame {
     }
 }
 
-/// All frames. Replacement is CLOCK (Corbató 1968).
+/// All frames. Replacement is GCLOCK (Smith 1978): a page starts with no uses, so that one that is read once and never again goes
+/// before one that was come back to.
 #[derive(Debug)]
 pub(super) struct Frames {
     frames: Vec<Frame>,
@@ -48,11 +90,13 @@ pub(super) struct Frames {
     /// How many frames there may be.
     limit: usize,
     hand: usize,
+    /// The page that was found last, which is mostly the next one too.
+    last: Option<(Key, usize)>,
 }
 
 impl Frames {
     pub(super) fn new(page_size: usize, limit: usize) -> Self {
-        Self { frames: Vec::new(), by_key: HashMap::new(), page_size, limit, hand: 0 }
+        Self { frames: Vec::new(), by_key: HashMap::new(), page_size, limit, hand: 0, last: None }
     }
 
     /// How many frames there may be.
@@ -65,10 +109,19 @@ impl Frames {
         self.frames.len() * self.page_size
     }
 
-    /// The frame that holds a page, which is used thereby.
+    /// The frame that holds a page, which is used thereby, unless it was the last one that was found: reads within a page, one after
+    /// the other, are one use.
+    #[inline]
     pub(super) fn find(&mut self, key: Key) -> Option<usize> {
+        if let Some((last, index)) = self.last
+            && last == key
+        {
+            return Some(index);
+        }
         let index = *self.by_key.get(&key)?;
-        self.frames[index].used = true;
+        let frame = &mut self.frames[index];
+        frame.uses = MOST_USES.min(frame.uses + 1);
+        self.last = Some((key, index));
         Some(index)
     }
 
@@ -90,17 +143,19 @@ impl Frames {
             && let Ok(bytes) = zeroed(self.page_size as u64)
         {
             let bytes = bytes.into_boxed_slice();
-            self.frames.push(Frame { key: None, bytes, filled: 0, dirty: DirtyRanges::default(), used: false });
+            let dirty = DirtyRanges::default();
+            self.frames.push(Frame { key: None, bytes, valid: Blocks::default(), filled: 0, dirty, uses: 0 });
             return Ok(self.frames.len() - 1);
         }
         let mut refusal = Error::OutOfMemory;
-        // Twice round: the first time may do no more than take away the marks of use.
-        for _ in 0..2 * self.frames.len() {
+        // Once more than a page can be passed: the first times may do no more than take uses away.
+        for _ in 0..(usize::from(MOST_USES) + 1) * self.frames.len() {
             let index = self.hand;
             self.hand = (index + 1) % self.frames.len();
             let frame = &mut self.frames[index];
             let Some(key) = frame.key else { return Ok(index) };
-            if std::mem::take(&mut frame.used) {
+            if frame.uses > 0 {
+                frame.uses -= 1;
                 continue;
             }
             match clean(key, frame) {
@@ -114,13 +169,25 @@ impl Frames {
         Err(refusal)
     }
 
-    /// Gives a frame to a page.
-    pub(super) fn assign(&mut self, index: usize, key: Key, filled: usize) {
+    /// Gives a frame to a page, of which nothing is valid yet.
+    pub(super) fn assign(&mut self, index: usize, key: Key) {
         let frame = &mut self.frames[index];
         frame.key = Some(key);
-        frame.filled = filled;
-        frame.used = true;
+        frame.valid = Blocks::default();
+        frame.filled = frame.bytes.len();
+        frame.uses = 0;
         self.by_key.insert(key, index);
+        self.last = Some((key, index));
+    }
+
+    /// Makes the hand come to a page next, if it was not come back to, and has no changes.
+    pub(super) fn retire(&mut self, key: Key) {
+        if let Some(&index) = self.by_key.get(&key)
+            && self.frames[index].uses == 0
+            && self.frames[index].dirty.is_empty()
+        {
+            self.hand = index;
+        }
     }
 
     /// Makes a frame hold nothing. What was dirty in it is lost.
@@ -129,6 +196,7 @@ impl Frames {
         frame.dirty.clear();
         if let Some(key) = frame.key.take() {
             self.by_key.remove(&key);
+            self.last = self.last.filter(|(last, _)| *last != key);
         }
     }
 

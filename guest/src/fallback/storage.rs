@@ -2,13 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::rc::{Rc, Weak};
 
-use wasi_mmap_core::{Advice, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Storage, check_name};
+use wasi_mmap_core::{
+    Advice, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage, check_name, general,
+};
 
 use super::PAGE_SIZE;
-use super::cache::{Cache, Hold};
+use super::cache::{Cache, Hold, Pattern};
 use super::file::File;
 use super::overlay::Overlay;
 
@@ -161,6 +163,33 @@ impl<F: File> Storage for Cached<F> {
         }
     }
 
+    fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
+        let (Below::File(hold), None) = (&self.below, &self.overlay) else {
+            return general::find(self, needle, range);
+        };
+        let (mut search, mut found) = (Search::new(needle), None);
+        hold.visit(self.in_file(&range), |bytes| {
+            found = search.look(bytes);
+            Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found.map(|at| range.start + at))
+    }
+
+    fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
+        let (Below::File(hold), None) = (&self.below, &self.overlay) else {
+            return general::read_line(self, range, line);
+        };
+        hold.visit(self.in_file(&range), |bytes| {
+            let (bytes, outcome) = match memchr::memchr(b'\n', bytes) {
+                Some(at) => (&bytes[..=at], ControlFlow::Break(())),
+                None => (bytes, ControlFlow::Continue(())),
+            };
+            line.try_reserve(bytes.len()).map_err(|_| Error::OutOfMemory)?;
+            line.extend_from_slice(bytes);
+            Ok(outcome)
+        })
+    }
+
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         let start = self.start_below();
         match (&mut self.overlay, &self.below) {
@@ -190,7 +219,17 @@ impl<F: File> Storage for Cached<F> {
 
     fn advise(&mut self, advice: Advice, range: Range<u64>) -> Result<()> {
         match advice {
-            Advice::Normal | Advice::Random | Advice::Sequential => Ok(()),
+            Advice::Normal | Advice::Random | Advice::Sequential => {
+                if let Some(hold) = self.below.file() {
+                    // For the whole mapping, whatever the range.
+                    hold.set_pattern(match advice {
+                        Advice::Random => Pattern::Random,
+                        Advice::Sequential => Pattern::Sequential,
+                        _ => Pattern::Normal,
+                    });
+                }
+                Ok(())
+            }
             Advice::WillNeed => match self.below.file() {
                 Some(hold) => hold.prefetch(self.in_file(&range)),
                 None => Ok(()),

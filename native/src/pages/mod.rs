@@ -100,7 +100,7 @@ impl Pages {
     /// If the range is not within the pages: the caller is to have checked that.
     #[inline]
     fn pointer(&self, range: &Range<usize>) -> *mut u8 {
-        assert!(range.start <= range.end && range.end <= self.len, "{range:?} of {} bytes", self.len);
+        assert!(range.start <= range.end && range.end <= self.len, "a range outside the pages");
         // SAFETY: `range.start` is at most `self.len`, which is at most what the map has, just checked.
         unsafe { self.map.as_mut_ptr().add(range.start) }
     }
@@ -144,6 +144,7 @@ impl Pages {
     }
 
     /// Appends the bytes of `range` to `bytes`, which has room for them.
+    #[inline]
     pub(crate) fn read_into(&self, range: Range<usize>, bytes: &mut Vec<u8>) -> Result<()> {
         if !self.is_whole() {
             let old = bytes.len();
@@ -200,6 +201,7 @@ impl Pages {
     /// # Safety
     ///
     /// While the slice lives, nobody may change or cut off these bytes: no other process, no other mapping, and not this one.
+    #[inline]
     pub(crate) unsafe fn lend(&self, range: Range<usize>) -> &[u8] {
         let start = self.pointer(&range);
         // SAFETY: so many bytes lie there, mapped as long as `self` lives; that nobody changes them is the caller's promise.
@@ -232,6 +234,16 @@ impl Pages {
         Ok(at)
     }
 
+    /// Appends the bytes of `range` up to the first line feed, or all of them.
+    #[inline]
+    pub(crate) fn read_line(&self, range: Range<usize>, line: &mut Vec<u8>) -> Result<()> {
+        let found = self.search(range.clone(), |bytes| memchr::memchr(b'\n', bytes));
+        let range = range.start..found.map_or(range.end, |at| at + 1);
+        line.try_reserve(range.len()).map_err(|_| Error::OutOfMemory)?;
+        self.read_into(range, line)
+    }
+
+    #[inline]
     fn search(&self, range: Range<usize>, find: impl Fn(&[u8]) -> Option<usize>) -> Option<usize> {
         // SAFETY: another process may change the bytes during the search, which `lend` forbids. A search by memchr takes each
         // byte for a value and none for an index or a length, so that a changed byte can spoil its answer and nothing else.

@@ -60,6 +60,8 @@ fn wasi(directory: &Path, arguments: &[&str], stdout: &MemoryOutputPipe) -> Resu
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(arguments).stdout(stdout.clone()).inherit_stderr();
     wasi.preopened_dir(directory, "/scratch", FsPerms::ReadWrite)?;
+    // As the command does: no other work waits for this thread.
+    wasi.allow_blocking_current_thread(true);
     Ok(wasi)
 }
 
