@@ -8,6 +8,7 @@
 
 pub mod case;
 pub mod cases;
+pub mod large;
 pub mod measured;
 pub mod model;
 pub mod op;

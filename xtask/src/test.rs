@@ -1,11 +1,13 @@
 //! `cargo xtask test`: everything that CI runs.
 
+use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
 
-use crate::run::{cargo, step};
+use crate::run::{cargo, step, target_dir};
 use crate::{guests, wit};
 
 /// Run every check and every test.
@@ -62,7 +64,22 @@ pub(crate) fn test(options: &Options) -> Result<()> {
     if options.long {
         tests.env("WASI_MMAP_LONG", "1");
     }
+    let counts = target_dir().join("tmp/cases");
+    // What an older run left is not this one's.
+    let _ = fs::remove_dir_all(&counts);
     step("tests", guests.tell(&mut tests))?;
+    print_counts(&counts)?;
     println!("== everything passed in {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Prints how many cases of the behaviour suite each backend has run: the tests themselves print only when they fail.
+fn print_counts(folder: &Path) -> Result<()> {
+    let mut files: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.sort();
+    println!("== cases of the behaviour suite");
+    for file in files {
+        println!("{}", fs::read_to_string(file)?);
+    }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use wasi_mmap_core::{Advice, FlushFlags, MapFlags, MapOptions};
 
-use super::{Sizes, copy, pattern, read, write};
+use super::{FOR_PAGES, Sizes, copy, pattern, read, write};
 use crate::case::*;
 use crate::op::Op;
 
@@ -99,6 +99,11 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
     for advice in known {
         hints = hints.op(advise(advice, 0, None), DONE).op(advise(advice, page, page), DONE);
     }
+    let for_pages = [Advice::DontFork, Advice::DoFork, Advice::DontDump, Advice::DoDump];
+    let mut pages = case("advice on a child's pages and on core dumps is taken").file(&data).map(write());
+    for advice in for_pages {
+        pages = pages.op(advise(advice, 0, None), DONE).op(advise(advice, page, page), DONE);
+    }
     vec![
         hints.op(advise(Advice::DontNeed, 0, None), DONE).holds(&data),
         case("advice checks its start")
@@ -131,6 +136,14 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(advise(Advice::DontNeed, 0, page), DONE)
             .op(Op::Get(0), number(data[0].into()))
             .op(Op::Get(page as i64), number((!data[page as usize]).into())),
+        pages.holds(&data).skip_fallbacks(FOR_PAGES),
+        case("remove takes a part of the file's bytes")
+            .file(pattern(3 * page))
+            .map(write())
+            .op(advise(Advice::Remove, page, page), DONE)
+            .holds([&pattern(page)[..], &vec![0; page as usize], &pattern(3 * page)[2 * page as usize..]].concat())
+            .op(Op::Size, number(3 * page))
+            .skip_fallbacks(FOR_PAGES),
         case("advice for another system is not supported")
             .file(&data)
             .map(read())

@@ -39,6 +39,9 @@ pub fn all(sizes: Sizes) -> Vec<Case> {
     cases
 }
 
+/// Why the fallback takes no other advice.
+const FOR_PAGES: &str = "it speaks of pages that a plugin does not have";
+
 /// Options for a mapping that reads.
 fn read() -> MapOptions {
     MapOptions::new().access(Access::Read)

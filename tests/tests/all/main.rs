@@ -4,6 +4,7 @@
 
 mod bench;
 mod embedding;
+mod files;
 mod model;
 mod suite;
 mod support;

@@ -10,10 +10,14 @@ use wasi_mmap_tests::run::{Report, Verdict, run_all};
 use wasi_mmap_tests::viewing::Viewing;
 
 /// Expects that every case was run, or skipped by name, and that none failed.
-fn check(backend: Backend, reports: &[Report]) {
+fn check(backend: Backend, through: &str, reports: &[Report]) {
     let failures: Vec<_> = reports.iter().filter(|report| matches!(report.verdict, Verdict::Failed(_))).collect();
     let skips = reports.iter().filter(|report| matches!(report.verdict, Verdict::Skipped(_))).count();
-    println!("{backend:?}: {} cases, {skips} skipped", reports.len());
+    let count = format!("{backend:?} {through}: {} cases, {skips} of them skipped", reports.len());
+    // `cargo xtask test` prints these files at its end.
+    let counts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cases");
+    std::fs::create_dir_all(&counts).expect("a folder for the counts");
+    std::fs::write(counts.join(format!("{backend:?} {through}")), count).expect("a file for the count");
     assert!(failures.is_empty(), "{backend:?}: {failures:#?}");
     let all = cases::all(Sizes { page: 4096, granularity: 4096 });
     let expected: Vec<_> = all.iter().map(|case| case.name).collect();
@@ -23,11 +27,11 @@ fn check(backend: Backend, reports: &[Report]) {
     assert_eq!(skips, skipped, "{backend:?} skipped other cases");
 }
 
-fn in_process<S: Subject>(backend: Backend) {
+fn in_process<S: Subject>(backend: Backend, through: &str) {
     let scratch = tempfile::tempdir().expect("a directory for the cases");
     let sizes = Sizes { page: S::page_size(), granularity: S::granularity() };
     let reports: Vec<_> = run_all::<S>(cases::all(sizes), backend, scratch.path()).collect();
-    check(backend, &reports);
+    check(backend, through, &reports);
 }
 
 fn in_plugin(backend: Backend, arguments: &[&str]) {
@@ -37,7 +41,7 @@ fn in_plugin(backend: Backend, arguments: &[&str]) {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
         .collect();
-    check(backend, &reports);
+    check(backend, if arguments.is_empty() { "in a plugin" } else { "in a plugin, through views" }, &reports);
 }
 
 /// Runs the plugin `suite` as a backend; answers what it printed.
@@ -58,7 +62,7 @@ pub fn run_suite(backend: Backend, scratch: &Path, arguments: &[&str]) -> String
 
 #[test]
 fn native() {
-    in_process::<wasi_mmap::Mapping>(Backend::Native);
+    in_process::<wasi_mmap::Mapping>(Backend::Native, "in process");
 }
 
 #[test]
@@ -88,7 +92,7 @@ fn fallback_library() {
 
 #[test]
 fn native_views() {
-    in_process::<Viewing<wasi_mmap::Mapping>>(Backend::Native);
+    in_process::<Viewing<wasi_mmap::Mapping>>(Backend::Native, "in process, through views");
 }
 
 #[test]
@@ -104,7 +108,7 @@ fn fallback_views() {
 /// The library is the same code outside a sandbox, where Miri and sanitizers can see it.
 #[test]
 fn fallback_library_in_process() {
-    in_process::<wasi_mmap::fallback::Mapping>(Backend::FallbackLibrary);
+    in_process::<wasi_mmap::fallback::Mapping>(Backend::FallbackLibrary, "in process");
 }
 
 /// What a backend cannot do, the README says in the words of the case that shows it.

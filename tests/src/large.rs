@@ -1,0 +1,63 @@
+//! A file that no 32-bit program could map whole: what happens on either side of 2 GiB and of 4 GiB, and across.
+
+use std::path::Path;
+
+use wasi_mmap_core::{Access, Backend, Mapping, Result};
+
+/// Where the lines are that a number of 31 or 32 bits does not cross.
+pub const LINES: [u64; 2] = [1 << 31, 1 << 32];
+
+/// How long the file is to be: 6 GiB.
+pub const LEN: u64 = 6 << 30;
+
+/// How long it is afterwards.
+pub const LEN_AFTER: u64 = (4 << 30) + 3;
+
+/// What is written across each line, from 4 bytes before it on.
+pub const MARK: &[u8] = b"one side, the other";
+
+/// Reads, writes, searches and resizes a sparse file of [`LEN`] bytes.
+///
+/// # Errors
+///
+/// What the mapping answers.
+///
+/// # Panics
+///
+/// If something is not as it should be.
+pub fn check<S: Backend>(path: &Path) -> Result<()> {
+    let mut mapping = Mapping::<S>::open(path, Access::Write)?;
+    assert_eq!((mapping.len()?, mapping.size()?), (LEN, LEN));
+    for line in LINES {
+        let at = line - 4;
+        mapping.write_at(at, MARK)?;
+        let mut bytes = vec![0; MARK.len()];
+        mapping.read_at(at, &mut bytes)?;
+        assert_eq!(bytes, MARK, "across {line}");
+        // From both sides, with bounds that are on either side.
+        let bounds = [(line - 100_000, line + 100_000), (at, at + MARK.len() as u64)];
+        for (start, end) in bounds.map(|(start, end)| (Some(start as i64), Some(end as i64))) {
+            assert_eq!(mapping.find(MARK, start, end)?, Some(at));
+            assert_eq!(mapping.rfind(MARK, start, end)?, Some(at));
+        }
+        assert_eq!(mapping.find(MARK, Some(at as i64 + 1), Some(line as i64 + 100_000))?, None);
+        // Negative bounds count from the end.
+        let from_end = at as i64 - LEN as i64;
+        assert_eq!(mapping.find(MARK, Some(from_end), Some(from_end + 100))?, Some(at));
+        assert_eq!(mapping.get(from_end)?, MARK[0]);
+        // The cursor goes there, and over the line.
+        mapping.seek(std::io::SeekFrom::Start(line - 1))?;
+        assert_eq!(mapping.read_byte()?, MARK[3]);
+        assert_eq!((mapping.tell()?, mapping.read_byte()?), (line, MARK[4]));
+        mapping.copy_within(line + 1000, at, MARK.len() as u64)?;
+        assert_eq!(mapping.read_vec_at(line + 1000, MARK.len() as u64)?, MARK);
+        let slice = wasi_mmap_core::Slice { start: Some(line as i64 + 2), stop: Some(line as i64 - 2), step: -2 };
+        assert_eq!(mapping.read_slice(slice)?, [MARK[6], MARK[4]]);
+        mapping.flush_range(line, Some(4096), wasi_mmap_core::FlushFlags::SYNC)?;
+    }
+    mapping.resize(LEN_AFTER)?;
+    assert_eq!((mapping.len()?, mapping.size()?), (LEN_AFTER, LEN_AFTER));
+    assert_eq!(mapping.get(-1)?, MARK[6]);
+    mapping.read_at(LEN_AFTER, &mut [0]).expect_err("there is nothing behind the end");
+    mapping.close()
+}
