@@ -102,7 +102,10 @@ impl<S: Storage> Mapping<S> {
     /// `closed`.
     #[inline]
     pub fn storage(&self) -> Result<&S> {
-        self.storage.as_ref().ok_or(Error::Closed)
+        match &self.storage {
+            Some(storage) => Ok(storage),
+            None => Err(Error::Closed),
+        }
     }
 
     /// The storage under the mapping. What is done to it directly passes the mapping's checks by.
@@ -112,7 +115,10 @@ impl<S: Storage> Mapping<S> {
     /// `closed`.
     #[inline]
     pub fn storage_mut(&mut self) -> Result<&mut S> {
-        self.storage.as_mut().ok_or(Error::Closed)
+        match &mut self.storage {
+            Some(storage) => Ok(storage),
+            None => Err(Error::Closed),
+        }
     }
 
     /// The storage, for a write.
@@ -132,17 +138,19 @@ impl<S: Storage> Mapping<S> {
 fn check_range(len: u64, offset: (&'static str, u64), count: (&'static str, u64)) -> Result<Range<u64>> {
     match offset.1.checked_add(count.1) {
         Some(end) if end <= len => Ok(offset.1..end),
-        _ => Err(past_the_end(len, offset, count)),
+        _ if offset.1 > len => Err(starts_past_the_end(len, offset.0, offset.1)),
+        _ => Err(ends_past_the_end(len, offset.1, count.0, count.1)),
     }
 }
 
 #[cold]
-fn past_the_end(len: u64, offset: (&'static str, u64), count: (&'static str, u64)) -> Error {
-    if offset.1 > len {
-        return Error::out_of_range(offset.0, format!("{} is past the end of the mapping, {len}", offset.1));
-    }
-    let reason = format!("{} bytes from {} reach past the end of the mapping, {len}", count.1, offset.1);
-    Error::out_of_range(count.0, reason)
+fn starts_past_the_end(len: u64, name: &'static str, offset: u64) -> Error {
+    Error::out_of_range(name, format!("{offset} is past the end of the mapping, {len}"))
+}
+
+#[cold]
+fn ends_past_the_end(len: u64, offset: u64, name: &'static str, count: u64) -> Error {
+    Error::out_of_range(name, format!("{count} bytes from {offset} reach past the end of the mapping, {len}"))
 }
 
 impl<S: Storage> fmt::Debug for Mapping<S> {

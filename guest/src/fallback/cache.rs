@@ -1,10 +1,10 @@
 //! The page cache: bounded memory between mappings and their files.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 
+use rustc_hash::FxHashMap;
 use wasi_mmap_core::{Error, Result};
 
 use super::PAGE_LEN;
@@ -101,8 +101,11 @@ pub(super) enum Pattern {
 #[derive(Debug)]
 struct Inner<F> {
     frames: Frames,
+    /// A power of two.
     page_size: usize,
-    files: HashMap<usize, Entry<F>>,
+    /// A block has two to the power of this many bytes: a page of memory, or what 64 blocks to a page make necessary.
+    block_bits: u32,
+    files: FxHashMap<usize, Entry<F>>,
     next_number: usize,
     stats: CacheStats,
 }
@@ -127,7 +130,8 @@ impl<F: File> Cache<F> {
         let inner = Inner {
             frames: Frames::new(page_size, (budget / page_size).max(2)),
             page_size,
-            files: HashMap::new(),
+            block_bits: PAGE_LEN.max(page_size / 64).trailing_zeros(),
+            files: FxHashMap::default(),
             next_number: 0,
             stats: CacheStats::default(),
         };
@@ -175,7 +179,13 @@ impl<F: File> Hold<F> {
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let mut inner = self.cache.inner.borrow_mut();
         for part in parts(offset, buffer.len(), inner.page_size) {
-            let frame = inner.load(self.key(part.page), &self.file, part.within.clone(), self.pattern.get())?;
+            let key = self.key(part.page);
+            if part.within.len() == inner.page_size
+                && inner.read_past(key, &self.file, &mut buffer[part.buffer.clone()])?
+            {
+                continue;
+            }
+            let frame = inner.load(key, &self.file, part.within.clone(), self.pattern.get())?;
             buffer[part.buffer].copy_from_slice(&frame.bytes[part.within]);
         }
         Ok(())
@@ -191,14 +201,17 @@ impl<F: File> Hold<F> {
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let (mut rest, mut at) = (length, range.start);
         while rest > 0 {
-            let part = parts(at, rest, inner.page_size).next().expect("there is a rest");
+            let Some(part) = parts(at, rest, inner.page_size).next() else { break };
             let (key, mut within) = (self.key(part.page), part.within);
-            if !inner.is_there(key, &within) {
-                // No more than a block: what is looked for may be found at once, and what follows need not be there.
-                let size = inner.block_size();
-                within.end = within.end.min((within.start / size + 1) * size);
-            }
-            let frame = inner.load(key, &self.file, within.clone(), self.pattern.get())?;
+            let frame = match inner.find(key, &within) {
+                Ok(index) => inner.frames.get_mut(index),
+                Err(_) => {
+                    // No more than a block: what is looked for may be found at once, and what follows need not be there.
+                    let size = inner.block_size();
+                    within.end = within.end.min((within.start / size + 1) * size);
+                    inner.load(key, &self.file, within.clone(), self.pattern.get())?
+                }
+            };
             if look(&frame.bytes[within.clone()])?.is_break() {
                 break;
             }
@@ -330,26 +343,27 @@ impl<F: File> Inner<F> {
     /// The frame that holds a page, of which `within` is read from `file` where it is not there; the file must reach so far.
     #[inline]
     fn load(&mut self, key: Key, file: &F, within: Range<usize>, pattern: Pattern) -> Result<&mut Frame> {
-        let blocks = self.blocks(&within);
-        let index = match self.frames.find(key) {
-            Some(index) if self.frames.get(index).valid.has(&blocks) && self.frames.get(index).filled >= within.end => {
+        let index = match self.find(key, &within) {
+            Ok(index) => {
                 self.stats.hits += 1;
                 index
             }
-            found => self.fetch(key, found, file, within, pattern)?,
+            Err(found) => self.fetch(key, found, file, within, pattern)?,
         };
         Ok(self.frames.get_mut(index))
     }
 
-    /// Whether a part of a page is there and need not be read.
+    /// The frame that holds a part of a page; or else the one that holds other parts of it, if any.
     #[inline]
-    fn is_there(&mut self, key: Key, within: &Range<usize>) -> bool {
-        let blocks = self.blocks(within);
-        let frame = self.frames.find(key).map(|index| self.frames.get(index));
-        frame.is_some_and(|frame| frame.valid.has(&blocks) && frame.filled >= within.end)
+    fn find(&mut self, key: Key, within: &Range<usize>) -> Result<usize, Option<usize>> {
+        let index = self.frames.find(key).ok_or(None)?;
+        let frame = self.frames.get(index);
+        let is_there = frame.valid.has(&self.blocks(within)) && frame.filled >= within.end;
+        if is_there { Ok(index) } else { Err(Some(index)) }
     }
 
     /// Reads what is missing of `within`, and perhaps more.
+    #[cold]
     fn fetch(
         &mut self,
         key: Key,
@@ -393,6 +407,26 @@ impl<F: File> Inner<F> {
             }
         }
         Ok(index)
+    }
+
+    /// Reads a whole page straight into the caller's buffer, if it is the next one of a scan of more than the cache holds, where
+    /// it would go before anyone came back to it. Answers whether it did.
+    fn read_past(&mut self, key: Key, file: &F, buffer: &mut [u8]) -> Result<bool> {
+        let Some(entry) = self.files.get_mut(&key.file) else { return Ok(false) };
+        let is_next = entry.last_page.is_some_and(|last| last + 1 == key.page);
+        if !is_next || entry.run <= self.frames.limit() as u64 || self.frames.has(key) {
+            return Ok(false);
+        }
+        let count = read_fully(file, key.page * self.page_size as u64, buffer)?;
+        self.stats.bytes_read += count as u64;
+        if count < buffer.len() {
+            // The page in which the file ends needs more care.
+            return Ok(false);
+        }
+        self.stats.misses += 1;
+        entry.last_page = Some(key.page);
+        entry.run += 1;
+        Ok(true)
     }
 
     /// A frame for a page that has none, and whether the page before it was the last to be read from its file.
@@ -462,17 +496,16 @@ impl<F: File> Inner<F> {
         Ok(())
     }
 
-    /// How many bytes a block has: a page of memory, or what 64 blocks to a page make necessary.
+    /// How many bytes a block has.
     #[inline]
     fn block_size(&self) -> usize {
-        PAGE_LEN.max(self.page_size / 64)
+        1 << self.block_bits
     }
 
     /// The numbers of the blocks that a range of a page touches.
     #[inline]
     fn blocks(&self, within: &Range<usize>) -> Range<usize> {
-        let size = self.block_size();
-        within.start / size..within.end.div_ceil(size)
+        within.start >> self.block_bits..(within.end + self.block_size() - 1) >> self.block_bits
     }
 
     /// The pages of a file that have changes, and their frames, in the order of the file.

@@ -1,8 +1,8 @@
 //! The cache's memory: frames that hold a page each, which one is where, and which one goes next.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
+use rustc_hash::FxHashMap;
 use wasi_mmap_core::{Error, Result, zeroed};
 
 use super::dirty::DirtyRanges;
@@ -85,7 +85,7 @@ impl Frame {
 #[derive(Debug)]
 pub(super) struct Frames {
     frames: Vec<Frame>,
-    by_key: HashMap<Key, usize>,
+    by_key: FxHashMap<Key, usize>,
     page_size: usize,
     /// How many frames there may be.
     limit: usize,
@@ -96,7 +96,7 @@ pub(super) struct Frames {
 
 impl Frames {
     pub(super) fn new(page_size: usize, limit: usize) -> Self {
-        Self { frames: Vec::new(), by_key: HashMap::new(), page_size, limit, hand: 0, last: None }
+        Self { frames: Vec::new(), by_key: FxHashMap::default(), page_size, limit, hand: 0, last: None }
     }
 
     /// How many frames there may be.
@@ -178,6 +178,11 @@ impl Frames {
         frame.uses = 0;
         self.by_key.insert(key, index);
         self.last = Some((key, index));
+    }
+
+    /// Whether a page has a frame.
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.by_key.contains_key(&key)
     }
 
     /// Makes the hand come to a page next, if it was not come back to, and has no changes.

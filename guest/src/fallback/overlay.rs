@@ -24,16 +24,17 @@ pub(super) struct Part {
     pub(super) buffer: Range<usize>,
 }
 
-/// Cuts `len` bytes at `offset` where pages of `size` bytes begin.
+/// Cuts `len` bytes at `offset` where pages of `size` bytes, a power of two, begin.
+#[inline]
 pub(super) fn parts(offset: u64, len: usize, size: usize) -> impl Iterator<Item = Part> {
-    let mut done = 0;
+    let (mut done, bits) = (0, size.trailing_zeros());
     std::iter::from_fn(move || {
         if done == len {
             return None;
         }
         let at = offset + done as u64;
-        let page = at / size as u64;
-        let start = usize::try_from(at % size as u64).expect("less than a page");
+        let page = at >> bits;
+        let start = usize::try_from(at & (size as u64 - 1)).expect("less than a page");
         let count = (size - start).min(len - done);
         let part = Part { page, within: start..start + count, buffer: done..done + count };
         done += count;

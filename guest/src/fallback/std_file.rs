@@ -12,6 +12,9 @@ use super::file::{File, FileId};
 use super::storage::Cached;
 
 /// A [`std::fs::File`] that the cache reads and writes with `pread(2)` and `pwrite(2)`.
+///
+/// In a preview 1 module it moves the file's position instead, and uses `read(2)` and `write(2)`, which engines do with fewer
+/// copies. Nobody else can see the position there: descriptors cannot be duplicated, and this one is the cache's own.
 #[derive(Debug)]
 pub struct StdFile(std::fs::File);
 
@@ -125,6 +128,8 @@ impl Backend for Cached<StdFile> {
 mod os {
     use std::fs::File;
     use std::io;
+    #[cfg(all(target_os = "wasi", target_env = "p1"))]
+    use std::io::{Read, Seek, SeekFrom, Write};
     use std::mem::MaybeUninit;
     use std::os::fd::AsRawFd;
 
@@ -158,22 +163,38 @@ mod os {
         Ok(FileId(stat.st_dev as u64, stat.st_ino as u64))
     }
 
+    #[cfg(all(target_os = "wasi", target_env = "p1"))]
+    pub(super) fn read_at(mut file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        file.seek(SeekFrom::Start(offset))?;
+        file.read(buffer)
+    }
+
+    #[cfg(all(target_os = "wasi", target_env = "p1"))]
+    pub(super) fn write_at(mut file: &File, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        file.seek(SeekFrom::Start(offset))?;
+        file.write(bytes)
+    }
+
+    #[cfg(not(all(target_os = "wasi", target_env = "p1")))]
     pub(super) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let offset = to_offset(offset)?;
         // SAFETY: the descriptor is open, and `buffer` is as long as the call is told.
         count(unsafe { libc::pread(file.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), offset) })
     }
 
+    #[cfg(not(all(target_os = "wasi", target_env = "p1")))]
     pub(super) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<usize> {
         let offset = to_offset(offset)?;
         // SAFETY: the descriptor is open, and `bytes` is as long as the call is told.
         count(unsafe { libc::pwrite(file.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), offset) })
     }
 
+    #[cfg(not(all(target_os = "wasi", target_env = "p1")))]
     fn to_offset(offset: u64) -> io::Result<libc::off_t> {
         libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge.into())
     }
 
+    #[cfg(not(all(target_os = "wasi", target_env = "p1")))]
     fn count(count: isize) -> io::Result<usize> {
         usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }

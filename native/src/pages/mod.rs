@@ -20,7 +20,7 @@ use rustix::mm::{MapFlags as OsMapFlags, MsyncFlags, ProtFlags};
 use wasi_mmap_core::{Advice, Error, FlushFlags, MapFlags, MapOptions, Result};
 
 use crate::attach::Attached;
-use crate::fault::Guard;
+use crate::fault::{Fault, Guard};
 
 /// Memory that the operating system mapped, guarded against faults. At least one byte.
 #[derive(Debug)]
@@ -106,6 +106,7 @@ impl Pages {
     }
 
     /// Whether all pages are where they belong, so that a pointer to one leads to the others.
+    #[inline]
     pub(crate) fn is_whole(&self) -> bool {
         self.moved.is_empty()
     }
@@ -125,7 +126,7 @@ impl Pages {
         let base = self.map.as_ptr() as usize;
         match self.guard.lost(base + range.start..base + range.end) {
             None => Ok(()),
-            Some(fault) => Err(fault.into()),
+            Some(fault) => Err(lost(fault)),
         }
     }
 
@@ -134,7 +135,7 @@ impl Pages {
     pub(crate) fn read(&self, start: usize, buffer: &mut [u8]) -> Result<()> {
         let range = start..start + buffer.len();
         if !self.is_whole() {
-            return self.pieces(range).try_for_each(|piece| piece.read(&mut buffer[piece.range_from(start)]));
+            return self.read_pieces(start, buffer);
         }
         let source = self.pointer(&range);
         // SAFETY: `pointer` checked that so many bytes lie there; they stay mapped as long as `self` lives, and a fault in
@@ -166,7 +167,7 @@ impl Pages {
     pub(crate) fn write(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
         let range = start..start + bytes.len();
         if !self.is_whole() {
-            return self.pieces(range).try_for_each(|piece| piece.write(&bytes[piece.range_from(start)]));
+            return self.write_pieces(start, bytes);
         }
         let target = self.pointer(&range);
         // SAFETY: as in `read`, the other way round; `&mut self` keeps others in this process from these pages.
@@ -336,6 +337,11 @@ impl Pages {
         self.guard.forget();
         Ok(())
     }
+}
+
+#[cold]
+fn lost(fault: Fault) -> Error {
+    fault.into()
 }
 
 /// Where the map lies in memory.

@@ -60,6 +60,20 @@ impl Pages {
         }
     }
 
+    /// [`read`](Self::read) for pages that are not all where they belong.
+    #[cold]
+    pub(super) fn read_pieces(&self, start: usize, buffer: &mut [u8]) -> Result<()> {
+        let mut pieces = self.pieces(start..start + buffer.len());
+        pieces.try_for_each(|piece| piece.read(&mut buffer[piece.range_from(start)]))
+    }
+
+    /// [`write`](Self::write) for pages that are not all where they belong.
+    #[cold]
+    pub(super) fn write_pieces(&self, start: usize, bytes: &[u8]) -> Result<()> {
+        let mut pieces = self.pieces(start..start + bytes.len());
+        pieces.try_for_each(|piece| piece.write(&bytes[piece.range_from(start)]))
+    }
+
     /// The pieces that a range lies in, in order: at home, or where they were moved.
     pub(super) fn pieces(&self, range: Range<usize>) -> impl Iterator<Item = Piece<'_>> {
         let mut rest = range;
