@@ -24,17 +24,16 @@
 //! hands every other on to the handler that was there before. A program that installs its own handler later must call
 //! ours for faults that are not its own: that is what `sigaction(2)` returned to it.
 
-mod attach;
-mod fault;
 mod lend;
 mod named;
+#[cfg_attr(unix, path = "unix/mod.rs")]
+mod os;
 mod pages;
 mod storage;
-mod unix;
 
-pub use attach::Attached;
 pub use lend::{Lend, Shared};
 pub use named::Namespace;
+pub use os::attach::Attached;
 pub use storage::Native;
 pub use wasi_mmap_core::{
     Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wasi_mmap_core::{Backend, Error, MapOptions, Result, check_name};
 
+use crate::os::file;
 use crate::storage::Native;
-use crate::unix;
 
 /// What keeps a name from being given to other memory, until it is dropped.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Namespace {
         let extent = options.extent_of_named(existing, Native::granularity())?;
         let memory = match memory {
             Some(memory) => memory,
-            None => Arc::new(unix::new_memory_file(extent.len)?),
+            None => Arc::new(file::new_memory_file(extent.len)?),
         };
         let mapping = Native::of_memory_file(
             memory.try_clone()?,

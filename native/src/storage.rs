@@ -11,8 +11,9 @@ use wasi_mmap_core::{
 };
 
 use crate::named::{self, NameHold};
+use crate::os::file;
+use crate::page_size;
 use crate::pages::Pages;
-use crate::{page_size, unix};
 
 /// A mapping of the operating system, as a storage of `core`.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Native {
     ///
     /// As [`Mapping::from_file`](crate::Mapping::from_file).
     pub fn map_file_with(file: File, rights: Rights, options: &MapOptions) -> Result<Self> {
-        let mut info = unix::describe(&file)?;
+        let mut info = file::describe(&file)?;
         info.rights &= rights;
         let extent = options.extent_of_file(&info, Self::granularity())?;
         let pages = Pages::of_file(file, extent.offset, to_usize(extent.len)?, options).map_err(map_error)?;
@@ -126,7 +127,7 @@ impl Backend for Native {
     type File = File;
 
     fn open(path: &Path, rights: Rights) -> Result<File> {
-        unix::open(path, rights)
+        file::open(path, rights)
     }
 
     fn map_file(file: File, options: &MapOptions) -> Result<Self> {
@@ -136,7 +137,7 @@ impl Backend for Native {
     fn map_anonymous(options: &MapOptions) -> Result<Self> {
         let extent = options.extent_of_memory(Self::granularity())?;
         let len = to_usize(extent.len)?;
-        match unix::memory_file(&extent, options)? {
+        match file::memory_file(&extent, options)? {
             Some(file) => Self::of_memory_file(file, &extent, options, None),
             None => {
                 let pages = Pages::of_memory(len, options.get_flags()).map_err(map_error)?;

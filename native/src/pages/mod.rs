@@ -1,11 +1,10 @@
-//! The memory of a mapping, and every access to it. The unsafe code of the crate is here, and in [`fault`](crate::fault) and
-//! [`attach`](crate::attach).
+//! The memory of a mapping, and every access to it. The unsafe code of the crate is here, and in [`fault`](crate::os::fault) and
+//! [`attach`](crate::os::attach).
 //!
 //! Another process may change the bytes at any time. So no reference to them leaves this module but through
 //! [`Pages::lend`]; everything else checks the bounds, makes a pointer, copies, and asks the guard whether the
 //! copy can be trusted.
 
-mod advice;
 mod moved;
 
 use std::fs::File;
@@ -19,8 +18,9 @@ use rustix::io::Errno;
 use rustix::mm::{MapFlags as OsMapFlags, MsyncFlags, ProtFlags};
 use wasi_mmap_core::{Advice, Error, FlushFlags, MapFlags, MapOptions, Result};
 
-use crate::attach::Attached;
-use crate::fault::Guard;
+use crate::os::advice;
+use crate::os::attach::Attached;
+use crate::os::fault::Guard;
 
 /// Memory that the operating system mapped, guarded against faults. At least one byte.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::ptr;
 use wasi_mmap_core::{Error, Result};
 
 use super::Pages;
-use crate::attach::{Attached, move_pages};
+use crate::os::attach::{Attached, move_pages};
 
 impl Pages {
     /// Moves pages to other memory. [`note_moved`](Self::note_moved) is to be called next.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::mm::{MapFlags, MremapFlags, ProtFlags};
 use wasi_mmap_core::{Error, Result};
 
-use crate::fault::Guard;
+use super::fault::Guard;
 use crate::storage::Native;
 
 /// A part of a mapping that lies in place of other memory. Clones are handles to the same part.
