@@ -55,7 +55,12 @@ impl Backend for Plain {
     }
 
     fn map_file(file: Self::File, options: &MapOptions) -> Result<Self> {
-        let info = FileInfo { kind: FileKind::Regular, len: file.borrow().bytes.len() as u64, rights: Rights::all() };
+        let info = FileInfo {
+            kind: FileKind::Regular,
+            len: file.borrow().bytes.len() as u64,
+            rights: Rights::all(),
+            grows: false,
+        };
         Ok(Self { extent: options.extent_of_file(&info, PAGE)?, file })
     }
 

@@ -27,13 +27,14 @@
 mod lend;
 mod named;
 #[cfg_attr(unix, path = "unix/mod.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
 mod os;
 mod pages;
 mod storage;
 
 pub use lend::{Lend, Shared};
 pub use named::Namespace;
-pub use os::attach::Attached;
+pub use os::Attached;
 pub use storage::Native;
 pub use wasi_mmap_core::{
     Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,
@@ -44,5 +45,5 @@ pub type Mapping = wasi_mmap_core::Mapping<Native>;
 
 /// The size of a page of memory, in bytes. POSIX `sysconf(_SC_PAGESIZE)`, Python `mmap.PAGESIZE`.
 pub fn page_size() -> u64 {
-    rustix::param::page_size() as u64
+    os::page_size()
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::mm::{MapFlags, MremapFlags, ProtFlags};
+use rustix::mm::{MapFlags, ProtFlags};
 use wasi_mmap_core::{Error, Result};
 
 use super::fault::Guard;
@@ -180,21 +180,4 @@ impl Native {
         *state = None;
         Ok(())
     }
-}
-
-/// Moves pages from one place to another, where others were. Linux `mremap(2)`.
-///
-/// The place that they leave stays mapped, so that no other thread can be given it: what is there is the file's content, or
-/// zeros.
-///
-/// # Safety
-///
-/// Both are whole pages of the same length that are mapped; nobody uses either during the call.
-pub(crate) unsafe fn move_pages(from: usize, to: usize, len: usize) -> std::io::Result<()> {
-    /// `MREMAP_DONTUNMAP`, which takes the pages of a file since Linux 5.13.
-    const LEAVE_MAPPED: MremapFlags = MremapFlags::from_bits_retain(4);
-    let (from, to) = (ptr::with_exposed_provenance_mut(from), ptr::with_exposed_provenance_mut(to));
-    // SAFETY: the caller's promise.
-    unsafe { rustix::mm::mremap_fixed(from, len, len, MremapFlags::MAYMOVE | LEAVE_MAPPED, to) }?;
-    Ok(())
 }
