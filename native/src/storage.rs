@@ -27,8 +27,8 @@ pub struct Native {
     was_cut: bool,
     /// What keeps the memory's name, if it has one.
     name: Option<NameHold>,
-    /// Shared with each part of the mapping that is attached elsewhere.
-    pin: Arc<()>,
+    /// Shared with each part of the mapping that is attached elsewhere, which keeps the mapping busy.
+    pub(crate) pin: Arc<()>,
 }
 
 impl Native {
@@ -39,11 +39,6 @@ impl Native {
     /// The pages, to change them.
     pub(crate) fn pages_mut(&mut self) -> Result<&mut Pages> {
         Arc::get_mut(&mut self.pages).ok_or(Error::Busy)
-    }
-
-    /// Keeps the mapping busy as long as it lives.
-    pub(crate) fn pin(&self) -> Arc<()> {
-        Arc::clone(&self.pin)
     }
 
     /// Where in its file the mapping starts, in bytes; memory without one starts at its start.

@@ -108,7 +108,7 @@ impl Native {
     pub unsafe fn attach(&mut self, range: Range<u64>, address: usize, to_write: bool) -> Result<Attached> {
         let index = |at: u64| usize::try_from(at).expect("within the mapping");
         let range = index(range.start)..index(range.end);
-        let (pin, offset) = (self.pin(), self.file_offset());
+        let (pin, offset) = (Arc::clone(&self.pin), self.file_offset());
         let pages = self.pages_mut()?;
         let page = rustix::param::page_size();
         assert!(range.start.is_multiple_of(page) && range.end <= pages.len() && address.is_multiple_of(page));
