@@ -2,7 +2,7 @@
 
 use wasi_mmap_core::{Advice, FlushFlags, MapFlags, MapOptions};
 
-use super::{Sizes, copy, pattern, read, write};
+use super::{Sizes, copy, pattern, read, windows, write};
 use crate::case::*;
 use crate::op::Op;
 
@@ -100,7 +100,7 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
         hints = hints.op(advise(advice, 0, None), DONE).op(advise(advice, page, page), DONE);
     }
     vec![
-        hints.op(advise(Advice::DontNeed, 0, None), DONE).holds(&data),
+        hints.op(advise(Advice::DontNeed, 0, None), DONE).holds(&data).skip(Backend::Windows, windows::NO_ADVICE),
         case("advice checks its start")
             .file(&data)
             .map(read())
@@ -116,13 +116,15 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(advise(Advice::WillNeed, 0, i64::MAX as u64), DONE)
             .fails(advise(Advice::WillNeed, page, i64::MAX as u64), out_of_range("length"))
             .fails(advise(Advice::WillNeed, 0, u64::MAX), out_of_range("length"))
-            .fails(advise(Advice::WillNeed, page, u64::MAX), out_of_range("length")),
+            .fails(advise(Advice::WillNeed, page, u64::MAX), out_of_range("length"))
+            .skip(Backend::Windows, windows::NO_ADVICE),
         case("dont-need keeps shared changes")
             .file(&data)
             .map(write())
             .op(Op::Set(0, !data[0]), DONE)
             .op(advise(Advice::DontNeed, 0, None), DONE)
-            .op(Op::Get(0), number((!data[0]).into())),
+            .op(Op::Get(0), number((!data[0]).into()))
+            .skip(Backend::Windows, windows::NO_ADVICE),
         case("dont-need loses private changes")
             .file(&data)
             .map(copy())
@@ -130,7 +132,8 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(Op::Set(page as i64, !data[page as usize]), DONE)
             .op(advise(Advice::DontNeed, 0, page), DONE)
             .op(Op::Get(0), number(data[0].into()))
-            .op(Op::Get(page as i64), number((!data[page as usize]).into())),
+            .op(Op::Get(page as i64), number((!data[page as usize]).into()))
+            .skip(Backend::Windows, windows::NO_ADVICE),
         case("advice for another system is not supported")
             .file(&data)
             .map(read())
@@ -154,7 +157,8 @@ fn lengths(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .set_len(7)
             .op(Op::Size, number(7))
             .op(Op::Len, number(5))
-            .holds(&pattern(10)[..5]),
+            .holds(&pattern(10)[..5])
+            .skip(Backend::Windows, windows::NEVER_SHORTER),
         case("refresh of a whole file changes nothing")
             .file("abc")
             .map(write())
