@@ -458,7 +458,7 @@ fn options(private: bool, windows: bool) -> impl Strategy<Value = MapOptions> {
     let kept = if private { Access::Copy } else { Access::Write };
     let access = prop_oneof![1 => Just(Access::Read), 4 => Just(Access::Write), 2 => Just(kept)];
     let offset =
-        prop_oneof![6 => Just(0), 2 => (0..4u64).prop_map(|step| step * granularity(windows)), 1 => 0..20_000u64];
+        prop_oneof![6 => Just(0), 2 => (0..4u64).prop_map(move |step| step * granularity(windows)), 1 => 0..20_000u64];
     (access, 0..6u8, offset, maybe(0..30_000u64)).prop_map(move |(access, dice, offset, length)| {
         let options = MapOptions::new().access(access).offset(offset).length(length.unwrap_or(0));
         if private && dice == 0 { options.flags(MapFlags::PRIVATE) } else { options }
