@@ -171,7 +171,8 @@ impl MapOptions {
         self
     }
 
-    /// Maps this many bytes. 0, like no length at all, means to the end of the file.
+    /// Maps this many bytes. 0, like no length at all, means to the end of the file. On Windows, a writable, shared mapping may
+    /// reach past the end, and makes the file longer.
     pub fn length(mut self, length: u64) -> Self {
         self.length = Some(length);
         self
@@ -220,7 +221,7 @@ impl MapOptions {
     }
 
     /// The part of a file that these options mean, checked in Python's order: the file's length, then what `mmap(2)`
-    /// checks, alignment before permission.
+    /// checks, alignment before permission. It ends behind the file's end only if the file [grows](FileInfo::grows).
     ///
     /// # Errors
     ///
