@@ -37,7 +37,7 @@
 //!   with a length, and not without.
 //! - Offsets are multiples of 65,536.
 //! - A name of memory is the system's own, in the namespace of the session: other programs can use the same, Python's
-//!   `tagname` among them. Memory that exists is as long as its pages.
+//!   `tagname` among them. A `\` in it has the system's meaning. Memory that exists is as long as its pages.
 //! - Nobody can make a file shorter while it is mapped. [`Mapping::resize`](wasi_mmap_core::Mapping::resize) to less unmaps it
 //!   for a moment, and fails with `io` if the file has another mapping. A private mapping of a file cannot be resized.
 //! - All advice is `unsupported`, and so are huge pages; other flags are hints that change nothing.

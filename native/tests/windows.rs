@@ -1,9 +1,10 @@
-//! Named memory between processes, on Windows.
+//! Named memory on Windows: between processes, and in a namespace of its own.
 #![cfg(windows)]
 
 use std::process::Command;
 
-use wasi_mmap_native::{MapOptions, Mapping};
+use wasi_mmap_core::Storage;
+use wasi_mmap_native::{MapOptions, Mapping, Namespace};
 
 /// What tells the test program that it is the other process, and the name of the memory.
 const NAME: &str = "WASI_MMAP_TEST_NAME";
@@ -28,6 +29,22 @@ fn a_name_is_one_memory_in_all_processes() {
     // With its last mapping, the memory was gone: this one is new.
     let mapping = Mapping::named(&name, &MapOptions::new().length(4)).expect("new memory");
     assert_eq!(read(&mapping, 0), [0; 4]);
+}
+
+#[test]
+fn a_namespace_has_its_own_names() {
+    let (one, other) = (Namespace::new(), Namespace::new());
+    let options = MapOptions::new().length(70_001);
+    let mut first = one.map("name", &options).expect("new memory");
+    let mut second = one.map("name", &MapOptions::new()).expect("the same memory");
+    let apart = other.map("name", &options).expect("new memory");
+    assert_eq!((one.len_of("name"), second.len(), one.len_of("another")), (Some(70_001), 70_001, None));
+    first.write_at(70_000, b"x").expect("it is writable");
+    assert_eq!(second.read_vec(69_999..70_001), Ok(b"\0x".to_vec()));
+    assert_eq!(apart.read_vec(69_999..70_001), Ok(b"\0\0".to_vec()));
+    assert_eq!(second.resize(5).map_err(|error| error.name()), Err("unsupported"));
+    drop((first, second));
+    assert_eq!(one.len_of("name"), None);
 }
 
 fn in_the_other_process(name: &str) {

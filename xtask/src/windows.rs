@@ -204,8 +204,8 @@ fn install() -> Result<()> {
         command
     };
     let install = [&["install", "--yes", "--no-install-recommends"], &PACKAGES[..]].concat();
-    quietly("looking for Wine and MinGW", &mut apt(&["update"]))?;
-    quietly("installing Wine and MinGW", &mut apt(&install))
+    quietly("looking for Wine and MinGW", &mut apt(&["update"])).with_context(how_to_get)?;
+    quietly("installing Wine and MinGW", &mut apt(&install)).with_context(how_to_get)
 }
 
 fn how_to_get() -> String {

@@ -13,6 +13,12 @@ use wasi_mmap_core::{Error, Result};
 use super::fault::Guard;
 use crate::storage::Native;
 
+/// What keeps the system from reserving memory for pages that may never be touched. FreeBSD has no such flag.
+#[cfg(not(target_os = "freebsd"))]
+const NO_RESERVE: MapFlags = MapFlags::NORESERVE;
+#[cfg(target_os = "freebsd")]
+const NO_RESERVE: MapFlags = MapFlags::empty();
+
 /// A part of a mapping that lies in place of other memory. Clones are handles to the same part.
 ///
 /// While it does, the mapping can be neither closed nor resized.
@@ -173,7 +179,7 @@ impl Native {
                 target,
                 memory.len(),
                 ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE,
+                MapFlags::PRIVATE | MapFlags::FIXED | NO_RESERVE,
             )
         }
         .map_err(std::io::Error::from)?;

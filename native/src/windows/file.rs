@@ -3,7 +3,6 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem;
-use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 use std::ptr;
@@ -12,15 +11,20 @@ use wasi_mmap_core::{FileInfo, FileKind, Result, Rights};
 use windows_sys::Wdk::Foundation::{NtQueryObject, ObjectBasicInformation};
 use windows_sys::Win32::Foundation::RtlNtStatusToDosError;
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_FLAG_BACKUP_SEMANTICS, FILE_READ_DATA, FILE_TYPE_CHAR, FILE_TYPE_DISK, FILE_TYPE_PIPE, FILE_WRITE_DATA,
-    GetFileType,
+    FILE_READ_DATA, FILE_TYPE_CHAR, FILE_TYPE_DISK, FILE_TYPE_PIPE, FILE_WRITE_DATA, GetFileType,
 };
 use windows_sys::Win32::System::WindowsProgramming::PUBLIC_OBJECT_BASIC_INFORMATION;
 
-/// Opens a file. A directory is opened as well, and is refused when mapped.
+/// Opens a file.
 pub(crate) fn open(path: &Path, rights: Rights) -> Result<File> {
     let (read, write) = (rights.contains(Rights::READ), rights.contains(Rights::WRITE));
-    Ok(OpenOptions::new().read(read).write(write).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?)
+    OpenOptions::new().read(read).write(write).open(path).or_else(|error| {
+        // Other systems open a directory, and it is refused when it is mapped. Here it is refused at once, for the same reason.
+        if path.is_dir() {
+            FileKind::Directory.check()?;
+        }
+        Err(error.into())
+    })
 }
 
 /// What kind of file it is, how long, and what its handle may do.
