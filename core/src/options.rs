@@ -97,6 +97,8 @@ pub struct FileInfo {
     pub len: u64,
     /// What its descriptor may do.
     pub rights: Rights,
+    /// Whether a shared, writable mapping that reaches past the end makes the file longer, as on Windows.
+    pub grows: bool,
 }
 
 /// The kinds of file that the rules tell apart. Only regular files can be mapped.
@@ -135,13 +137,26 @@ impl FileKind {
     }
 }
 
-/// The part of a file that a new mapping covers: never empty, inside the file, and aligned.
+/// The part of a file that a new mapping covers: never empty, aligned, and inside the file, unless the file
+/// [grows](FileInfo::grows).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
     /// Where it starts in the file.
     pub offset: u64,
     /// How long it is; at least 1.
     pub len: u64,
+}
+
+impl Extent {
+    /// Where it ends in the file.
+    pub fn end(&self) -> u64 {
+        self.offset.saturating_add(self.len)
+    }
+}
+
+/// Whether a file can end where so many bytes from an offset end.
+fn is_file_end(offset: u64, length: u64) -> bool {
+    offset.checked_add(length).is_some_and(|end| i64::try_from(end).is_ok())
 }
 
 impl MapOptions {
@@ -156,7 +171,8 @@ impl MapOptions {
         self
     }
 
-    /// Maps this many bytes. 0, like no length at all, means to the end of the file.
+    /// Maps this many bytes. 0, like no length at all, means to the end of the file. On Windows, a writable, shared mapping may
+    /// reach past the end, and makes the file longer.
     pub fn length(mut self, length: u64) -> Self {
         self.length = Some(length);
         self
@@ -205,7 +221,7 @@ impl MapOptions {
     }
 
     /// The part of a file that these options mean, checked in Python's order: the file's length, then what `mmap(2)`
-    /// checks, alignment before permission.
+    /// checks, alignment before permission. It ends behind the file's end only if the file [grows](FileInfo::grows).
     ///
     /// # Errors
     ///
@@ -223,6 +239,7 @@ impl MapOptions {
             None => file.len - offset,
             Some(length) => match file.len.checked_sub(offset) {
                 Some(rest) if rest >= length => length,
+                _ if file.grows && self.rights().contains(Rights::WRITE) && is_file_end(offset, length) => length,
                 _ => {
                     let reason =
                         format!("{length} bytes from offset {offset} reach past the end of the file, {}", file.len);

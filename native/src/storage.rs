@@ -1,7 +1,6 @@
 //! The storage that `core` works on: pages of the operating system, and the file behind them.
 
 use std::fs::File;
-use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,8 +10,9 @@ use wasi_mmap_core::{
 };
 
 use crate::named::{self, NameHold};
+use crate::os::{self, Map, Memory};
+use crate::page_size;
 use crate::pages::Pages;
-use crate::{page_size, unix};
 
 /// A mapping of the operating system, as a storage of `core`.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub struct Native {
     was_cut: bool,
     /// What keeps the memory's name, if it has one.
     name: Option<NameHold>,
-    /// Shared with each part of the mapping that is attached elsewhere.
-    pin: Arc<()>,
+    /// Shared with each part of the mapping that is attached elsewhere, which keeps the mapping busy.
+    pub(crate) pin: Arc<()>,
 }
 
 impl Native {
@@ -39,11 +39,6 @@ impl Native {
     /// The pages, to change them.
     pub(crate) fn pages_mut(&mut self) -> Result<&mut Pages> {
         Arc::get_mut(&mut self.pages).ok_or(Error::Busy)
-    }
-
-    /// Keeps the mapping busy as long as it lives.
-    pub(crate) fn pin(&self) -> Arc<()> {
-        Arc::clone(&self.pin)
     }
 
     /// Where in its file the mapping starts, in bytes; memory without one starts at its start.
@@ -63,12 +58,17 @@ impl Native {
     ///
     /// As [`Mapping::from_file`](crate::Mapping::from_file).
     pub fn map_file_with(file: File, rights: Rights, options: &MapOptions) -> Result<Self> {
-        let mut info = unix::describe(&file)?;
+        let mut info = os::describe(&file)?;
         info.rights &= rights;
         let extent = options.extent_of_file(&info, Self::granularity())?;
-        let pages = Pages::of_file(file, extent.offset, to_usize(extent.len)?, options).map_err(map_error)?;
+        let len = to_usize(extent.len)?;
+        let map = if extent.end() > info.len {
+            map_longer(file, info.len, &extent, options)?
+        } else {
+            Map::of_file(file, extent.offset, len, options)?
+        };
         Ok(Self {
-            pages: Arc::new(pages),
+            pages: Arc::new(Pages::new(map)),
             offset: extent.offset,
             has_file: true,
             file_is_writable: info.rights.contains(Rights::WRITE),
@@ -78,20 +78,15 @@ impl Native {
         })
     }
 
-    /// Maps memory that lies in a file which nobody can see.
-    pub(crate) fn of_memory_file(
-        file: File,
-        extent: &Extent,
-        options: &MapOptions,
-        name: Option<NameHold>,
-    ) -> Result<Self> {
-        let pages = Pages::of_file(file, 0, to_usize(extent.len)?, options).map_err(map_error)?;
-        Ok(Self::of_memory(pages, extent, name))
+    /// Maps memory that other mappings share.
+    pub(crate) fn of_shared(memory: &Memory, extent: &Extent, options: &MapOptions, name: NameHold) -> Result<Self> {
+        let map = Map::of_memory(memory, to_usize(extent.len)?, options)?;
+        Ok(Self::of_memory(map, extent, Some(name)))
     }
 
-    fn of_memory(pages: Pages, extent: &Extent, name: Option<NameHold>) -> Self {
+    fn of_memory(map: Map, extent: &Extent, name: Option<NameHold>) -> Self {
         Self {
-            pages: Arc::new(pages),
+            pages: Arc::new(Pages::new(map)),
             offset: extent.offset,
             has_file: false,
             file_is_writable: true,
@@ -113,20 +108,24 @@ impl Native {
         }
         Ok(())
     }
+}
 
-    fn set_file_len(&self, len: u64) -> Result<()> {
-        match self.pages.file() {
-            Some(file) => Ok(file.set_len(len)?),
-            None => Ok(()),
-        }
-    }
+/// Maps a part of a file that ends behind the file's end, `old`: first, the file is made longer, with zeros.
+fn map_longer(file: File, old: u64, extent: &Extent, options: &MapOptions) -> Result<Map> {
+    let len = to_usize(extent.len)?;
+    let handle = file.try_clone()?;
+    handle.set_len(extent.end())?;
+    Map::of_file(file, extent.offset, len, options).inspect_err(|_| {
+        // What was refused has changed nothing; if that cannot be had either, the first error is what counts.
+        let _ = handle.set_len(old);
+    })
 }
 
 impl Backend for Native {
     type File = File;
 
     fn open(path: &Path, rights: Rights) -> Result<File> {
-        unix::open(path, rights)
+        os::open(path, rights)
     }
 
     fn map_file(file: File, options: &MapOptions) -> Result<Self> {
@@ -135,32 +134,17 @@ impl Backend for Native {
 
     fn map_anonymous(options: &MapOptions) -> Result<Self> {
         let extent = options.extent_of_memory(Self::granularity())?;
-        let len = to_usize(extent.len)?;
-        match unix::memory_file(&extent, options)? {
-            Some(file) => Self::of_memory_file(file, &extent, options, None),
-            None => {
-                let pages = Pages::of_memory(len, options.get_flags()).map_err(map_error)?;
-                Ok(Self::of_memory(pages, &extent, None))
-            }
-        }
+        Ok(Self::of_memory(Map::anonymous(to_usize(extent.len)?, options)?, &extent, None))
     }
 
-    /// Names are shared by all processes of one user, on Linux; on other systems there are none.
+    /// Names are shared by all processes of one user on Linux, and of one session on Windows; elsewhere there are none.
     fn map_named(name: &str, options: &MapOptions) -> Result<Self> {
         check_name(name)?;
         named::map_shared(name, options)
     }
 
     fn granularity() -> u64 {
-        page_size()
-    }
-}
-
-/// What `mmap(2)` answers, where a case of our own says it better.
-fn map_error(error: io::Error) -> Error {
-    match rustix::io::Errno::from_io_error(&error) {
-        Some(rustix::io::Errno::NODEV) => Error::Unsupported("mapping files of this file system".into()),
-        _ => error.into(),
+        os::granularity()
     }
 }
 
@@ -217,7 +201,6 @@ impl Storage for Native {
         self.pages_mut()?.advise(advice, to_usize_range(&range))
     }
 
-    /// Keeps the mapping inside the file at every step, or where it cannot, relies on the fault handler.
     fn resize(&mut self, len: u64) -> Result<()> {
         if self.name.is_some() {
             return Err(Error::Unsupported("resizing named memory".into()));
@@ -226,20 +209,10 @@ impl Storage for Native {
             return Err(Error::NotPermitted("resizing a file that is not open for writing".into()));
         }
         let (old, new) = (self.pages.len(), to_usize(len)?);
-        let file_len = self.file_offset() + len;
+        self.pages_mut()?.resize(new)?;
         if new < old {
-            self.set_file_len(file_len)?;
-            self.pages_mut()?.remap(new)?;
             self.was_cut = self.pages.is_private();
-            return Ok(());
-        }
-        self.pages_mut()?.remap(new)?;
-        if let Err(error) = self.set_file_len(file_len) {
-            // Making a mapping shorter again needs no new memory.
-            self.pages_mut()?.remap(old)?;
-            return Err(error);
-        }
-        if std::mem::take(&mut self.was_cut) {
+        } else if std::mem::take(&mut self.was_cut) {
             self.clear_tail(old, new)?;
         }
         Ok(())

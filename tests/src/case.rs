@@ -10,8 +10,10 @@ use crate::op::{Op, Refusal, Value};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
-    /// The operating system, in process.
+    /// The operating system, in process: Linux.
     Native,
+    /// The operating system, in process: Windows.
+    Windows,
     /// The Rust API in a plugin, under the host.
     Host,
     /// The WIT resource in a plugin, under the host.
@@ -25,6 +27,17 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Native,
+        Self::Windows,
+        Self::Host,
+        Self::HostWit,
+        Self::Fallback,
+        Self::FallbackWit,
+        Self::FallbackLibrary,
+    ];
+
     /// Whether it simulates the mapping with ordinary file I/O.
     pub fn is_fallback(self) -> bool {
         matches!(self, Self::Fallback | Self::FallbackWit | Self::FallbackLibrary)
@@ -53,6 +66,8 @@ pub enum Step {
     Overwrite { name: &'static str, offset: u64, bytes: Vec<u8> },
     /// Gives a file another length with ordinary I/O.
     SetLen { name: &'static str, len: u64 },
+    /// Expects that the system lets nobody give a file this length.
+    SetLenFails { name: &'static str, len: u64 },
     /// Gives a file another name.
     Rename { from: &'static str, to: &'static str },
     /// Deletes a file.
@@ -102,6 +117,12 @@ impl Case {
         self.skip(Backend::Fallback, why).skip(Backend::FallbackWit, why).skip(Backend::FallbackLibrary, why)
     }
 
+    /// Says that only Windows runs the case.
+    pub fn only_on_windows(self, why: &'static str) -> Self {
+        let others = Backend::ALL.into_iter().filter(|&backend| backend != Backend::Windows);
+        others.fold(self, |case, backend| case.skip(backend, why))
+    }
+
     /// Makes the file `f`.
     pub fn file(self, bytes: impl AsRef<[u8]>) -> Self {
         self.file_named("f", bytes)
@@ -120,6 +141,11 @@ impl Case {
     /// Gives the file `f` another length with ordinary I/O.
     pub fn set_len(self, len: u64) -> Self {
         self.step(Step::SetLen { name: "f", len })
+    }
+
+    /// Expects that the system lets nobody give the file `f` this length.
+    pub fn set_len_fails(self, len: u64) -> Self {
+        self.step(Step::SetLenFails { name: "f", len })
     }
 
     /// Renames a file.
@@ -305,5 +331,7 @@ pub const NOT_PERMITTED: Refusal = refusal("not-permitted", "");
 pub const UNSUPPORTED: Refusal = refusal("unsupported", "");
 /// The file was made shorter under the mapping.
 pub const TRUNCATED: Refusal = refusal("truncated", "");
+/// The system failed in a way that has no case of its own.
+pub const IO: Refusal = refusal("io", "");
 /// No memory or address space is left.
 pub const OUT_OF_MEMORY: Refusal = refusal("out-of-memory", "");

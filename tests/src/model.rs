@@ -12,13 +12,15 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use wasi_mmap_core::{Access, Advice, FlushFlags, MapFlags, MapOptions, Result, Slice};
 
-use crate::case::{CLOSED, READ_ONLY, beyond_end_of_file, invalid, out_of_range};
+use crate::case::{CLOSED, READ_ONLY, UNSUPPORTED, beyond_end_of_file, invalid, out_of_range};
 use crate::op::{Op, Refusal, Subject, Value};
 
 type Outcome = std::result::Result<Value, Refusal>;
 
 /// The page of the model. Cases choose their offsets as multiples of it.
 const PAGE: usize = 4096;
+/// What the offset of a mapping must be a multiple of on Windows; elsewhere it is the page.
+const WINDOWS_GRANULARITY: u64 = 65_536;
 /// How many mappings there are at a time.
 const SLOTS: usize = 2;
 
@@ -47,6 +49,7 @@ struct ModelMapping {
     len: usize,
     access: Access,
     private: bool,
+    windows: bool,
     position: u64,
     closed: bool,
     /// The pages that were written, if writes stay here; by number, counted from the start of the mapping.
@@ -55,6 +58,7 @@ struct ModelMapping {
 
 #[derive(Debug, Clone)]
 struct Model {
+    windows: bool,
     file: Vec<u8>,
     slots: [Option<ModelMapping>; SLOTS],
 }
@@ -290,6 +294,9 @@ impl ModelMapping {
                 if !start.is_multiple_of(PAGE as u64) {
                     return Err(invalid("start"));
                 }
+                if self.windows {
+                    return Err(UNSUPPORTED);
+                }
                 if *advice == Advice::DontNeed {
                     let end = end.min(i128::from(len)) as usize;
                     self.own.retain(|&page, _| page * PAGE < *start as usize || page * PAGE >= end);
@@ -305,6 +312,9 @@ impl ModelMapping {
                 }
                 if i128::from(*to) + self.start as i128 > i128::from(i64::MAX) {
                     return Err(out_of_range("length"));
+                }
+                if self.windows && self.private {
+                    return Err(UNSUPPORTED);
                 }
                 let to = *to as usize;
                 file.resize(self.start + to, 0);
@@ -325,21 +335,25 @@ impl Model {
         // A mapping ends before the next one takes its place.
         self.slots[slot] = None;
         let (offset, size) = (options.get_offset(), self.file.len() as u64);
+        let access = options.get_access();
+        let private = access == Access::Copy || options.get_flags().contains(MapFlags::PRIVATE);
+        let grows = self.windows && access == Access::Write && !private;
         let len = match options.get_length() {
             None if offset >= size => return Err(beyond_end_of_file("offset")),
             None => size - offset,
-            Some(len) if offset > size || size - offset < len => return Err(beyond_end_of_file("length")),
+            Some(len) if !grows && (offset > size || size - offset < len) => return Err(beyond_end_of_file("length")),
             Some(len) => len,
         };
-        if !offset.is_multiple_of(PAGE as u64) {
+        if !offset.is_multiple_of(granularity(self.windows)) {
             return Err(invalid("offset"));
         }
-        let access = options.get_access();
+        self.file.resize(self.file.len().max((offset + len) as usize), 0);
         self.slots[slot] = Some(ModelMapping {
             start: offset as usize,
             len: len as usize,
             access,
-            private: access == Access::Copy || options.get_flags().contains(MapFlags::PRIVATE),
+            private,
+            windows: self.windows,
             position: 0,
             closed: false,
             own: BTreeMap::new(),
@@ -347,15 +361,20 @@ impl Model {
         Ok(())
     }
 
-    /// Whether a step would cut off bytes of another mapping: what that sees then is no matter of this test.
+    /// Whether a step would cut off bytes of another mapping: what that sees then is no matter of this test. Windows cuts none
+    /// off while there is one.
     fn cuts_another(&self, step: &Step) -> bool {
         let Step::Do { slot, op: Op::Resize(len) } = step else { return false };
         let Some(mapping) = &self.slots[*slot] else { return false };
         let end = mapping.start as u64 + len.min(&(1 << 40));
         let others = self.slots.iter().enumerate().filter(|(other, _)| other != slot);
         let mut open = others.filter_map(|(_, other)| other.as_ref().filter(|other| !other.closed));
-        open.any(|other| (other.start + other.len) as u64 > end)
+        open.any(|other| (other.start + other.len) as u64 > end || self.windows && end < self.file.len() as u64)
     }
+}
+
+fn granularity(windows: bool) -> u64 {
+    if windows { WINDOWS_GRANULARITY } else { PAGE as u64 }
 }
 
 /// Numbers that are likely to be inside, at an edge, or far outside.
@@ -435,20 +454,21 @@ fn operation() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn options(private: bool) -> impl Strategy<Value = MapOptions> {
+fn options(private: bool, windows: bool) -> impl Strategy<Value = MapOptions> {
     let kept = if private { Access::Copy } else { Access::Write };
     let access = prop_oneof![1 => Just(Access::Read), 4 => Just(Access::Write), 2 => Just(kept)];
-    let offset = prop_oneof![6 => Just(0), 2 => (0..4u64).prop_map(|page| page * PAGE as u64), 1 => 0..20_000u64];
+    let offset =
+        prop_oneof![6 => Just(0), 2 => (0..4u64).prop_map(move |step| step * granularity(windows)), 1 => 0..20_000u64];
     (access, 0..6u8, offset, maybe(0..30_000u64)).prop_map(move |(access, dice, offset, length)| {
         let options = MapOptions::new().access(access).offset(offset).length(length.unwrap_or(0));
         if private && dice == 0 { options.flags(MapFlags::PRIVATE) } else { options }
     })
 }
 
-fn sequence(steps: usize, private: bool) -> impl Strategy<Value = Sequence> {
+fn sequence(steps: usize, private: bool, windows: bool) -> impl Strategy<Value = Sequence> {
     let slot = || 0..SLOTS;
     let step = prop_oneof![
-        2 => (slot(), options(private)).prop_map(|(slot, options)| Step::Map { slot, options }),
+        2 => (slot(), options(private, windows)).prop_map(|(slot, options)| Step::Map { slot, options }),
         40 => (slot(), operation()).prop_map(|(slot, op)| Step::Do { slot, op }),
         1 => slot().prop_map(|slot| Step::Do { slot, op: Op::Close }),
         1 => (slot(), offset(), offset(), count())
@@ -467,6 +487,8 @@ pub struct Run {
     pub operations: usize,
     /// Whether the backend can keep writes in a mapping.
     pub private: bool,
+    /// Whether it has the rules of Windows.
+    pub windows: bool,
 }
 
 /// Seeds that once led to a difference, and what it was. They run before all others.
@@ -504,7 +526,9 @@ pub fn run<S: Subject>(run: Run, scratch: &Path) -> std::result::Result<(), Stri
         ..Config::default()
     };
     let outcome = TestRunner::new_with_rng(config, rng)
-        .run(&sequence(MOST_STEPS, run.private), |sequence| play::<S>(&sequence, scratch).map_err(TestCaseError::fail));
+        .run(&sequence(MOST_STEPS, run.private, run.windows), |sequence| {
+            play::<S>(&sequence, run.windows, scratch).map_err(TestCaseError::fail)
+        });
     match outcome {
         Ok(()) => Ok(()),
         Err(TestError::Fail(reason, sequence)) => Err(format!("seed {}: {reason}\n{sequence:#?}", run.seed)),
@@ -512,12 +536,12 @@ pub fn run<S: Subject>(run: Run, scratch: &Path) -> std::result::Result<(), Stri
     }
 }
 
-fn play<S: Subject>(sequence: &Sequence, scratch: &Path) -> std::result::Result<(), String> {
+fn play<S: Subject>(sequence: &Sequence, windows: bool, scratch: &Path) -> std::result::Result<(), String> {
     let path = scratch.join("model");
     let io = |error: std::io::Error| format!("{}: {error}", path.display());
     let file: Vec<u8> = (0..sequence.len).map(|i| b"ab\n\0"[(i * i / 7) % 4]).collect();
     std::fs::write(&path, &file).map_err(io)?;
-    let mut model = Model { file, slots: [const { None }; SLOTS] };
+    let mut model = Model { windows, file, slots: [const { None }; SLOTS] };
     let mut subjects: [Option<S>; SLOTS] = [const { None }; SLOTS];
     for (index, step) in sequence.steps.iter().enumerate() {
         if model.cuts_another(step) {

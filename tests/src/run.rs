@@ -70,10 +70,11 @@ fn run_step<S: Subject>(step: &Step, directory: &Path, slots: &mut Vec<Option<S>
             file.seek(SeekFrom::Start(*offset)).map_err(io)?;
             file.write_all(bytes).map_err(io)
         }
-        Step::SetLen { name, len } => {
-            let file = fs::OpenOptions::new().write(true).open(path(name)).map_err(io)?;
-            file.set_len(*len).map_err(io)
-        }
+        Step::SetLen { name, len } => set_len(&path(name), *len).map_err(io),
+        Step::SetLenFails { name, len } => match set_len(&path(name), *len) {
+            Ok(()) => Err(format!("the file {name} could be given {len} bytes")),
+            Err(_) => Ok(()),
+        },
         Step::Rename { from, to } => fs::rename(path(from), path(to)).map_err(io),
         Step::Remove { name } => fs::remove_file(path(name)).map_err(io),
         Step::FileIs { name, bytes } => {
@@ -115,6 +116,10 @@ fn run_step<S: Subject>(step: &Step, directory: &Path, slots: &mut Vec<Option<S>
             Ok(())
         }
     }
+}
+
+fn set_len(path: &Path, len: u64) -> std::io::Result<()> {
+    fs::OpenOptions::new().write(true).open(path)?.set_len(len)
 }
 
 fn mapping<S>(slots: &mut [Option<S>], slot: usize) -> Result<&mut S, String> {

@@ -19,6 +19,11 @@ const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
 /// The plugins that also run as preview 1 modules.
 pub(crate) const MODULES: [&str; 2] = ["bench", "suite"];
 
+/// The target folder of all that is not for this machine.
+pub(crate) fn directory() -> PathBuf {
+    target_dir().join("guests")
+}
+
 /// Builds everything for wasm.
 ///
 /// # Errors
@@ -29,7 +34,7 @@ pub(crate) fn build() -> Result<Guests> {
         install_target(target)?;
     }
     check_tested()?;
-    let directory = target_dir().join("guests");
+    let directory = directory();
     let build = |what: &str, folder: &str, target: &str, packages: &[&str]| {
         let mut command = cargo(folder);
         command.args(["build", "--release", "--locked", "--target", target, "--target-dir"]).arg(&directory);

@@ -5,6 +5,7 @@ mod demo;
 mod guests;
 mod run;
 mod test;
+mod windows;
 mod wit;
 
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::run::{cargo, step, target_dir};
+use crate::windows::{self, Windows};
 use crate::{guests, wit};
 
 /// Run every check and every test.
@@ -20,14 +21,25 @@ pub(crate) struct Options {
     /// Run random tests in their long form: an hour or so
     #[arg(long)]
     long: bool,
+
+    /// Run the tests for Windows alone, and fail if Wine or MinGW is missing: without this option they are left out then
+    #[arg(long)]
+    windows: bool,
 }
 
 /// The folders of the workspaces.
 const WORKSPACES: [&str; 3] = [".", "guest/component", "tests/plugins"];
 
+/// macOS, for which everything is checked, and nothing can be run.
+const MACOS: &str = "aarch64-apple-darwin";
+/// The packages that are meant for every system.
+const PORTABLE: [&str; 4] = ["wasi-mmap-core", "wasi-mmap-native", "wasi-mmap", "wasi-mmap-tests"];
+
 /// What lints look at: a workspace's folder, the target if it is not this machine, and the packages if they are not all.
-const LINTS: [(&str, Option<&str>, &[&str]); 4] = [
+const LINTS: [(&str, Option<&str>, &[&str]); 6] = [
     (".", None, &[]),
+    (".", Some(windows::TARGET), &PORTABLE),
+    (".", Some(MACOS), &PORTABLE),
     ("guest/component", Some("wasm32-wasip2"), &[]),
     ("tests/plugins", Some("wasm32-wasip2"), &[]),
     ("tests/plugins", Some("wasm32-wasip1"), &guests::MODULES),
@@ -35,6 +47,11 @@ const LINTS: [(&str, Option<&str>, &[&str]); 4] = [
 
 pub(crate) fn test(options: &Options) -> Result<()> {
     let started = Instant::now();
+    if options.windows {
+        Windows::find()?.test(options.long)?;
+        println!("== everything passed on Windows in {:.0} s", started.elapsed().as_secs_f64());
+        return Ok(());
+    }
     if !options.tests_only {
         for folder in WORKSPACES {
             step(&format!("formatting of {folder}"), cargo(folder).args(["fmt", "--all", "--check"]))?;
@@ -43,14 +60,20 @@ pub(crate) fn test(options: &Options) -> Result<()> {
     }
     let guests = guests::build()?;
     if !options.tests_only {
+        guests::install_target(windows::TARGET)?;
+        guests::install_target(MACOS)?;
         for (folder, target, packages) in LINTS {
             let mut clippy = cargo(folder);
             clippy.args(["clippy", "--release", "--locked"]);
             clippy.args(packages.iter().flat_map(|package| ["--package", package]));
             match target {
                 None => clippy.arg("--all-targets"),
-                Some(target) => clippy.arg("--target-dir").arg(&guests.directory).args(["--target", target]),
+                Some(target) => clippy.args(["--target", target]),
             };
+            // What is built for this machine on the way, macros and the like, is built in the workspace's folder once.
+            if folder != "." {
+                clippy.arg("--target-dir").arg(&guests.directory);
+            }
             clippy.args(["--", "-D", "warnings"]);
             let name = format!("lints of {folder} for {}", target.unwrap_or("this machine"));
             step(&name, guests.tell(&mut clippy))?;
@@ -69,6 +92,10 @@ pub(crate) fn test(options: &Options) -> Result<()> {
     let _ = fs::remove_dir_all(&counts);
     step("tests", guests.tell(&mut tests))?;
     print_counts(&counts)?;
+    match Windows::find() {
+        Ok(windows) => windows.test(options.long)?,
+        Err(why) => println!("== the tests for Windows were left out: {why:#}"),
+    }
     println!("== everything passed in {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
 }

@@ -32,7 +32,7 @@ impl File for DescriptorFile {
         let mut rights = Rights::empty();
         rights.set(Rights::READ, flags.contains(DescriptorFlags::READ));
         rights.set(Rights::WRITE, flags.contains(DescriptorFlags::WRITE));
-        Ok(FileInfo { kind, len: stat.size, rights })
+        Ok(FileInfo { kind, len: stat.size, rights, grows: false })
     }
 
     fn id(&self) -> Result<FileId> {

@@ -34,7 +34,7 @@ impl File for StdFile {
         } else {
             FileKind::Other
         };
-        Ok(FileInfo { kind, len: metadata.len(), rights: os::rights(&self.0)? })
+        Ok(FileInfo { kind, len: metadata.len(), rights: os::rights(&self.0)?, grows: false })
     }
 
     fn id(&self) -> Result<FileId> {

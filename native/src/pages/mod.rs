@@ -1,96 +1,49 @@
-//! The memory of a mapping, and every access to it. The unsafe code of the crate is here, and in [`fault`](crate::fault) and
-//! [`attach`](crate::attach).
+//! The memory of a mapping, and every access to it. The unsafe code of the crate is here, and where the system's own is.
 //!
 //! Another process may change the bytes at any time. So no reference to them leaves this module but through
-//! [`Pages::lend`]; everything else checks the bounds, makes a pointer, copies, and asks the guard whether the
+//! [`Pages::lend`]; everything else checks the bounds, makes a pointer, copies, and asks the map whether the
 //! copy can be trusted.
 
-mod advice;
-mod moved;
+mod pieces;
 
 use std::fs::File;
-use std::io;
 use std::ops::Range;
 use std::slice;
 
 use memchr::memmem;
-use memmap2::{MmapRaw, RemapOptions};
-use rustix::io::Errno;
-use rustix::mm::{MapFlags as OsMapFlags, MsyncFlags, ProtFlags};
-use wasi_mmap_core::{Advice, Error, FlushFlags, MapFlags, MapOptions, Result};
+use wasi_mmap_core::{Advice, Error, FlushFlags, Result};
 
-use crate::attach::Attached;
-use crate::fault::{Fault, Guard};
+use crate::os::{Attached, Map};
 
-/// Memory that the operating system mapped, guarded against faults. At least one byte.
+/// Memory that the operating system mapped. At least one byte.
 #[derive(Debug)]
 pub(crate) struct Pages {
-    /// Dropped first: the memory must be mapped as long as it is guarded.
-    guard: Guard,
-    map: MmapRaw,
-    /// Kept open for the guard, and to map the memory anew.
-    file: Option<File>,
-    offset: u64,
-    /// How the file was mapped, to map it anew.
-    private: bool,
-    writable: bool,
-    /// How much of the map is meant: huge pages are mapped whole.
-    len: usize,
+    pub(crate) map: Map,
     /// The parts that lie elsewhere for the time being; mostly none.
-    moved: Vec<Attached>,
+    pub(crate) moved: Vec<Attached>,
 }
 
-/// The size of the huge pages that are asked for: 2 MiB, as a power of two.
-const HUGE_PAGE_BITS: u8 = 21;
-
 impl Pages {
-    /// Maps `len` bytes of `file` from `offset`, a multiple of the page size.
-    pub(crate) fn of_file(file: File, offset: u64, len: usize, options: &MapOptions) -> io::Result<Self> {
-        let mut map = memmap2::MmapOptions::new();
-        map.offset(offset).len(len);
-        apply_flags(&mut map, options.get_flags());
-        let (private, writable) = (options.is_private(), options.get_access().is_writable());
-        let map = if !writable {
-            map.map_raw_read_only(&file)?
-        } else if private {
-            // SAFETY: the mapping becomes a raw one at once, and no reference to its bytes is made here.
-            unsafe { map.map_copy(&file)? }.into()
-        } else {
-            map.map_raw(&file)?
-        };
-        let guard = Guard::new(addresses(&map), Some(&file), offset)?;
-        Ok(Self { guard, map, file: Some(file), offset, private, writable, len, moved: Vec::new() })
+    pub(crate) fn new(map: Map) -> Self {
+        Self { map, moved: Vec::new() }
     }
 
-    /// Maps `len` bytes of private memory that starts as zeros.
-    pub(crate) fn of_memory(len: usize, flags: MapFlags) -> io::Result<Self> {
-        let mut map = memmap2::MmapOptions::new();
-        apply_flags(&mut map, flags);
-        let mut whole = len;
-        if flags.contains(MapFlags::HUGE_PAGES) {
-            map.huge(Some(HUGE_PAGE_BITS));
-            whole = len.checked_next_multiple_of(1 << HUGE_PAGE_BITS).ok_or(io::ErrorKind::OutOfMemory)?;
-        }
-        let map = map.len(whole).map_anon()?.into();
-        let guard = Guard::new(addresses(&map), None, 0)?;
-        Ok(Self { guard, map, file: None, offset: 0, private: true, writable: true, len, moved: Vec::new() })
-    }
-
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.map.len()
     }
 
     /// Whether writes stay in this mapping.
     pub(crate) fn is_private(&self) -> bool {
-        self.private
+        self.map.is_private()
     }
 
     pub(crate) fn is_writable(&self) -> bool {
-        self.writable
+        self.map.is_writable()
     }
 
     pub(crate) fn file(&self) -> Option<&File> {
-        self.file.as_ref()
+        self.map.file()
     }
 
     /// A pointer to the start of `range`.
@@ -99,10 +52,8 @@ impl Pages {
     ///
     /// If the range is not within the pages: the caller is to have checked that.
     #[inline]
-    fn pointer(&self, range: &Range<usize>) -> *mut u8 {
-        assert!(range.start <= range.end && range.end <= self.len, "a range outside the pages");
-        // SAFETY: `range.start` is at most `self.len`, which is at most what the map has, just checked.
-        unsafe { self.map.as_mut_ptr().add(range.start) }
+    pub(crate) fn pointer(&self, range: &Range<usize>) -> *mut u8 {
+        self.map.pointer(range)
     }
 
     /// Whether all pages are where they belong, so that a pointer to one leads to the others.
@@ -117,17 +68,7 @@ impl Pages {
         if !self.is_whole() {
             return self.pieces(range).try_for_each(|piece| piece.check());
         }
-        self.check_home(range)
-    }
-
-    /// The same, for pages that are where they belong.
-    #[inline]
-    fn check_home(&self, range: Range<usize>) -> Result<()> {
-        let base = self.map.as_ptr() as usize;
-        match self.guard.lost(base + range.start..base + range.end) {
-            None => Ok(()),
-            Some(fault) => Err(lost(fault)),
-        }
+        self.map.check(range)
     }
 
     /// Copies the bytes from `start` on to `buffer`.
@@ -252,112 +193,24 @@ impl Pages {
         find(bytes).map(|at| range.start + at)
     }
 
-    /// Writes changes in `range` back. POSIX `msync(2)`.
+    /// Writes changes in `range` back.
     pub(crate) fn flush(&self, range: Range<usize>, flags: FlushFlags) -> Result<()> {
-        let mut os = MsyncFlags::empty();
-        os.set(MsyncFlags::ASYNC, flags.contains(FlushFlags::ASYNC));
-        os.set(MsyncFlags::SYNC, flags.contains(FlushFlags::SYNC));
-        os.set(MsyncFlags::INVALIDATE, flags.contains(FlushFlags::INVALIDATE));
-        let start = self.pointer(&range);
-        // SAFETY: the range is mapped; `msync` changes no byte that this process sees.
-        unsafe { rustix::mm::msync(start.cast(), range.len(), os) }.map_err(io::Error::from)?;
+        self.map.flush(range.clone(), flags)?;
         self.check(range)
     }
 
-    /// Takes advice for `range`; for a private mapping, advice on read-ahead is taken for all of it. POSIX `posix_madvise(3)`, Linux `madvise(2)`.
+    /// Takes advice for `range`.
     pub(crate) fn advise(&mut self, advice: Advice, range: Range<usize>) -> Result<()> {
-        let Some(os) = advice::of_system(advice) else {
-            return Err(Error::Unsupported(format!("the advice {advice:?} on this system").into()));
-        };
-        // Read-ahead is set for an area of memory, and makes several of one. Private areas that were written do not become
-        // one again, and could not be resized.
-        let is_read_ahead = matches!(advice, Advice::Normal | Advice::Random | Advice::Sequential);
-        let range = if self.private && is_read_ahead { 0..self.len } else { range };
-        let start = self.pointer(&range);
-        // SAFETY: the range is mapped. Some advice changes bytes (DONTNEED, REMOVE); `&mut self` keeps other users in this
-        // process away, and bytes that change under others are what every user of a mapping must expect.
-        unsafe { rustix::mm::madvise(start.cast(), range.len(), os) }.map_err(io::Error::from)?;
-        Ok(())
+        self.map.advise(advice, range)
     }
 
-    /// Makes the mapping, not the file, `len` bytes long. Linux `mremap(2)`.
-    pub(crate) fn remap(&mut self, len: usize) -> Result<()> {
-        self.check(0..self.len)?;
-        if let Err(error) = self.try_remap(len) {
-            // Advice for a part has made several areas of one, of which `mremap` takes one at a time.
-            if Errno::from_io_error(&error) != Some(Errno::FAULT) {
-                return Err(error.into());
-            }
-            self.unadvise();
-            self.try_remap(len).map_err(|error| match Errno::from_io_error(&error) {
-                Some(Errno::FAULT) => {
-                    Error::Unsupported("resizing a private mapping after advice for a part of it".into())
-                }
-                _ => error.into(),
-            })?;
-        }
-        self.len = len;
-        self.guard = Guard::new(addresses(&self.map), self.file.as_ref(), self.offset)?;
-        Ok(())
-    }
-
-    fn try_remap(&mut self, len: usize) -> io::Result<()> {
-        // SAFETY: the memory may move. `&mut self` means that no slice of it is lent, and pointers into it are made anew for
-        // every access. Bytes past the end of the file fault, and the guard repairs that.
-        unsafe { self.map.remap(len, RemapOptions::new().may_move(true)) }
-    }
-
-    /// Takes back all advice that lasts, so that the mapping is one area again.
-    fn unadvise(&mut self) {
-        for advice in [Advice::Normal, Advice::DoFork, Advice::DoDump, Advice::Unmergeable, Advice::NoHugePage] {
-            // What this kernel does not know was not taken before either.
-            let _ = self.advise(advice, 0..self.len);
-        }
+    /// Makes the mapping `len` bytes long, and its file end where the mapping ends.
+    pub(crate) fn resize(&mut self, len: usize) -> Result<()> {
+        self.map.resize(len)
     }
 
     /// Maps anew what was lost.
     pub(crate) fn restore(&mut self) -> Result<()> {
-        let lost = self.guard.lost_range();
-        let Some(file) = self.file.as_ref().filter(|_| !lost.is_empty()) else {
-            return Ok(());
-        };
-        let base = self.map.as_ptr() as usize;
-        // The lost range ends with a page; the mapping may end before.
-        let lost = lost.start - base..(lost.end - base).min(self.len);
-        if file.metadata()?.len() < self.offset + lost.end as u64 {
-            return Err(Error::Truncated);
-        }
-        let sharing = if self.private { OsMapFlags::PRIVATE } else { OsMapFlags::SHARED };
-        let protection = if self.writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
-        let (start, offset) = (self.pointer(&lost), self.offset + lost.start as u64);
-        // SAFETY: the range starts with a page of this mapping, in whose place the fault handler had put zeros; `&mut self`
-        // means that nobody in this process uses it. It is mapped as it was when the mapping was made.
-        unsafe { rustix::mm::mmap(start.cast(), lost.len(), protection, sharing | OsMapFlags::FIXED, file, offset) }
-            .map_err(io::Error::from)?;
-        self.guard.forget();
-        Ok(())
-    }
-}
-
-#[cold]
-fn lost(fault: Fault) -> Error {
-    fault.into()
-}
-
-/// Where the map lies in memory.
-fn addresses(map: &MmapRaw) -> Range<usize> {
-    let start = map.as_ptr() as usize;
-    start..start + map.len()
-}
-
-fn apply_flags(map: &mut memmap2::MmapOptions, flags: MapFlags) {
-    if flags.contains(MapFlags::POPULATE) {
-        map.populate();
-    }
-    if flags.contains(MapFlags::NO_RESERVE) {
-        map.no_reserve_swap();
-    }
-    if flags.contains(MapFlags::STACK) {
-        map.stack();
+        self.map.restore()
     }
 }

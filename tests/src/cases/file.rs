@@ -2,7 +2,7 @@
 
 use wasi_mmap_core::{Advice, FlushFlags, MapFlags, MapOptions};
 
-use super::{FOR_PAGES, Sizes, copy, pattern, read, write};
+use super::{FOR_PAGES, Sizes, copy, pattern, read, windows, write};
 use crate::case::*;
 use crate::op::Op;
 
@@ -105,7 +105,7 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
         pages = pages.op(advise(advice, 0, None), DONE).op(advise(advice, page, page), DONE);
     }
     vec![
-        hints.op(advise(Advice::DontNeed, 0, None), DONE).holds(&data),
+        hints.op(advise(Advice::DontNeed, 0, None), DONE).holds(&data).skip(Backend::Windows, windows::NO_ADVICE),
         case("advice checks its start")
             .file(&data)
             .map(read())
@@ -121,13 +121,15 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(advise(Advice::WillNeed, 0, i64::MAX as u64), DONE)
             .fails(advise(Advice::WillNeed, page, i64::MAX as u64), out_of_range("length"))
             .fails(advise(Advice::WillNeed, 0, u64::MAX), out_of_range("length"))
-            .fails(advise(Advice::WillNeed, page, u64::MAX), out_of_range("length")),
+            .fails(advise(Advice::WillNeed, page, u64::MAX), out_of_range("length"))
+            .skip(Backend::Windows, windows::NO_ADVICE),
         case("dont-need keeps shared changes")
             .file(&data)
             .map(write())
             .op(Op::Set(0, !data[0]), DONE)
             .op(advise(Advice::DontNeed, 0, None), DONE)
-            .op(Op::Get(0), number((!data[0]).into())),
+            .op(Op::Get(0), number((!data[0]).into()))
+            .skip(Backend::Windows, windows::NO_ADVICE),
         case("dont-need loses private changes")
             .file(&data)
             .map(copy())
@@ -135,15 +137,17 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(Op::Set(page as i64, !data[page as usize]), DONE)
             .op(advise(Advice::DontNeed, 0, page), DONE)
             .op(Op::Get(0), number(data[0].into()))
-            .op(Op::Get(page as i64), number((!data[page as usize]).into())),
-        pages.holds(&data).skip_fallbacks(FOR_PAGES),
+            .op(Op::Get(page as i64), number((!data[page as usize]).into()))
+            .skip(Backend::Windows, windows::NO_ADVICE),
+        pages.holds(&data).skip_fallbacks(FOR_PAGES).skip(Backend::Windows, windows::NO_ADVICE),
         case("remove takes a part of the file's bytes")
             .file(pattern(3 * page))
             .map(write())
             .op(advise(Advice::Remove, page, page), DONE)
             .holds([&pattern(page)[..], &vec![0; page as usize], &pattern(3 * page)[2 * page as usize..]].concat())
             .op(Op::Size, number(3 * page))
-            .skip_fallbacks(FOR_PAGES),
+            .skip_fallbacks(FOR_PAGES)
+            .skip(Backend::Windows, windows::NO_ADVICE),
         case("advice for another system is not supported")
             .file(&data)
             .map(read())
@@ -167,7 +171,8 @@ fn lengths(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .set_len(7)
             .op(Op::Size, number(7))
             .op(Op::Len, number(5))
-            .holds(&pattern(10)[..5]),
+            .holds(&pattern(10)[..5])
+            .skip(Backend::Windows, windows::NEVER_SHORTER),
         case("refresh of a whole file changes nothing")
             .file("abc")
             .map(write())

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use wasi_mmap_core::{Advice, MapFlags, MapOptions};
 
-use super::{FOR_PAGES, Sizes, copy, pattern, read, write};
+use super::{FOR_PAGES, Sizes, copy, pattern, read, windows, write};
 use crate::case::*;
 use crate::op::Op;
 
@@ -72,20 +72,23 @@ fn anonymous(Sizes { page, granularity: g }: Sizes) -> Vec<Case> {
             .anonymous(private().length(2 * page))
             .op(Op::Fill(0, 2 * page, 7), DONE)
             .op(Op::Advise(Advice::DontNeed, page, None), DONE)
-            .holds([vec![7; page as usize], vec![0; page as usize]].concat()),
+            .holds([vec![7; page as usize], vec![0; page as usize]].concat())
+            .skip(Backend::Windows, windows::NO_ADVICE),
         case("free leaves private anonymous memory usable")
             .anonymous(private().length(2 * page))
             .op(Op::Fill(0, 2 * page, 7), DONE)
             .op(Op::Advise(Advice::Free, 0, Some(page)), DONE)
             .op(Op::Fill(0, page, 8), DONE)
             .holds([vec![8; page as usize], vec![7; page as usize]].concat())
-            .skip_fallbacks(FOR_PAGES),
+            .skip_fallbacks(FOR_PAGES)
+            .skip(Backend::Windows, windows::NO_ADVICE),
         case("remove takes the pages of shared anonymous memory")
             .anonymous(write().length(3 * page))
             .op(Op::Fill(0, 3 * page, 7), DONE)
             .op(Op::Advise(Advice::Remove, page, Some(page)), DONE)
             .holds([vec![7; page as usize], vec![0; page as usize], vec![7; page as usize]].concat())
-            .skip_fallbacks(FOR_PAGES),
+            .skip_fallbacks(FOR_PAGES)
+            .skip(Backend::Windows, windows::NO_ADVICE),
         case("the memory of a mapping is gone when it is closed")
             .anonymous(write().length(10))
             .op(Op::Fill(0, 10, 7), DONE)
@@ -162,7 +165,7 @@ fn named(Sizes { page, granularity: g }: Sizes) -> Vec<Case> {
 }
 
 /// A name that no other run of the suite uses: names are shared by all processes of a user.
-fn unique(name: &str) -> &'static str {
+pub(super) fn unique(name: &str) -> &'static str {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     format!("{name}-{now}").leak()
 }

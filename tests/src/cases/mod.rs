@@ -10,6 +10,7 @@ mod positional;
 mod resize;
 mod slices;
 mod truncation;
+mod windows;
 
 use wasi_mmap_core::{Access, MapOptions};
 
@@ -36,6 +37,7 @@ pub fn all(sizes: Sizes) -> Vec<Case> {
     cases.extend(coherence::cases(sizes));
     cases.extend(truncation::cases(sizes));
     cases.extend(memory::cases(sizes));
+    cases.extend(windows::cases(sizes));
     cases
 }
 

@@ -14,8 +14,8 @@ fn runs() -> Vec<Run> {
     let long = std::env::var_os("WASI_MMAP_LONG").is_some();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (seed, operations) = if long { (now, 1_000_000) } else { (0, 20_000) };
-    let kept = SEEDS.iter().map(|&seed| Run { seed, operations: 5_000, private: true });
-    kept.chain([Run { seed, operations, private: true }]).collect()
+    let kept = SEEDS.iter().map(|&seed| Run { seed, operations: 5_000, private: true, windows: false });
+    kept.chain([Run { seed, operations, private: true, windows: false }]).collect()
 }
 
 fn in_process<S: Subject>() {

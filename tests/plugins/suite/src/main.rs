@@ -1,4 +1,4 @@
-//! Runs the behaviour suite in a sandbox.
+//! Runs the behaviour suite in a sandbox, or on Windows.
 //!
 //! `suite BACKEND SCRATCH` prints a report for each case, a line of JSON. `suite BACKEND SCRATCH SEED OPERATIONS` runs so many
 //! random operations against the model, and prints how it differs. With `--views` at the end, both read and write through views.
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let (backend, scratch, random) = match arguments {
         [_, backend, scratch] => (backend, scratch, None),
         [_, backend, scratch, seed, operations] => match (seed.parse(), operations.parse()) {
-            (Ok(seed), Ok(operations)) => (backend, scratch, Some(model::Run { seed, operations, private: true })),
+            (Ok(seed), Ok(operations)) => (backend, scratch, Some((seed, operations))),
             _ => return usage(),
         },
         _ => return usage(),
@@ -35,6 +35,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let windows = backend == Backend::Windows;
+    let random = random.map(|(seed, operations)| model::Run { seed, operations, private: true, windows });
     match backend {
         #[cfg(target_env = "p2")]
         Backend::HostWit | Backend::FallbackWit => run::<resource::Resource>(backend, scratch, random),

@@ -1,65 +1,13 @@
-//! Pages that lie elsewhere for the time being, in a window: how they go there and come back, and how they are reached meanwhile.
+//! Pages of which some lie elsewhere for the time being, in a window: how they are reached meanwhile.
 
 use std::ops::Range;
-use std::ptr;
 
-use wasi_mmap_core::{Error, Result};
+use wasi_mmap_core::Result;
 
 use super::Pages;
-use crate::attach::{Attached, move_pages};
+use crate::os::Attached;
 
 impl Pages {
-    /// Moves pages to other memory. [`note_moved`](Self::note_moved) is to be called next.
-    ///
-    /// # Safety
-    ///
-    /// See [`Native::attach`](crate::Native::attach).
-    pub(crate) unsafe fn move_to(&mut self, range: Range<usize>, memory: Range<usize>) -> Result<()> {
-        if self.moved.iter().any(|moved| !moved.part_of(&range).is_empty()) {
-            return Err(Error::Busy);
-        }
-        self.check_home(range.clone())?;
-        let home = self.pointer(&range) as usize;
-        // SAFETY: whole pages of this mapping, which nobody uses: `&mut self`. The others are the caller's.
-        unsafe { move_pages(home, memory.start, memory.len()) }.map_err(|error| {
-            // Several areas, or a kernel before Linux 5.13: the caller can do without.
-            Error::Unsupported(format!("moving these pages: {error}").into())
-        })?;
-        Ok(())
-    }
-
-    /// Notes where pages were moved.
-    pub(crate) fn note_moved(&mut self, attached: Attached) {
-        self.moved.push(attached);
-    }
-
-    /// Moves pages back from where they were moved; `lost` are addresses there that hold nothing of value.
-    ///
-    /// # Safety
-    ///
-    /// See [`Native::detach`](crate::Native::detach).
-    pub(crate) unsafe fn move_back(&mut self, attached: &Attached, lost: &Range<usize>) {
-        let (memory, range) = (attached.memory(), attached.part_of(&(0..self.len)));
-        self.moved.retain(|moved| moved.memory() != memory);
-        let home = self.pointer(&range) as usize;
-        // SAFETY: both are whole pages of the same length; nobody uses either, by `&mut self` and the caller's promise.
-        if lost.is_empty() && unsafe { move_pages(memory.start, home, memory.len()) }.is_ok() {
-            return;
-        }
-        // The pages are not one area any more, since some were lost. The others are copied.
-        let (before, after) =
-            if lost.is_empty() { (memory.clone(), 0..0) } else { (memory.start..lost.start, lost.end..memory.end) };
-        for part in [before, after].into_iter().filter(|part| !part.is_empty()) {
-            let start = range.start + (part.start - memory.start);
-            let count = part.len().min(range.end.saturating_sub(start));
-            let target = self.pointer(&(start..start + count));
-            let source = ptr::with_exposed_provenance::<u8>(part.start);
-            // SAFETY: the pages are still at `memory`, whose owner leaves them alone, and the target is this mapping's, as
-            // `pointer` checked. The two are apart.
-            unsafe { target.copy_from_nonoverlapping(source, count) };
-        }
-    }
-
     /// [`read`](Self::read) for pages that are not all where they belong.
     #[cold]
     pub(super) fn read_pieces(&self, start: usize, buffer: &mut [u8]) -> Result<()> {
@@ -118,7 +66,7 @@ impl Piece<'_> {
 
     pub(super) fn check(&self) -> Result<()> {
         match self.moved {
-            None => self.pages.check_home(self.range.clone()),
+            None => self.pages.map.check(self.range.clone()),
             Some(moved) => {
                 let start = moved.pointer(self.range.start) as usize;
                 moved.check_memory(start..start + self.range.len())

@@ -7,11 +7,17 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::mm::{MapFlags, MremapFlags, ProtFlags};
+use rustix::mm::{MapFlags, ProtFlags};
 use wasi_mmap_core::{Error, Result};
 
-use crate::fault::Guard;
+use super::fault::Guard;
 use crate::storage::Native;
+
+/// What keeps the system from reserving memory for pages that may never be touched. FreeBSD has no such flag.
+#[cfg(not(target_os = "freebsd"))]
+const NO_RESERVE: MapFlags = MapFlags::NORESERVE;
+#[cfg(target_os = "freebsd")]
+const NO_RESERVE: MapFlags = MapFlags::empty();
 
 /// A part of a mapping that lies in place of other memory. Clones are handles to the same part.
 ///
@@ -108,7 +114,7 @@ impl Native {
     pub unsafe fn attach(&mut self, range: Range<u64>, address: usize, to_write: bool) -> Result<Attached> {
         let index = |at: u64| usize::try_from(at).expect("within the mapping");
         let range = index(range.start)..index(range.end);
-        let (pin, offset) = (self.pin(), self.file_offset());
+        let (pin, offset) = (Arc::clone(&self.pin), self.file_offset());
         let pages = self.pages_mut()?;
         let page = rustix::param::page_size();
         assert!(range.start.is_multiple_of(page) && range.end <= pages.len() && address.is_multiple_of(page));
@@ -173,28 +179,11 @@ impl Native {
                 target,
                 memory.len(),
                 ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE,
+                MapFlags::PRIVATE | MapFlags::FIXED | NO_RESERVE,
             )
         }
         .map_err(std::io::Error::from)?;
         *state = None;
         Ok(())
     }
-}
-
-/// Moves pages from one place to another, where others were. Linux `mremap(2)`.
-///
-/// The place that they leave stays mapped, so that no other thread can be given it: what is there is the file's content, or
-/// zeros.
-///
-/// # Safety
-///
-/// Both are whole pages of the same length that are mapped; nobody uses either during the call.
-pub(crate) unsafe fn move_pages(from: usize, to: usize, len: usize) -> std::io::Result<()> {
-    /// `MREMAP_DONTUNMAP`, which takes the pages of a file since Linux 5.13.
-    const LEAVE_MAPPED: MremapFlags = MremapFlags::from_bits_retain(4);
-    let (from, to) = (ptr::with_exposed_provenance_mut(from), ptr::with_exposed_provenance_mut(to));
-    // SAFETY: the caller's promise.
-    unsafe { rustix::mm::mremap_fixed(from, len, len, MremapFlags::MAYMOVE | LEAVE_MAPPED, to) }?;
-    Ok(())
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use wasi_mmap_core::{Extent, FileInfo, FileKind, MapFlags, MapOptions, Result, Rights};
+use wasi_mmap_core::{FileInfo, FileKind, Result, Rights};
 
 /// Opens a file. A FIFO is opened as well, without waiting for its other end, and is refused when mapped.
 pub(crate) fn open(path: &Path, rights: Rights) -> Result<File> {
@@ -37,31 +37,5 @@ pub(crate) fn describe(file: &File) -> Result<FileInfo> {
         OFlags::WRONLY => Rights::WRITE,
         _ => Rights::all(),
     };
-    Ok(FileInfo { kind, len: metadata.len(), rights })
-}
-
-/// The file that shared memory without a name lies in, so that it can grow. `None` where private memory serves as well:
-/// without a name, only a forked child could tell the two apart.
-pub(crate) fn memory_file(extent: &Extent, options: &MapOptions) -> Result<Option<File>> {
-    let is_huge = options.get_flags().contains(MapFlags::HUGE_PAGES);
-    if options.is_private() || is_huge || !cfg!(target_os = "linux") {
-        return Ok(None);
-    }
-    new_memory_file(extent.len).map(Some)
-}
-
-/// A file in memory, without a name: on Linux a memfd.
-#[cfg(target_os = "linux")]
-pub(crate) fn new_memory_file(len: u64) -> Result<File> {
-    use rustix::fs::MemfdFlags;
-
-    let descriptor = rustix::fs::memfd_create("wasi-mmap", MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-    let file = File::from(descriptor);
-    file.set_len(len)?;
-    Ok(file)
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn new_memory_file(_: u64) -> Result<File> {
-    Err(wasi_mmap_core::Error::Unsupported("shared memory without a file on this system".into()))
+    Ok(FileInfo { kind, len: metadata.len(), rights, grows: false })
 }

@@ -150,3 +150,9 @@ unsafe fn errno_location() -> *mut c_int {
     // SAFETY: no precondition.
     unsafe { libc::__error() }
 }
+
+#[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+unsafe fn errno_location() -> *mut c_int {
+    // SAFETY: no precondition.
+    unsafe { libc::__errno() }
+}

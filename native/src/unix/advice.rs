@@ -4,7 +4,7 @@ use rustix::mm::Advice as OsAdvice;
 use wasi_mmap_core::Advice;
 
 /// The system's advice, where it has it.
-pub(super) fn of_system(advice: Advice) -> Option<OsAdvice> {
+pub(crate) fn of_system(advice: Advice) -> Option<OsAdvice> {
     match advice {
         Advice::Normal => Some(OsAdvice::Normal),
         Advice::Random => Some(OsAdvice::Random),

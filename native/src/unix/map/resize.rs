@@ -1,0 +1,72 @@
+//! Resizing a mapping: Linux `mremap(2)`.
+
+use std::io;
+
+use memmap2::RemapOptions;
+use rustix::io::Errno;
+use wasi_mmap_core::{Advice, Error, Result};
+
+use super::{Map, addresses};
+use crate::os::fault::Guard;
+
+impl Map {
+    /// Makes the mapping `len` bytes long, and its file end where the mapping ends.
+    ///
+    /// Keeps the mapping inside the file at every step, or where it cannot, relies on the fault handler.
+    pub(crate) fn resize(&mut self, len: usize) -> Result<()> {
+        let old = self.len;
+        if len < old {
+            self.set_file_len(len)?;
+            return self.remap(len);
+        }
+        self.remap(len)?;
+        if let Err(error) = self.set_file_len(len) {
+            // Making a mapping shorter again needs no new memory.
+            self.remap(old)?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn set_file_len(&self, len: usize) -> Result<()> {
+        match &self.file {
+            Some(file) => Ok(file.set_len(self.offset + len as u64)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the mapping, not the file, `len` bytes long.
+    fn remap(&mut self, len: usize) -> Result<()> {
+        self.check(0..self.len)?;
+        if let Err(error) = self.try_remap(len) {
+            // Advice for a part has made several areas of one, of which `mremap` takes one at a time.
+            if Errno::from_io_error(&error) != Some(Errno::FAULT) {
+                return Err(error.into());
+            }
+            self.unadvise();
+            self.try_remap(len).map_err(|error| match Errno::from_io_error(&error) {
+                Some(Errno::FAULT) => {
+                    Error::Unsupported("resizing a private mapping after advice for a part of it".into())
+                }
+                _ => error.into(),
+            })?;
+        }
+        self.len = len;
+        self.guard = Guard::new(addresses(&self.map), self.file.as_ref(), self.offset)?;
+        Ok(())
+    }
+
+    fn try_remap(&mut self, len: usize) -> io::Result<()> {
+        // SAFETY: the memory may move. `&mut self` means that no slice of it is lent, and pointers into it are made anew for
+        // every access. Bytes past the end of the file fault, and the guard repairs that.
+        unsafe { self.map.remap(len, RemapOptions::new().may_move(true)) }
+    }
+
+    /// Takes back all advice that lasts, so that the mapping is one area again.
+    fn unadvise(&mut self) {
+        for advice in [Advice::Normal, Advice::DoFork, Advice::DoDump, Advice::Unmergeable, Advice::NoHugePage] {
+            // What this kernel does not know was not taken before either.
+            let _ = self.advise(advice, 0..self.len);
+        }
+    }
+}

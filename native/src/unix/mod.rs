@@ -1,0 +1,27 @@
+//! Unix: `mmap(2)`, made safe against SIGBUS. The folder `windows` is its counterpart, with the same names.
+
+mod advice;
+mod attach;
+mod fault;
+mod file;
+mod map;
+mod memory;
+mod moved;
+#[cfg_attr(not(target_os = "linux"), path = "no_names.rs")]
+mod named;
+
+pub use attach::Attached;
+pub(crate) use file::{describe, open};
+pub(crate) use map::Map;
+pub(crate) use memory::Memory;
+pub(crate) use named::{Name, open_named};
+
+/// The size of a page of memory, in bytes.
+pub(crate) fn page_size() -> u64 {
+    rustix::param::page_size() as u64
+}
+
+/// What the offset of a mapping must be a multiple of, in bytes.
+pub(crate) fn granularity() -> u64 {
+    page_size()
+}
