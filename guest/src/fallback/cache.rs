@@ -1,10 +1,11 @@
 //! The page cache: bounded memory between mappings and their files.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
 use wasi_mmap_core::{Error, Result};
 
 use super::PAGE_LEN;
@@ -105,7 +106,7 @@ struct Inner<F> {
     page_size: usize,
     /// A block has two to the power of this many bytes: a page of memory, or what 64 blocks to a page make necessary.
     block_bits: u32,
-    files: FxHashMap<usize, Entry<F>>,
+    files: HashMap<usize, Entry<F>, FxBuildHasher>,
     next_number: usize,
     stats: CacheStats,
 }
@@ -131,7 +132,7 @@ impl<F: File> Cache<F> {
             frames: Frames::new(page_size, (budget / page_size).max(2)),
             page_size,
             block_bits: PAGE_LEN.max(page_size / 64).trailing_zeros(),
-            files: FxHashMap::default(),
+            files: HashMap::default(),
             next_number: 0,
             stats: CacheStats::default(),
         };

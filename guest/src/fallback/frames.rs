@@ -1,8 +1,9 @@
 //! The cache's memory: frames that hold a page each, which one is where, and which one goes next.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
 use wasi_mmap_core::{Error, Result, zeroed};
 
 use super::dirty::DirtyRanges;
@@ -85,7 +86,7 @@ impl Frame {
 #[derive(Debug)]
 pub(super) struct Frames {
     frames: Vec<Frame>,
-    by_key: FxHashMap<Key, usize>,
+    by_key: HashMap<Key, usize, FxBuildHasher>,
     page_size: usize,
     /// How many frames there may be.
     limit: usize,
@@ -96,7 +97,7 @@ pub(super) struct Frames {
 
 impl Frames {
     pub(super) fn new(page_size: usize, limit: usize) -> Self {
-        Self { frames: Vec::new(), by_key: FxHashMap::default(), page_size, limit, hand: 0, last: None }
+        Self { frames: Vec::new(), by_key: HashMap::default(), page_size, limit, hand: 0, last: None }
     }
 
     /// How many frames there may be.
