@@ -1,5 +1,11 @@
 //! The standard library's files, for the cache.
 
+#[cfg_attr(all(target_os = "wasi", target_env = "p1"), path = "std_file/by_position.rs")]
+#[cfg_attr(not(any(unix, target_os = "wasi")), path = "std_file/none_by_offset.rs")]
+mod by_offset;
+#[cfg_attr(not(any(unix, target_os = "wasi")), path = "std_file/none.rs")]
+mod os;
+
 use std::cell::OnceCell;
 use std::io;
 use std::path::Path;
@@ -16,11 +22,11 @@ use super::storage::Cached;
 /// In a preview 1 module it moves the file's position instead, and uses `read(2)` and `write(2)`, which engines do with fewer
 /// copies. Nobody else can see the position there: descriptors cannot be duplicated, and this one is the cache's own.
 #[derive(Debug)]
-pub struct StdFile(std::fs::File);
+pub struct StdFile(std::fs::File, by_offset::Position);
 
 impl From<std::fs::File> for StdFile {
     fn from(file: std::fs::File) -> Self {
-        Self(file)
+        Self(file, by_offset::Position::new())
     }
 }
 
@@ -46,11 +52,11 @@ impl File for StdFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        retry(|| os::read_at(&self.0, offset, buffer))
+        retry(|| by_offset::read_at(&self.0, &self.1, offset, buffer))
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<usize> {
-        retry(|| os::write_at(&self.0, offset, bytes))
+        retry(|| by_offset::write_at(&self.0, &self.1, offset, bytes))
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
@@ -120,109 +126,5 @@ impl Backend for Cached<StdFile> {
 
     fn granularity() -> u64 {
         PAGE_SIZE
-    }
-}
-
-/// The calls that the standard library does not have on every system: `fstat`, `fcntl`, `pread`, `pwrite`.
-#[cfg(any(unix, target_os = "wasi"))]
-mod os {
-    use std::fs::File;
-    use std::io;
-    #[cfg(all(target_os = "wasi", target_env = "p1"))]
-    use std::io::{Read, Seek, SeekFrom, Write};
-    use std::mem::MaybeUninit;
-    use std::os::fd::AsRawFd;
-
-    use wasi_mmap_core::Rights;
-
-    use super::FileId;
-
-    pub(super) fn rights(file: &File) -> io::Result<Rights> {
-        // SAFETY: the descriptor is open, and `F_GETFL` takes no further argument.
-        let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
-        if flags < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(match flags & libc::O_ACCMODE {
-            libc::O_RDONLY => Rights::READ,
-            libc::O_WRONLY => Rights::WRITE,
-            libc::O_RDWR => Rights::all(),
-            _ => Rights::empty(),
-        })
-    }
-
-    #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "the types differ between systems")]
-    pub(super) fn id(file: &File) -> io::Result<FileId> {
-        let mut stat = MaybeUninit::<libc::stat>::uninit();
-        // SAFETY: `fstat` writes a `stat` to the memory it is given, which is large enough, or fails.
-        if unsafe { libc::fstat(file.as_raw_fd(), stat.as_mut_ptr()) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the call succeeded, so it has written all of `stat`.
-        let stat = unsafe { stat.assume_init() };
-        Ok(FileId(stat.st_dev as u64, stat.st_ino as u64))
-    }
-
-    #[cfg(all(target_os = "wasi", target_env = "p1"))]
-    pub(super) fn read_at(mut file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        file.seek(SeekFrom::Start(offset))?;
-        file.read(buffer)
-    }
-
-    #[cfg(all(target_os = "wasi", target_env = "p1"))]
-    pub(super) fn write_at(mut file: &File, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        file.seek(SeekFrom::Start(offset))?;
-        file.write(bytes)
-    }
-
-    #[cfg(not(all(target_os = "wasi", target_env = "p1")))]
-    pub(super) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let offset = to_offset(offset)?;
-        // SAFETY: the descriptor is open, and `buffer` is as long as the call is told.
-        count(unsafe { libc::pread(file.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), offset) })
-    }
-
-    #[cfg(not(all(target_os = "wasi", target_env = "p1")))]
-    pub(super) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        let offset = to_offset(offset)?;
-        // SAFETY: the descriptor is open, and `bytes` is as long as the call is told.
-        count(unsafe { libc::pwrite(file.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), offset) })
-    }
-
-    #[cfg(not(all(target_os = "wasi", target_env = "p1")))]
-    fn to_offset(offset: u64) -> io::Result<libc::off_t> {
-        libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge.into())
-    }
-
-    #[cfg(not(all(target_os = "wasi", target_env = "p1")))]
-    fn count(count: isize) -> io::Result<usize> {
-        usize::try_from(count).map_err(|_| io::Error::last_os_error())
-    }
-}
-
-/// A system without files, or whose files can be read at an offset only by moving their position.
-#[cfg(not(any(unix, target_os = "wasi")))]
-mod os {
-    use std::fs::File;
-    use std::io;
-
-    use wasi_mmap_core::Rights;
-
-    use super::FileId;
-
-    pub(super) fn rights(_: &File) -> io::Result<Rights> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn id(_: &File) -> io::Result<FileId> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn read_at(_: &File, _: u64, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn write_at(_: &File, _: u64, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 }

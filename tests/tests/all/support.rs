@@ -156,6 +156,8 @@ pub fn run_module(module: &Module, directory: &Path, arguments: &[&str]) -> Resu
     wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |state| state)?;
     let wasi = wasi(directory, arguments, &stdout)?.build_p1();
     let mut store = Store::new(engine(), wasi);
+    // A program may read a whole file at once.
+    store.set_hostcall_fuel(usize::MAX);
     let instance = linker.instantiate(&mut store, module)?;
     instance.get_typed_func::<(), ()>(&mut store, "_start")?.call(&mut store, ())?;
     drop(store);
