@@ -1,0 +1,555 @@
+"""Memory-mapped files: CPython's module `mmap` for plugins under WASI, over the interface `wasi-mmap:mmap`.
+
+The rules of bytes and files are the interface's. This module speaks Python: it takes arguments as CPython takes them, in the
+same order, and raises the same exceptions with the same messages. Where versions of CPython differ, it does what 3.15 does.
+"""
+
+import errno
+import operator
+import os
+import stat
+import sys
+
+from wasi_mmap import constants, files
+from wasi_mmap.bindings import Err, being_built, mapping, types
+from wasi_mmap.constants import *  # noqa: F403: the public constants
+from wasi_mmap.constants import ACCESS_COPY, ACCESS_DEFAULT, ACCESS_READ, ACCESS_WRITE, MAP_SHARED, PROT_READ, PROT_WRITE
+from wasi_mmap.errors import CLOSED, READ_ONLY, exception, os_error
+from wasi_mmap.views import Viewed
+
+error = OSError
+
+# The range of C's `Py_ssize_t` in this Python.
+_LARGEST = sys.maxsize
+_SMALLEST = -sys.maxsize - 1
+
+
+def __getattr__(name):
+    if name == "PAGESIZE":
+        value = mapping.page_size
+    elif name == "ALLOCATIONGRANULARITY":
+        value = mapping.granularity
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # While componentize-py builds a plugin there is nobody to ask: a page of wasm memory is a multiple of what any system says.
+    if being_built():
+        return 0x10000
+    globals()[name] = value()
+    return globals()[name]
+
+
+def _index(value, smallest, largest, above, below):
+    value = operator.index(value)
+    if value > largest:
+        raise OverflowError(above)
+    if value < smallest:
+        raise OverflowError(below)
+    return value
+
+
+def _ssize(value):
+    return _index(value, _SMALLEST, _LARGEST, *["Python int too large to convert to C ssize_t"] * 2)
+
+
+def _int(value):
+    above, below = "signed integer is greater than maximum", "signed integer is less than minimum"
+    return _index(value, -(1 << 31), (1 << 31) - 1, above, below)
+
+
+def _is_index(value):
+    return hasattr(type(value), "__index__")
+
+
+def _item(value, kind):
+    """An integer as `PyNumber_AsSsize_t` takes it; `kind` is raised when it is too large."""
+    value = operator.index(value)
+    if _SMALLEST <= value <= _LARGEST:
+        return value
+    raise kind("cannot fit 'int' into an index-sized integer")
+
+
+def _bound(value):
+    """A bound of a slice: what is too large is moved to the edge of what an index can be."""
+    if value is None:
+        return None
+    if not _is_index(value):
+        raise TypeError("slice indices must be integers or None or have an __index__ method")
+    return max(_SMALLEST, min(operator.index(value), _LARGEST))
+
+
+def _slice(key):
+    step = 1 if key.step is None else _bound(key.step)
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    return types.Slice(_bound(key.start), _bound(key.stop), step)
+
+
+def _content(value):
+    """The bytes of any contiguous buffer."""
+    if type(value) is bytes:
+        return value
+    if type(value) is mmap:
+        return value[:]
+    if not hasattr(type(value), "__buffer__"):
+        raise TypeError(f"a bytes-like object is required, not '{type(value).__name__}'")
+    with memoryview(value) as view:
+        if not view.c_contiguous:
+            raise BufferError("memoryview: underlying buffer is not C-contiguous")
+        return view.tobytes()
+
+
+class _Closed:
+    """Stands where the mapping stood: each operation is refused."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name):
+        raise ValueError(CLOSED)
+
+
+_CLOSED = _Closed()
+
+# What each operation raises where operations differ.
+_INDEX = {"OutOfRange": (IndexError, "mmap index out of range")}
+_SIZE = {("Invalid", "bytes"): (IndexError, "mmap slice assignment is wrong size")}
+_READ_BYTE = {"OutOfRange": (ValueError, "read byte out of range")}
+_WRITE_BYTE = {"OutOfRange": (ValueError, "write byte out of range")}
+_WRITE = {"OutOfRange": (ValueError, "data out of range")}
+_SEEK = {"OutOfRange": (ValueError, "seek out of range")}
+_MOVE = {"OutOfRange": (ValueError, "source, destination, or count out of range")}
+_FLUSH = {"OutOfRange": (ValueError, "flush values out of range")}
+_MADVISE = {
+    ("OutOfRange", "start"): (ValueError, "madvise start out of bounds"),
+    ("OutOfRange", "length"): (OverflowError, "madvise length too large"),
+    "Unsupported": errno.EINVAL,
+}
+_RESIZE = {
+    "OutOfRange": (ValueError, "new size out of range"),
+    "NotPermitted": errno.EINVAL,
+    "OutOfMemory": errno.ENOMEM,
+}
+_NEW = {
+    "EmptyFile": (ValueError, "cannot mmap an empty file"),
+    ("BeyondEndOfFile", "offset"): (ValueError, "mmap offset is greater than file size"),
+    ("BeyondEndOfFile", "length"): (ValueError, "mmap length is greater than file size"),
+    "Unsupported": errno.ENODEV,
+    "OutOfMemory": errno.ENOMEM,
+}
+_ANY = {}
+
+
+class mmap:
+    """A run of bytes with a cursor, over a file or over anonymous memory.
+
+    mmap(fileno, length, flags=MAP_SHARED, prot=PROT_WRITE|PROT_READ, access=ACCESS_DEFAULT, offset=0, *, trackfd=True)
+
+    Maps `length` bytes of the file with this descriptor number, from `offset` on; a length of 0 means to the end of the file.
+    To map anonymous memory, pass -1 as the fileno; with `tagname`, two mappings of one name share one memory.
+    """
+
+    __slots__ = ("_mapping", "_access", "_offset", "_anonymous", "_trackfd", "__weakref__")
+
+    def __new__(
+        cls, fileno, length, flags=MAP_SHARED, prot=PROT_WRITE | PROT_READ, access=ACCESS_DEFAULT, offset=0,
+        *, trackfd=True, tagname=None,
+    ):  # fmt: skip
+        fileno, length, flags, prot, access = _int(fileno), _ssize(length), _int(flags), _int(prot), _int(access)
+        offset = _index(offset, -(1 << 63), (1 << 63) - 1, *["int too big to convert"] * 2)
+        trackfd = bool(trackfd)
+        if tagname is not None and not isinstance(tagname, str):
+            raise TypeError(f"expected str or None for 'tagname', not {type(tagname).__name__}")
+        if length < 0:
+            raise OverflowError("memory mapped length must be positive")
+        if offset < 0:
+            raise OverflowError("memory mapped offset must be positive")
+        both = PROT_READ | PROT_WRITE
+        if access != ACCESS_DEFAULT and (flags != MAP_SHARED or prot != both):
+            raise ValueError("mmap can't specify both access and flags, prot.")
+        if access == ACCESS_DEFAULT and prot & both != both:
+            access = ACCESS_WRITE if prot & PROT_WRITE else ACCESS_READ
+        if access not in (ACCESS_DEFAULT, ACCESS_READ, ACCESS_WRITE, ACCESS_COPY):
+            raise ValueError("mmap invalid access parameter.")
+        sys.audit("mmap.__new__", fileno, length, access, offset)
+        self = object.__new__(cls)
+        self._access = access
+        self._offset = offset
+        self._trackfd = trackfd
+        self._anonymous = fileno == -1 or bool(flags & constants.MAP_ANONYMOUS)
+        try:
+            self._mapping = _map(fileno, length, flags, access, offset, tagname)
+        except Err as refusal:
+            raise exception(refusal.value, _NEW) from None
+        return self
+
+    # Closing
+
+    def close(self, /):
+        """Close the mapping. With views of it the mapping stays open."""
+        current = self._mapping
+        if current is _CLOSED:
+            return
+        if type(current) is Viewed:
+            raise BufferError("cannot close exported pointers exist")
+        try:
+            current.close()
+        except Err as refusal:
+            raise exception(refusal.value, _ANY) from None
+        self._mapping = _CLOSED
+
+    @property
+    def closed(self):
+        """Whether the mapping was closed."""
+        return self._mapping is _CLOSED
+
+    def __enter__(self, /):
+        self._mapping.close  # refuses when closed
+        return self
+
+    def __exit__(self, exc_type, exc_value, traceback, /):
+        mmap.close(self)
+
+    # The cursor
+
+    def tell(self, /):
+        """Return the position of the cursor."""
+        try:
+            return self._mapping.tell()
+        except Err as refusal:
+            raise exception(refusal.value, _ANY) from None
+
+    def seek(self, pos, whence=0, /):
+        """Move the cursor, and return where it is then."""
+        pos, whence = _ssize(pos), _int(whence)
+        seek = self._mapping.seek
+        if not 0 <= whence <= 2:
+            raise ValueError("unknown seek type")
+        try:
+            return seek(pos, constants.WHENCE[whence])
+        except Err as refusal:
+            raise exception(refusal.value, _SEEK) from None
+
+    def seekable(self, /):
+        """Return True."""
+        return True
+
+    def read(self, n=None, /):
+        """Read up to `n` bytes at the cursor, all to the end if `n` is None or negative, and move past them."""
+        if n is not None:
+            if not _is_index(n):
+                raise TypeError(f"argument should be integer or None, not '{type(n).__name__}'")
+            n = _item(n, OverflowError)
+            if n < 0:
+                n = None
+        try:
+            return self._mapping.read(n)
+        except Err as refusal:
+            raise exception(refusal.value, _ANY) from None
+
+    def read_byte(self, /):
+        """Read the byte at the cursor as an integer, and move past it."""
+        try:
+            return self._mapping.read_byte()
+        except Err as refusal:
+            raise exception(refusal.value, _READ_BYTE) from None
+
+    def readline(self, /):
+        """Read to the next newline, or to the end."""
+        try:
+            return self._mapping.read_line()
+        except Err as refusal:
+            raise exception(refusal.value, _ANY) from None
+
+    def write(self, bytes, /):
+        """Write all of `bytes` at the cursor, move past them, and return how many there are."""
+        content = _content(bytes)
+        try:
+            return self._mapping.write(content)
+        except Err as refusal:
+            raise exception(refusal.value, _WRITE) from None
+
+    def write_byte(self, byte, /):
+        """Write one byte at the cursor, and move past it."""
+        above, below = "unsigned byte integer is greater than maximum", "unsigned byte integer is less than minimum"
+        byte = _index(byte, 0, 255, above, below)
+        try:
+            self._mapping.write_byte(byte)
+        except Err as refusal:
+            raise exception(refusal.value, _WRITE_BYTE) from None
+
+    # In bulk
+
+    def find(self, view, start=None, end=None, /):
+        """Return where `view` first stands in [start:end], or -1. The start is the cursor if it is None."""
+        return self._find("find", view, start, end)
+
+    def rfind(self, view, start=None, end=None, /):
+        """Return where `view` last stands in [start:end], or -1. The start is the cursor if it is None."""
+        return self._find("rfind", view, start, end)
+
+    def _find(self, name, needle, start, end):
+        needle = _content(needle)
+        getattr(self._mapping, name)  # refuses when closed
+        if start is None:
+            end = None  # CPython does not look at the end either
+        else:
+            start = _ssize(start)
+            if end is not None:
+                end = _ssize(end)
+        try:
+            found = getattr(self._mapping, name)(needle, start, end)
+        except Err as refusal:
+            raise exception(refusal.value, _ANY) from None
+        return -1 if found is None else found
+
+    def move(self, dest, src, count, /):
+        """Copy `count` bytes from `src` to `dest`, which may overlap."""
+        dest, src, count = _ssize(dest), _ssize(src), _ssize(count)
+        move = self._mapping.copy_within
+        if self._access == ACCESS_READ:
+            raise TypeError(READ_ONLY)
+        if dest < 0 or src < 0 or count < 0:
+            raise ValueError("source, destination, or count out of range")
+        try:
+            move(dest, src, count)
+        except Err as refusal:
+            raise exception(refusal.value, _MOVE) from None
+
+    # The file
+
+    def size(self, /):
+        """Return the length of the file, which may be longer than what is mapped."""
+        size = self._mapping.size
+        if not self._trackfd:
+            raise ValueError("can't get size with trackfd=False")
+        try:
+            return size()
+        except Err as refusal:
+            raise exception(refusal.value, _ANY) from None
+
+    def resize(self, newsize, /):
+        """Make the mapping, and the file with it, longer or shorter."""
+        newsize = _ssize(newsize)
+        resize = self._mapping.resize
+        if type(self._mapping) is Viewed:
+            raise BufferError("mmap can't resize with extant buffers exported.")
+        if not self._trackfd:
+            raise ValueError("mmap can't resize with trackfd=False.")
+        if self._access in (ACCESS_READ, ACCESS_COPY):
+            raise TypeError("mmap can't resize a readonly or copy-on-write memory map.")
+        if newsize < 0:
+            raise ValueError("new size out of range")
+        try:
+            resize(newsize)
+        except Err as refusal:
+            raise exception(refusal.value, _RESIZE) from None
+
+    def flush(self, offset=0, size=-1, /, *, flags=0):
+        """Write changes back to the file; to the end of the mapping if `size` is -1."""
+        offset, size, flags = _ssize(offset), _ssize(size), _int(flags)
+        flush = self._mapping.flush
+        if offset < 0 or size < -1:
+            raise ValueError("flush values out of range")
+        chosen = constants.chosen(constants.FLUSH, flags, types.FlushFlags(0))
+        if flags & ~(constants.MS_ASYNC | constants.MS_INVALIDATE | constants.MS_SYNC):
+            # A flag that nobody knows is refused like two that exclude each other.
+            chosen = types.FlushFlags.ASYNCHRONOUS | types.FlushFlags.SYNCHRONOUS
+        try:
+            flush(offset, None if size == -1 else size, chosen)
+        except Err as refusal:
+            raise exception(refusal.value, _FLUSH) from None
+
+    def madvise(self, option, start=0, length=None, /):
+        """Say how a range will be used; to the end of the mapping if `length` is None."""
+        option, start = _int(option), _ssize(start)
+        self._mapping.advise  # refuses when closed
+        if length is not None:
+            length = _ssize(length)
+        if not 0 <= start < len(self):
+            raise ValueError("madvise start out of bounds")
+        if length is not None and length < 0:
+            raise ValueError("madvise length invalid")
+        if length is not None and length > _LARGEST - start:
+            raise OverflowError("madvise length too large")
+        if option not in constants.ADVICE:
+            raise os_error(errno.EINVAL)
+        try:
+            self._mapping.advise(constants.ADVICE[option], start, length)
+        except Err as refusal:
+            raise exception(refusal.value, _MADVISE) from None
+
+    def set_name(self, name, /):
+        """Annotate anonymous memory for debuggers. Only the arguments are checked: a plugin has no memory that one sees."""
+        if not isinstance(name, str):
+            raise TypeError(f"set_name() argument must be str, not {type(name).__name__}")
+        if "\0" in name:
+            raise ValueError("embedded null character")
+        if len(name.encode()) > 66:
+            raise ValueError("name is too long")
+        if not self._anonymous:
+            raise ValueError("Cannot set annotation on non-anonymous mappings")
+
+    # The sequence
+
+    def __len__(self, /):
+        try:
+            return self._mapping.length()
+        except Err as refusal:
+            raise exception(refusal.value, _ANY) from None
+
+    def __getitem__(self, key, /):
+        current = self._mapping
+        try:
+            if type(key) is int and _SMALLEST <= key <= _LARGEST:
+                return current.get(key)
+            if type(key) is slice:
+                current.read_slice  # refuses when closed
+                chosen = _slice(key)
+                return self._mapping.read_slice(chosen)
+            current.get  # refuses when closed
+            if not _is_index(key):
+                raise TypeError("mmap indices must be integers")
+            index = _item(key, IndexError)
+            return self._mapping.get(index)
+        except Err as refusal:
+            raise exception(refusal.value, _INDEX) from None
+
+    def __setitem__(self, key, value, /):
+        if self._access == ACCESS_READ:
+            raise TypeError(READ_ONLY)
+        try:
+            if _is_index(key):
+                index = _item(key, IndexError)
+                if not _is_index(value):
+                    raise TypeError("mmap item value must be an int")
+                value = _item(value, TypeError)
+                if not 0 <= value <= 255:
+                    raise ValueError("mmap item value must be in range(0, 256)")
+                self._mapping.set(index, value)
+            elif isinstance(key, slice):
+                chosen = _slice(key)
+                content = _content(value)
+                self._mapping.write_slice(chosen, content)
+            else:
+                raise TypeError("mmap indices must be integer")
+        except Err as refusal:
+            raise exception(refusal.value, _SIZE if isinstance(key, slice) else _INDEX) from None
+
+    def __delitem__(self, key, /):
+        if self._access == ACCESS_READ:
+            raise TypeError(READ_ONLY)
+        if _is_index(key):
+            _item(key, IndexError)
+            raise TypeError("mmap doesn't support item deletion")
+        if isinstance(key, slice):
+            _slice(key)
+            raise TypeError("mmap object doesn't support slice deletion")
+        raise TypeError("mmap indices must be integer")
+
+    # An index gives an integer, and iteration bytes of length 1. CPython has a slot for each; a class has to say it.
+
+    def __iter__(self, /):
+        return iter(_Items(self))
+
+    def __reversed__(self, /):
+        return reversed(_Items(self))
+
+    def __contains__(self, value, /):
+        return value in _Items(self)
+
+    # The object
+
+    def __buffer__(self, flags, /):
+        current = self._mapping
+        writable = self._access != ACCESS_READ
+        current.read_at  # refuses when closed
+        if flags & 1 and not writable:
+            raise BufferError("Object is not writable.")
+        try:
+            if type(current) is not Viewed:
+                current = Viewed(current)
+            view = current.view(flags, writable)
+        except Err as refusal:
+            raise exception(refusal.value, _ANY) from None
+        self._mapping = current
+        return view
+
+    def __release_buffer__(self, view, /):
+        view.release()
+        current = self._mapping
+        try:
+            current.release()
+        except Err as refusal:
+            raise exception(refusal.value, _ANY) from None
+        finally:
+            if current.count == 0:
+                self._mapping = current.mapping
+
+    def __repr__(self, /):
+        kind = "mmap.mmap" if type(self) is mmap else type(self).__name__
+        if self.closed:
+            return f"<{kind} closed=True>"
+        access = ("ACCESS_DEFAULT", "ACCESS_READ", "ACCESS_WRITE", "ACCESS_COPY")[self._access]
+        return (
+            f"<{kind} closed=False, access={access}, length={mmap.__len__(self)}, pos={mmap.tell(self)}, "
+            f"offset={self._offset}>"
+        )
+
+    def __reduce_ex__(self, protocol, /):
+        name = type(self).__name__
+        if type(self) is mmap and protocol >= 2:
+            name = "mmap.mmap"
+        raise TypeError(f"cannot pickle '{name}' object")
+
+
+class _Items:
+    """The bytes of a mapping one by one, as the sequence protocol of C sees them."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of):
+        self._of = of
+
+    def __len__(self):
+        return len(self._of)
+
+    def __getitem__(self, index):
+        return bytes((self._of[index],))
+
+
+def _map(fileno, length, flags, access, offset, tagname):
+    """The mapping itself."""
+    wish = types.Access.WRITE
+    if access == ACCESS_READ:
+        wish = types.Access.READ
+    elif access == ACCESS_COPY:
+        wish = types.Access.COPY
+    wishes = constants.chosen(constants.FLAGS, flags, types.MapFlags(0))
+    options = types.MapOptions(offset, length, wish, wishes)
+    if fileno == -1:
+        if tagname is not None:
+            return mapping.Mapping.named(tagname, options)
+        return _of_memory(options, flags)
+    status = os.fstat(fileno)
+    if not stat.S_ISREG(status.st_mode):
+        raise os_error(errno.ENODEV if length else errno.EINVAL, "only regular files can be mapped")
+    if not length and status.st_size - offset > _LARGEST:
+        raise ValueError("mmap length is too large")
+    if flags & constants.MAP_ANONYMOUS:
+        # Only the file's length counts then.
+        options = types.MapOptions(offset, length, types.Access.READ, types.MapFlags(0))
+        measured = mapping.Mapping.from_descriptor(files.descriptor_of(fileno, status), options)
+        options = types.MapOptions(offset, measured.length(), wish, wishes)
+        return _of_memory(options, flags)
+    _check(flags)
+    return mapping.Mapping.from_descriptor(files.descriptor_of(fileno, status), options)
+
+
+def _of_memory(options, flags):
+    _check(flags)
+    return mapping.Mapping.anonymous(options)
+
+
+def _check(flags):
+    """Refuses flags that make no mapping: neither shared nor private, or at an address that the caller chooses."""
+    if not flags & (constants.MAP_SHARED | constants.MAP_PRIVATE) or flags & constants.MAP_FIXED:
+        raise os_error(errno.EINVAL)
