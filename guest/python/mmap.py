@@ -73,7 +73,7 @@ def _bound(value):
     if value is None:
         return None
     if not _is_index(value):
-        raise TypeError("slice indices must be integers or None or have an __index__ method")
+        raise TypeError("slice indices must be integers or have an __index__ method")
     return max(_SMALLEST, min(operator.index(value), _LARGEST))
 
 
@@ -108,6 +108,16 @@ class _Closed:
 
 
 _CLOSED = _Closed()
+
+# The open mappings. The bindings drop a handle when its mapping becomes garbage, which in a cycle comes before the finalizers
+# that may still use it; a handle that was dropped traps. So they are kept from becoming garbage, and each object drops its own.
+_open = set()
+
+
+def _drop(current):
+    _open.discard(current)
+    current.__exit__(None, None, None)
+
 
 # What each operation raises where operations differ.
 _INDEX = {"OutOfRange": (IndexError, "mmap index out of range")}
@@ -177,9 +187,12 @@ class mmap:
         self._anonymous = fileno == -1 or bool(flags & constants.MAP_ANONYMOUS)
         try:
             self._mapping = _map(fileno, length, flags, access, offset, tagname)
+            _open.add(self._mapping)
+            return self
         except Err as refusal:
-            raise exception(refusal.value, _NEW) from None
-        return self
+            refused = refusal.value
+        # Raised out here, so that the interface's own error is no context of it. So it is in each method.
+        raise exception(refused, _NEW)
 
     # Closing
 
@@ -192,9 +205,21 @@ class mmap:
             raise BufferError("cannot close exported pointers exist")
         try:
             current.close()
+            self._mapping = _CLOSED
+            return _drop(current)
         except Err as refusal:
-            raise exception(refusal.value, _ANY) from None
+            refused = refusal.value
+        raise exception(refused, _ANY)
+
+    def __del__(self, /):
+        current = getattr(self, "_mapping", _CLOSED)
         self._mapping = _CLOSED
+        if type(current) is Viewed:
+            # The views are garbage too, and have not been released: this is the last time that anyone can look at them.
+            current, views = current.mapping, current
+            views.settle()
+        if current is not _CLOSED:
+            _drop(current)
 
     @property
     def closed(self):
@@ -215,7 +240,8 @@ class mmap:
         try:
             return self._mapping.tell()
         except Err as refusal:
-            raise exception(refusal.value, _ANY) from None
+            refused = refusal.value
+        raise exception(refused, _ANY)
 
     def seek(self, pos, whence=0, /):
         """Move the cursor, and return where it is then."""
@@ -226,7 +252,8 @@ class mmap:
         try:
             return seek(pos, constants.WHENCE[whence])
         except Err as refusal:
-            raise exception(refusal.value, _SEEK) from None
+            refused = refusal.value
+        raise exception(refused, _SEEK)
 
     def seekable(self, /):
         """Return True."""
@@ -243,21 +270,24 @@ class mmap:
         try:
             return self._mapping.read(n)
         except Err as refusal:
-            raise exception(refusal.value, _ANY) from None
+            refused = refusal.value
+        raise exception(refused, _ANY)
 
     def read_byte(self, /):
         """Read the byte at the cursor as an integer, and move past it."""
         try:
             return self._mapping.read_byte()
         except Err as refusal:
-            raise exception(refusal.value, _READ_BYTE) from None
+            refused = refusal.value
+        raise exception(refused, _READ_BYTE)
 
     def readline(self, /):
         """Read to the next newline, or to the end."""
         try:
             return self._mapping.read_line()
         except Err as refusal:
-            raise exception(refusal.value, _ANY) from None
+            refused = refusal.value
+        raise exception(refused, _ANY)
 
     def write(self, bytes, /):
         """Write all of `bytes` at the cursor, move past them, and return how many there are."""
@@ -265,16 +295,18 @@ class mmap:
         try:
             return self._mapping.write(content)
         except Err as refusal:
-            raise exception(refusal.value, _WRITE) from None
+            refused = refusal.value
+        raise exception(refused, _WRITE)
 
     def write_byte(self, byte, /):
         """Write one byte at the cursor, and move past it."""
         above, below = "unsigned byte integer is greater than maximum", "unsigned byte integer is less than minimum"
         byte = _index(byte, 0, 255, above, below)
         try:
-            self._mapping.write_byte(byte)
+            return self._mapping.write_byte(byte)
         except Err as refusal:
-            raise exception(refusal.value, _WRITE_BYTE) from None
+            refused = refusal.value
+        raise exception(refused, _WRITE_BYTE)
 
     # In bulk
 
@@ -297,9 +329,10 @@ class mmap:
                 end = _ssize(end)
         try:
             found = getattr(self._mapping, name)(needle, start, end)
+            return -1 if found is None else found
         except Err as refusal:
-            raise exception(refusal.value, _ANY) from None
-        return -1 if found is None else found
+            refused = refusal.value
+        raise exception(refused, _ANY)
 
     def move(self, dest, src, count, /):
         """Copy `count` bytes from `src` to `dest`, which may overlap."""
@@ -310,9 +343,10 @@ class mmap:
         if dest < 0 or src < 0 or count < 0:
             raise ValueError("source, destination, or count out of range")
         try:
-            move(dest, src, count)
+            return move(dest, src, count)
         except Err as refusal:
-            raise exception(refusal.value, _MOVE) from None
+            refused = refusal.value
+        raise exception(refused, _MOVE)
 
     # The file
 
@@ -324,7 +358,8 @@ class mmap:
         try:
             return size()
         except Err as refusal:
-            raise exception(refusal.value, _ANY) from None
+            refused = refusal.value
+        raise exception(refused, _ANY)
 
     def resize(self, newsize, /):
         """Make the mapping, and the file with it, longer or shorter."""
@@ -339,9 +374,10 @@ class mmap:
         if newsize < 0:
             raise ValueError("new size out of range")
         try:
-            resize(newsize)
+            return resize(newsize)
         except Err as refusal:
-            raise exception(refusal.value, _RESIZE) from None
+            refused = refusal.value
+        raise exception(refused, _RESIZE)
 
     def flush(self, offset=0, size=-1, /, *, flags=0):
         """Write changes back to the file; to the end of the mapping if `size` is -1."""
@@ -354,9 +390,10 @@ class mmap:
             # A flag that nobody knows is refused like two that exclude each other.
             chosen = types.FlushFlags.ASYNCHRONOUS | types.FlushFlags.SYNCHRONOUS
         try:
-            flush(offset, None if size == -1 else size, chosen)
+            return flush(offset, None if size == -1 else size, chosen)
         except Err as refusal:
-            raise exception(refusal.value, _FLUSH) from None
+            refused = refusal.value
+        raise exception(refused, _FLUSH)
 
     def madvise(self, option, start=0, length=None, /):
         """Say how a range will be used; to the end of the mapping if `length` is None."""
@@ -373,9 +410,10 @@ class mmap:
         if option not in constants.ADVICE:
             raise os_error(errno.EINVAL)
         try:
-            self._mapping.advise(constants.ADVICE[option], start, length)
+            return self._mapping.advise(constants.ADVICE[option], start, length)
         except Err as refusal:
-            raise exception(refusal.value, _MADVISE) from None
+            refused = refusal.value
+        raise exception(refused, _MADVISE)
 
     def set_name(self, name, /):
         """Annotate anonymous memory for debuggers. Only the arguments are checked: a plugin has no memory that one sees."""
@@ -394,7 +432,8 @@ class mmap:
         try:
             return self._mapping.length()
         except Err as refusal:
-            raise exception(refusal.value, _ANY) from None
+            refused = refusal.value
+        raise exception(refused, _ANY)
 
     def __getitem__(self, key, /):
         current = self._mapping
@@ -402,7 +441,9 @@ class mmap:
             if type(key) is int and _SMALLEST <= key <= _LARGEST:
                 return current.get(key)
             if type(key) is slice:
-                current.read_slice  # refuses when closed
+                found = _inside(current, key)
+                if found is not None:
+                    return found
                 chosen = _slice(key)
                 return self._mapping.read_slice(chosen)
             current.get  # refuses when closed
@@ -411,7 +452,8 @@ class mmap:
             index = _item(key, IndexError)
             return self._mapping.get(index)
         except Err as refusal:
-            raise exception(refusal.value, _INDEX) from None
+            refused = refusal.value
+        raise exception(refused, _INDEX)
 
     def __setitem__(self, key, value, /):
         if self._access == ACCESS_READ:
@@ -424,15 +466,15 @@ class mmap:
                 value = _item(value, TypeError)
                 if not 0 <= value <= 255:
                     raise ValueError("mmap item value must be in range(0, 256)")
-                self._mapping.set(index, value)
-            elif isinstance(key, slice):
+                return self._mapping.set(index, value)
+            if isinstance(key, slice):
                 chosen = _slice(key)
                 content = _content(value)
-                self._mapping.write_slice(chosen, content)
-            else:
-                raise TypeError("mmap indices must be integer")
+                return self._mapping.write_slice(chosen, content)
+            raise TypeError("mmap indices must be integer")
         except Err as refusal:
-            raise exception(refusal.value, _SIZE if isinstance(key, slice) else _INDEX) from None
+            refused = refusal.value
+        raise exception(refused, _SIZE if isinstance(key, slice) else _INDEX)
 
     def __delitem__(self, key, /):
         if self._access == ACCESS_READ:
@@ -468,21 +510,25 @@ class mmap:
             if type(current) is not Viewed:
                 current = Viewed(current)
             view = current.view(flags, writable)
+            self._mapping = current
+            return view
         except Err as refusal:
-            raise exception(refusal.value, _ANY) from None
-        self._mapping = current
-        return view
+            refused = refusal.value
+        raise exception(refused, _ANY)
 
     def __release_buffer__(self, view, /):
         view.release()
-        current = self._mapping
+        current = getattr(self, "_mapping", _CLOSED)
+        if type(current) is not Viewed:
+            return  # a view that became garbage together with its object
         try:
-            current.release()
+            return current.release()
         except Err as refusal:
-            raise exception(refusal.value, _ANY) from None
+            refused = refusal.value
         finally:
             if current.count == 0:
                 self._mapping = current.mapping
+        raise exception(refused, _ANY)
 
     def __repr__(self, /):
         kind = "mmap.mmap" if type(self) is mmap else type(self).__name__
@@ -499,6 +545,21 @@ class mmap:
         if type(self) is mmap and protocol >= 2:
             name = "mmap.mmap"
         raise TypeError(f"cannot pickle '{name}' object")
+
+
+def _inside(current, key):
+    """The bytes of a slice that needs none of the rules for slices, as most do, by the cheaper call; otherwise `None`."""
+    start, stop = key.start, key.stop
+    if start is None:
+        start = 0
+    read = current.read_at  # refuses when closed
+    if key.step is None and type(start) is type(stop) is int and 0 <= start <= stop <= _LARGEST:
+        try:
+            return read(start, stop - start)
+        except Err as refusal:
+            if not isinstance(refusal.value, types.Error_OutOfRange):
+                raise
+    return None
 
 
 class _Items:

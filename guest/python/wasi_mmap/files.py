@@ -59,12 +59,14 @@ def descriptor_of(number, status):
     reason = "it was not opened by a path that this Python knows"
     for path, readable, writable in _known_paths(number):
         try:
-            found = os.stat(path)
+            descriptor = _open(path, readable, writable)
         except OSError as error:
-            reason = f"{path} cannot be found again: {error.strerror}"
+            reason = f"{path} cannot be opened again: {os.strerror(error.errno)}"
             continue
-        if os.path.samestat(found, status):
-            return _open(path, readable, writable)
+        # In WASI the number of a file is the first half of this hash.
+        if descriptor.metadata_hash().lower == status.st_ino:
+            return descriptor
+        descriptor.__exit__(None, None, None)
         reason = f"{path} is another file now"
     raise os_error(errno.ENOTSUP, f"no path leads to the file of descriptor {number}: {reason}")
 
@@ -78,7 +80,7 @@ def _open(path, readable, writable):
         default=None,
     )
     if best is None:
-        raise os_error(errno.ENOENT, f"no directory of the plugin holds {path}")
+        raise os_error(errno.ENOENT)
     directory, prefix = best
     flags = filesystem.DescriptorFlags(0)
     if readable:
@@ -89,7 +91,8 @@ def _open(path, readable, writable):
     try:
         return directory.open_at(follow, "/".join(names[len(prefix) :]), nothing, flags)
     except Err as error:
-        raise os_error(_NUMBERS.get(error.value.name, errno.EIO), f"opening {path} anew") from None
+        refused = error.value
+    raise os_error(_NUMBERS.get(refused.name, errno.EIO))
 
 
 _NUMBERS = {
