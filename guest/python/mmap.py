@@ -5,23 +5,20 @@ same order, and raises the same exceptions with the same messages. Where version
 """
 
 import errno
-import operator
-import os
-import stat
 import sys
 
-from wasi_mmap import constants, files
+from wasi_mmap import constants, refusals
+from wasi_mmap.arguments import LARGEST, SMALLEST, is_index, to_bytes, to_index, to_int, to_integer, to_slice, to_ssize
 from wasi_mmap.bindings import Err, being_built, mapping, types
-from wasi_mmap.constants import *  # noqa: F403: the public constants
+from wasi_mmap.constants import *
 from wasi_mmap.constants import ACCESS_COPY, ACCESS_DEFAULT, ACCESS_READ, ACCESS_WRITE, MAP_SHARED, PROT_READ, PROT_WRITE
 from wasi_mmap.errors import CLOSED, READ_ONLY, exception, os_error
+from wasi_mmap.opening import open_mapping
 from wasi_mmap.views import Viewed
 
-error = OSError
+__all__ = [*constants.__all__, "ALLOCATIONGRANULARITY", "PAGESIZE", "error", "mmap"]
 
-# The range of C's `Py_ssize_t` in this Python.
-_LARGEST = sys.maxsize
-_SMALLEST = -sys.maxsize - 1
+error = OSError
 
 
 def __getattr__(name):
@@ -36,66 +33,6 @@ def __getattr__(name):
         return 0x10000
     globals()[name] = value()
     return globals()[name]
-
-
-def _index(value, smallest, largest, above, below):
-    value = operator.index(value)
-    if value > largest:
-        raise OverflowError(above)
-    if value < smallest:
-        raise OverflowError(below)
-    return value
-
-
-def _ssize(value):
-    return _index(value, _SMALLEST, _LARGEST, *["Python int too large to convert to C ssize_t"] * 2)
-
-
-def _int(value):
-    above, below = "signed integer is greater than maximum", "signed integer is less than minimum"
-    return _index(value, -(1 << 31), (1 << 31) - 1, above, below)
-
-
-def _is_index(value):
-    return hasattr(type(value), "__index__")
-
-
-def _item(value, kind):
-    """An integer as `PyNumber_AsSsize_t` takes it; `kind` is raised when it is too large."""
-    value = operator.index(value)
-    if _SMALLEST <= value <= _LARGEST:
-        return value
-    raise kind("cannot fit 'int' into an index-sized integer")
-
-
-def _bound(value):
-    """A bound of a slice: what is too large is moved to the edge of what an index can be."""
-    if value is None:
-        return None
-    if not _is_index(value):
-        raise TypeError("slice indices must be integers or have an __index__ method")
-    return max(_SMALLEST, min(operator.index(value), _LARGEST))
-
-
-def _slice(key):
-    step = 1 if key.step is None else _bound(key.step)
-    if step == 0:
-        raise ValueError("slice step cannot be zero")
-    return types.Slice(_bound(key.start), _bound(key.stop), step)
-
-
-def _content(value):
-    """The bytes of any contiguous buffer."""
-    if type(value) is bytes:
-        return value
-    if type(value) is mmap:
-        return value[:]
-    if not hasattr(type(value), "__buffer__"):
-        raise TypeError(f"a bytes-like object is required, not '{type(value).__name__}'")
-    with memoryview(value) as view:
-        if not view.c_contiguous:
-            raise BufferError("memoryview: underlying buffer is not C-contiguous")
-        return view.tobytes()
 
 
 class _Closed:
@@ -119,35 +56,6 @@ def _drop(current):
     current.__exit__(None, None, None)
 
 
-# What each operation raises where operations differ.
-_INDEX = {"OutOfRange": (IndexError, "mmap index out of range")}
-_SIZE = {("Invalid", "bytes"): (IndexError, "mmap slice assignment is wrong size")}
-_READ_BYTE = {"OutOfRange": (ValueError, "read byte out of range")}
-_WRITE_BYTE = {"OutOfRange": (ValueError, "write byte out of range")}
-_WRITE = {"OutOfRange": (ValueError, "data out of range")}
-_SEEK = {"OutOfRange": (ValueError, "seek out of range")}
-_MOVE = {"OutOfRange": (ValueError, "source, destination, or count out of range")}
-_FLUSH = {"OutOfRange": (ValueError, "flush values out of range")}
-_MADVISE = {
-    ("OutOfRange", "start"): (ValueError, "madvise start out of bounds"),
-    ("OutOfRange", "length"): (OverflowError, "madvise length too large"),
-    "Unsupported": errno.EINVAL,
-}
-_RESIZE = {
-    "OutOfRange": (ValueError, "new size out of range"),
-    "NotPermitted": errno.EINVAL,
-    "OutOfMemory": errno.ENOMEM,
-}
-_NEW = {
-    "EmptyFile": (ValueError, "cannot mmap an empty file"),
-    ("BeyondEndOfFile", "offset"): (ValueError, "mmap offset is greater than file size"),
-    ("BeyondEndOfFile", "length"): (ValueError, "mmap length is greater than file size"),
-    "Unsupported": errno.ENODEV,
-    "OutOfMemory": errno.ENOMEM,
-}
-_ANY = {}
-
-
 class mmap:
     """A run of bytes with a cursor, over a file or over anonymous memory.
 
@@ -163,8 +71,8 @@ class mmap:
         cls, fileno, length, flags=MAP_SHARED, prot=PROT_WRITE | PROT_READ, access=ACCESS_DEFAULT, offset=0,
         *, trackfd=True, tagname=None,
     ):  # fmt: skip
-        fileno, length, flags, prot, access = _int(fileno), _ssize(length), _int(flags), _int(prot), _int(access)
-        offset = _index(offset, -(1 << 63), (1 << 63) - 1, *["int too big to convert"] * 2)
+        fileno, length, flags, prot, access = to_int(fileno), to_ssize(length), to_int(flags), to_int(prot), to_int(access)
+        offset = to_integer(offset, -(1 << 63), (1 << 63) - 1, *["int too big to convert"] * 2)
         trackfd = bool(trackfd)
         if tagname is not None and not isinstance(tagname, str):
             raise TypeError(f"expected str or None for 'tagname', not {type(tagname).__name__}")
@@ -186,13 +94,13 @@ class mmap:
         self._trackfd = trackfd
         self._anonymous = fileno == -1 or bool(flags & constants.MAP_ANONYMOUS)
         try:
-            self._mapping = _map(fileno, length, flags, access, offset, tagname)
+            self._mapping = open_mapping(fileno, length, flags, access, offset, tagname)
             _open.add(self._mapping)
             return self
         except Err as refusal:
             refused = refusal.value
         # Raised out here, so that the interface's own error is no context of it. So it is in each method.
-        raise exception(refused, _NEW)
+        raise exception(refused, refusals.NEW)
 
     # Closing
 
@@ -209,7 +117,7 @@ class mmap:
             return _drop(current)
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _ANY)
+        raise exception(refused, refusals.ANY)
 
     def __del__(self, /):
         current = getattr(self, "_mapping", _CLOSED)
@@ -241,11 +149,11 @@ class mmap:
             return self._mapping.tell()
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _ANY)
+        raise exception(refused, refusals.ANY)
 
     def seek(self, pos, whence=0, /):
         """Move the cursor, and return where it is then."""
-        pos, whence = _ssize(pos), _int(whence)
+        pos, whence = to_ssize(pos), to_int(whence)
         seek = self._mapping.seek
         if not 0 <= whence <= 2:
             raise ValueError("unknown seek type")
@@ -253,7 +161,7 @@ class mmap:
             return seek(pos, constants.WHENCE[whence])
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _SEEK)
+        raise exception(refused, refusals.SEEK)
 
     def seekable(self, /):
         """Return True."""
@@ -262,16 +170,16 @@ class mmap:
     def read(self, n=None, /):
         """Read up to `n` bytes at the cursor, all to the end if `n` is None or negative, and move past them."""
         if n is not None:
-            if not _is_index(n):
+            if not is_index(n):
                 raise TypeError(f"argument should be integer or None, not '{type(n).__name__}'")
-            n = _item(n, OverflowError)
+            n = to_index(n, OverflowError)
             if n < 0:
                 n = None
         try:
             return self._mapping.read(n)
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _ANY)
+        raise exception(refused, refusals.ANY)
 
     def read_byte(self, /):
         """Read the byte at the cursor as an integer, and move past it."""
@@ -279,7 +187,7 @@ class mmap:
             return self._mapping.read_byte()
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _READ_BYTE)
+        raise exception(refused, refusals.READ_BYTE)
 
     def readline(self, /):
         """Read to the next newline, or to the end."""
@@ -287,26 +195,26 @@ class mmap:
             return self._mapping.read_line()
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _ANY)
+        raise exception(refused, refusals.ANY)
 
     def write(self, bytes, /):
         """Write all of `bytes` at the cursor, move past them, and return how many there are."""
-        content = _content(bytes)
+        content = to_bytes(bytes)
         try:
             return self._mapping.write(content)
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _WRITE)
+        raise exception(refused, refusals.WRITE)
 
     def write_byte(self, byte, /):
         """Write one byte at the cursor, and move past it."""
         above, below = "unsigned byte integer is greater than maximum", "unsigned byte integer is less than minimum"
-        byte = _index(byte, 0, 255, above, below)
+        byte = to_integer(byte, 0, 255, above, below)
         try:
             return self._mapping.write_byte(byte)
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _WRITE_BYTE)
+        raise exception(refused, refusals.WRITE_BYTE)
 
     # In bulk
 
@@ -319,24 +227,24 @@ class mmap:
         return self._find("rfind", view, start, end)
 
     def _find(self, name, needle, start, end):
-        needle = _content(needle)
+        needle = to_bytes(needle)
         getattr(self._mapping, name)  # refuses when closed
         if start is None:
             end = None  # CPython does not look at the end either
         else:
-            start = _ssize(start)
+            start = to_ssize(start)
             if end is not None:
-                end = _ssize(end)
+                end = to_ssize(end)
         try:
             found = getattr(self._mapping, name)(needle, start, end)
             return -1 if found is None else found
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _ANY)
+        raise exception(refused, refusals.ANY)
 
     def move(self, dest, src, count, /):
         """Copy `count` bytes from `src` to `dest`, which may overlap."""
-        dest, src, count = _ssize(dest), _ssize(src), _ssize(count)
+        dest, src, count = to_ssize(dest), to_ssize(src), to_ssize(count)
         move = self._mapping.copy_within
         if self._access == ACCESS_READ:
             raise TypeError(READ_ONLY)
@@ -346,7 +254,7 @@ class mmap:
             return move(dest, src, count)
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _MOVE)
+        raise exception(refused, refusals.MOVE)
 
     # The file
 
@@ -359,11 +267,11 @@ class mmap:
             return size()
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _ANY)
+        raise exception(refused, refusals.ANY)
 
     def resize(self, newsize, /):
         """Make the mapping, and the file with it, longer or shorter."""
-        newsize = _ssize(newsize)
+        newsize = to_ssize(newsize)
         resize = self._mapping.resize
         if type(self._mapping) is Viewed:
             raise BufferError("mmap can't resize with extant buffers exported.")
@@ -377,11 +285,11 @@ class mmap:
             return resize(newsize)
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _RESIZE)
+        raise exception(refused, refusals.RESIZE)
 
     def flush(self, offset=0, size=-1, /, *, flags=0):
         """Write changes back to the file; to the end of the mapping if `size` is -1."""
-        offset, size, flags = _ssize(offset), _ssize(size), _int(flags)
+        offset, size, flags = to_ssize(offset), to_ssize(size), to_int(flags)
         flush = self._mapping.flush
         if offset < 0 or size < -1:
             raise ValueError("flush values out of range")
@@ -393,19 +301,19 @@ class mmap:
             return flush(offset, None if size == -1 else size, chosen)
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _FLUSH)
+        raise exception(refused, refusals.FLUSH)
 
     def madvise(self, option, start=0, length=None, /):
         """Say how a range will be used; to the end of the mapping if `length` is None."""
-        option, start = _int(option), _ssize(start)
+        option, start = to_int(option), to_ssize(start)
         self._mapping.advise  # refuses when closed
         if length is not None:
-            length = _ssize(length)
+            length = to_ssize(length)
         if not 0 <= start < len(self):
             raise ValueError("madvise start out of bounds")
         if length is not None and length < 0:
             raise ValueError("madvise length invalid")
-        if length is not None and length > _LARGEST - start:
+        if length is not None and length > LARGEST - start:
             raise OverflowError("madvise length too large")
         if option not in constants.ADVICE:
             raise os_error(errno.EINVAL)
@@ -413,7 +321,7 @@ class mmap:
             return self._mapping.advise(constants.ADVICE[option], start, length)
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _MADVISE)
+        raise exception(refused, refusals.MADVISE)
 
     def set_name(self, name, /):
         """Annotate anonymous memory for debuggers. Only the arguments are checked: a plugin has no memory that one sees."""
@@ -433,57 +341,57 @@ class mmap:
             return self._mapping.length()
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _ANY)
+        raise exception(refused, refusals.ANY)
 
     def __getitem__(self, key, /):
         current = self._mapping
         try:
-            if type(key) is int and _SMALLEST <= key <= _LARGEST:
+            if type(key) is int and SMALLEST <= key <= LARGEST:
                 return current.get(key)
             if type(key) is slice:
                 found = _inside(current, key)
                 if found is not None:
                     return found
-                chosen = _slice(key)
+                chosen = to_slice(key)
                 return self._mapping.read_slice(chosen)
             current.get  # refuses when closed
-            if not _is_index(key):
+            if not is_index(key):
                 raise TypeError("mmap indices must be integers")
-            index = _item(key, IndexError)
+            index = to_index(key, IndexError)
             return self._mapping.get(index)
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _INDEX)
+        raise exception(refused, refusals.INDEX)
 
     def __setitem__(self, key, value, /):
         if self._access == ACCESS_READ:
             raise TypeError(READ_ONLY)
         try:
-            if _is_index(key):
-                index = _item(key, IndexError)
-                if not _is_index(value):
+            if is_index(key):
+                index = to_index(key, IndexError)
+                if not is_index(value):
                     raise TypeError("mmap item value must be an int")
-                value = _item(value, TypeError)
+                value = to_index(value, TypeError)
                 if not 0 <= value <= 255:
                     raise ValueError("mmap item value must be in range(0, 256)")
                 return self._mapping.set(index, value)
             if isinstance(key, slice):
-                chosen = _slice(key)
-                content = _content(value)
+                chosen = to_slice(key)
+                content = to_bytes(value)
                 return self._mapping.write_slice(chosen, content)
             raise TypeError("mmap indices must be integer")
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _SIZE if isinstance(key, slice) else _INDEX)
+        raise exception(refused, refusals.SIZE if isinstance(key, slice) else refusals.INDEX)
 
     def __delitem__(self, key, /):
         if self._access == ACCESS_READ:
             raise TypeError(READ_ONLY)
-        if _is_index(key):
-            _item(key, IndexError)
+        if is_index(key):
+            to_index(key, IndexError)
             raise TypeError("mmap doesn't support item deletion")
         if isinstance(key, slice):
-            _slice(key)
+            to_slice(key)
             raise TypeError("mmap object doesn't support slice deletion")
         raise TypeError("mmap indices must be integer")
 
@@ -514,7 +422,7 @@ class mmap:
             return view
         except Err as refusal:
             refused = refusal.value
-        raise exception(refused, _ANY)
+        raise exception(refused, refusals.ANY)
 
     def __release_buffer__(self, view, /):
         view.release()
@@ -528,7 +436,7 @@ class mmap:
         finally:
             if current.count == 0:
                 self._mapping = current.mapping
-        raise exception(refused, _ANY)
+        raise exception(refused, refusals.ANY)
 
     def __repr__(self, /):
         kind = "mmap.mmap" if type(self) is mmap else type(self).__name__
@@ -553,7 +461,7 @@ def _inside(current, key):
     if start is None:
         start = 0
     read = current.read_at  # refuses when closed
-    if key.step is None and type(start) is type(stop) is int and 0 <= start <= stop <= _LARGEST:
+    if key.step is None and type(start) is type(stop) is int and 0 <= start <= stop <= LARGEST:
         try:
             return read(start, stop - start)
         except Err as refusal:
@@ -575,42 +483,3 @@ class _Items:
 
     def __getitem__(self, index):
         return bytes((self._of[index],))
-
-
-def _map(fileno, length, flags, access, offset, tagname):
-    """The mapping itself."""
-    wish = types.Access.WRITE
-    if access == ACCESS_READ:
-        wish = types.Access.READ
-    elif access == ACCESS_COPY:
-        wish = types.Access.COPY
-    wishes = constants.chosen(constants.FLAGS, flags, types.MapFlags(0))
-    options = types.MapOptions(offset, length, wish, wishes)
-    if fileno == -1:
-        if tagname is not None:
-            return mapping.Mapping.named(tagname, options)
-        return _of_memory(options, flags)
-    status = os.fstat(fileno)
-    if not stat.S_ISREG(status.st_mode):
-        raise os_error(errno.ENODEV if length else errno.EINVAL, "only regular files can be mapped")
-    if not length and status.st_size - offset > _LARGEST:
-        raise ValueError("mmap length is too large")
-    if flags & constants.MAP_ANONYMOUS:
-        # Only the file's length counts then.
-        options = types.MapOptions(offset, length, types.Access.READ, types.MapFlags(0))
-        measured = mapping.Mapping.from_descriptor(files.descriptor_of(fileno, status), options)
-        options = types.MapOptions(offset, measured.length(), wish, wishes)
-        return _of_memory(options, flags)
-    _check(flags)
-    return mapping.Mapping.from_descriptor(files.descriptor_of(fileno, status), options)
-
-
-def _of_memory(options, flags):
-    _check(flags)
-    return mapping.Mapping.anonymous(options)
-
-
-def _check(flags):
-    """Refuses flags that make no mapping: neither shared nor private, or at an address that the caller chooses."""
-    if not flags & (constants.MAP_SHARED | constants.MAP_PRIVATE) or flags & constants.MAP_FIXED:
-        raise os_error(errno.EINVAL)

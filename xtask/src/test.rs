@@ -1,12 +1,13 @@
 //! `cargo xtask test`: everything that CI runs.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::run::{cargo, step};
-use crate::{guests, wit};
+use crate::{guests, python, wit};
 
 /// Run every check and every test.
 #[derive(Debug, Args)]
@@ -18,6 +19,14 @@ pub(crate) struct Options {
     /// Run random tests in their long form: an hour or so
     #[arg(long)]
     long: bool,
+
+    /// Run the tests of Python plugins alone; without this, they are left out where they cannot be run
+    #[arg(long, conflicts_with_all = ["tests_only", "long"])]
+    python: bool,
+
+    /// The package `test` of a CPython (3.14 or before) to take its tests of mmap from; by default one that is installed
+    #[arg(long, value_name = "FOLDER")]
+    cpython_tests: Option<PathBuf>,
 }
 
 /// The folders of the workspaces.
@@ -33,11 +42,15 @@ const LINTS: [(&str, Option<&str>, &[&str]); 4] = [
 
 pub(crate) fn test(options: &Options) -> Result<()> {
     let started = Instant::now();
+    if options.python {
+        return python::test(&guests::build()?, true, options.cpython_tests.as_deref());
+    }
     if !options.tests_only {
         for folder in WORKSPACES {
             step(&format!("formatting of {folder}"), cargo(folder).args(["fmt", "--all", "--check"]))?;
         }
         wit::check()?;
+        python::check_readme()?;
     }
     let guests = guests::build()?;
     if !options.tests_only {
@@ -63,6 +76,7 @@ pub(crate) fn test(options: &Options) -> Result<()> {
         tests.env("WASI_MMAP_LONG", "1");
     }
     step("tests", guests.tell(&mut tests))?;
+    python::test(&guests, false, options.cpython_tests.as_deref())?;
     println!("== everything passed in {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
 }
