@@ -282,3 +282,8 @@ class Sharing(Files):
                 self.assertEqual(other[:], bytes(10))
         with self.assertRaisesRegex(TypeError, "^expected str or None for 'tagname', not int$"):
             mmap.mmap(-1, 10, tagname=1)
+        for refused in ("", "n" * 101):
+            with self.assertRaises(OSError):
+                mmap.mmap(-1, 10, tagname=refused)
+        with self.assertRaises(UnicodeEncodeError):
+            mmap.mmap(-1, 10, tagname="\udc80")

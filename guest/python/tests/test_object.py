@@ -5,6 +5,7 @@ import gc
 import mmap
 import operator
 import pickle
+import sys
 import unittest
 import weakref
 
@@ -121,6 +122,12 @@ class Object(unittest.TestCase):
         self.assertEqual(self.m, self.m)
         self.assertEqual(len({self.m, self.m}), 1)
         self.assertTrue(self.m)
+
+    @unittest.skipUnless(sys.platform == "wasi", "elsewhere programs are not built")
+    def test_sizes_at_build_time(self):
+        built_with = sys.modules["plugin"].BUILT_WITH
+        for built, now in zip(built_with, (mmap.PAGESIZE, mmap.ALLOCATIONGRANULARITY)):
+            self.assertEqual((built, built % now), (65536, 0))
 
     def test_module(self):
         self.assertIs(mmap.error, OSError)

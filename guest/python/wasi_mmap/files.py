@@ -73,6 +73,10 @@ def descriptor_of(number, status):
 
 def _open(path, readable, writable):
     """Opens a file anew through the directories that the plugin was given."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise os_error(errno.EILSEQ) from None  # in WASI a path is UTF-8
     names = _names(path)
     best = max(
         (given for given in _directories() if names[: len(given[1])] == given[1]),

@@ -22,6 +22,7 @@ def open_mapping(fileno, length, flags, access, offset, tagname):
     options = types.MapOptions(offset, length, wish, wishes)
     if fileno == -1:
         if tagname is not None:
+            tagname.encode()  # refuses lone surrogates, which the interface cannot carry
             return mapping.Mapping.named(tagname, options)
         return _of_memory(options, flags)
     status = os.fstat(fileno)
