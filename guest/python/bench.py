@@ -66,7 +66,9 @@ def bulk(mapping, file):
     assert mapping.find(NEEDLE, 0) == content.find(NEEDLE) == mapping.rfind(NEEDLE, 0) == SIZE - len(NEEDLE)
     report("find over 256 MiB", "ms", 1e3, lambda: mapping.find(NEEDLE, 0), lambda: content.find(NEEDLE), "bytes.find")
     first = content[: len(NEEDLE)] + b"\0"
-    report("rfind over 256 MiB", "ms", 1e3, lambda: mapping.rfind(first, 0), lambda: content.rfind(first), "bytes.rfind")
+    report(
+        "rfind over 256 MiB", "ms", 1e3, lambda: mapping.rfind(first, 0), lambda: content.rfind(first), "bytes.rfind"
+    )
 
     target = bytearray(content[: 16 * MIB])
 
@@ -94,7 +96,14 @@ def calls(mapping, file):
     report("m[i]", "us", per_call, repeated(mapping.__getitem__, 4096), repeated(content.__getitem__, 4096), "bytes[i]")
     report("read_byte", "us", per_call, repeated(mapping.read_byte), repeated(file.read, 1), "file.read(1)")
     part = slice(4096, 4196)
-    report("m[i:i+100]", "us", per_call, repeated(mapping.__getitem__, part), repeated(content.__getitem__, part), "bytes[i:j]")
+    report(
+        "m[i:i+100]",
+        "us",
+        per_call,
+        repeated(mapping.__getitem__, part),
+        repeated(content.__getitem__, part),
+        "bytes[i:j]",
+    )
 
 
 def main(folder):

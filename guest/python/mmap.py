@@ -1,7 +1,8 @@
 """Memory-mapped files: CPython's module `mmap` for plugins under WASI, over the interface `wasi-mmap:mmap`.
 
-The rules of bytes and files are the interface's. This module speaks Python: it takes arguments as CPython takes them, in the
-same order, and raises the same exceptions with the same messages. Where versions of CPython differ, it does what 3.15 does.
+The rules of bytes and files are the interface's. This module speaks Python: it takes arguments as CPython takes them,
+in the same order, and raises the same exceptions with the same messages. Where versions of CPython differ, it does what
+3.15 does.
 """
 
 import errno
@@ -11,7 +12,15 @@ from wasi_mmap import constants, refusals
 from wasi_mmap.arguments import LARGEST, SMALLEST, is_index, to_bytes, to_index, to_int, to_integer, to_slice, to_ssize
 from wasi_mmap.bindings import Err, being_built, mapping, types
 from wasi_mmap.constants import *
-from wasi_mmap.constants import ACCESS_COPY, ACCESS_DEFAULT, ACCESS_READ, ACCESS_WRITE, MAP_SHARED, PROT_READ, PROT_WRITE
+from wasi_mmap.constants import (
+    ACCESS_COPY,
+    ACCESS_DEFAULT,
+    ACCESS_READ,
+    ACCESS_WRITE,
+    MAP_SHARED,
+    PROT_READ,
+    PROT_WRITE,
+)
 from wasi_mmap.errors import CLOSED, READ_ONLY, exception, os_error
 from wasi_mmap.opening import open_mapping
 from wasi_mmap.views import Viewed
@@ -28,7 +37,8 @@ def __getattr__(name):
         value = mapping.granularity
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # While componentize-py builds a plugin there is nobody to ask: a page of wasm memory is a multiple of what any system says.
+    # While componentize-py builds a plugin there is nobody to ask: a page of wasm memory is a multiple of what any
+    # system says.
     if being_built():
         return 0x10000
     globals()[name] = value()
@@ -46,8 +56,9 @@ class _Closed:
 
 _CLOSED = _Closed()
 
-# The open mappings. The bindings drop a handle when its mapping becomes garbage, which in a cycle comes before the finalizers
-# that may still use it; a handle that was dropped traps. So they are kept from becoming garbage, and each object drops its own.
+# The open mappings. The bindings drop a handle when its mapping becomes garbage, which in a cycle comes before the
+# finalizers that may still use it; a handle that was dropped traps. So they are kept from becoming garbage, and each
+# object drops its own.
 _open = set()
 
 
@@ -61,8 +72,8 @@ class mmap:
 
     mmap(fileno, length, flags=MAP_SHARED, prot=PROT_WRITE|PROT_READ, access=ACCESS_DEFAULT, offset=0, *, trackfd=True)
 
-    Maps `length` bytes of the file with this descriptor number, from `offset` on; a length of 0 means to the end of the file.
-    To map anonymous memory, pass -1 as the fileno; with `tagname`, two mappings of one name share one memory.
+    Maps `length` bytes of the file with this descriptor number, from `offset` on; a length of 0 means to the end of the
+    file. To map anonymous memory, pass -1 as the fileno; with `tagname`, two mappings of one name share one memory.
     """
 
     __slots__ = ("_mapping", "_access", "_offset", "_anonymous", "_trackfd", "__weakref__")
@@ -71,7 +82,13 @@ class mmap:
         cls, fileno, length, flags=MAP_SHARED, prot=PROT_WRITE | PROT_READ, access=ACCESS_DEFAULT, offset=0,
         *, trackfd=True, tagname=None,
     ):  # fmt: skip
-        fileno, length, flags, prot, access = to_int(fileno), to_ssize(length), to_int(flags), to_int(prot), to_int(access)
+        fileno, length, flags, prot, access = (
+            to_int(fileno),
+            to_ssize(length),
+            to_int(flags),
+            to_int(prot),
+            to_int(access),
+        )
         offset = to_integer(offset, -(1 << 63), (1 << 63) - 1, *["int too big to convert"] * 2)
         trackfd = bool(trackfd)
         if tagname is not None and not isinstance(tagname, str):
@@ -324,7 +341,7 @@ class mmap:
         raise exception(refused, refusals.MADVISE)
 
     def set_name(self, name, /):
-        """Annotate anonymous memory for debuggers. Only the arguments are checked: a plugin has no memory that one sees."""
+        """Annotate anonymous memory. Only the arguments are checked: no debugger sees a plugin's memory."""
         if not isinstance(name, str):
             raise TypeError(f"set_name() argument must be str, not {type(name).__name__}")
         if "\0" in name:
@@ -456,7 +473,7 @@ class mmap:
 
 
 def _inside(current, key):
-    """The bytes of a slice that needs none of the rules for slices, as most do, by the cheaper call; otherwise `None`."""
+    """The bytes of a slice that needs none of the rules for slices, by a cheaper call; otherwise `None`."""
     start, stop = key.start, key.stop
     if start is None:
         start = 0

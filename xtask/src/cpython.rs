@@ -1,7 +1,8 @@
 //! Where CPython's own tests of `mmap` are.
 //!
-//! The Python that componentize-py packs comes without tests: they are taken from an interpreter that is installed here, the one
-//! whose version is the nearest. A later version's tests are of no use, because what they import needs that version.
+//! The Python that componentize-py packs comes without tests: they are taken from an interpreter that is installed
+//! here, the one whose version is the nearest. A later version's tests are of no use, because what they import needs
+//! that version.
 
 use std::env;
 use std::fs;
@@ -38,8 +39,8 @@ fn is_tests(folder: &Path) -> bool {
     ["__init__.py", "test_mmap.py", "support/__init__.py"].iter().all(|file| folder.join(file).is_file())
 }
 
-/// The folders that hold the standard libraries of the interpreters on the path, and of those installed beside them, as tools that
-/// install several versions do.
+/// The folders that hold the standard libraries of the interpreters on the path, and of those installed beside them, as
+/// tools that install several versions do.
 fn libraries() -> Vec<PathBuf> {
     let names = VERSIONS.iter().map(|minor| format!("python3.{minor}")).chain(["python3".to_owned()]);
     let mut prefixes: Vec<PathBuf> = Vec::new();

@@ -76,8 +76,8 @@ impl Environment {
         command
     }
 
-    /// Installs the package as a user would, and builds a plugin of the module in this file. A plugin that was built before
-    /// from the same sources is not built again.
+    /// Installs the package as a user would, and builds a plugin of the module in this file. A plugin that was built
+    /// before from the same sources is not built again.
     ///
     /// # Errors
     ///

@@ -24,7 +24,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with_all = ["tests_only", "long"])]
     python: bool,
 
-    /// The package `test` of a CPython (3.14 or before) to take its tests of mmap from; by default one that is installed
+    /// The package `test` of a CPython (3.14 or before) to take tests of mmap from; by default an installed one
     #[arg(long, value_name = "FOLDER")]
     cpython_tests: Option<PathBuf>,
 }

@@ -15,12 +15,13 @@ from componentize_py_types import Err
 from wit_world import exports
 
 # For the project's own programs, and for the package `test` of CPython, which tries more than this Python has.
-MODULES = """    _colorize _opcode annotationlib array ast asyncio.events bz2 codecs collections.abc copy dataclasses datetime decimal
-    difflib dis encodings.ascii encodings.latin_1 errno faulthandler fnmatch functools gc getpass glob gzip hashlib
-    importlib.machinery importlib.util inspect io itertools json locale logging lzma math opcode operator pathlib pickle
-    pkgutil platform py_compile random re shlex shutil signal socket stat statistics string struct subprocess sysconfig
-    tarfile tempfile textwrap threading time tracemalloc types unicodedata unittest unittest.mock urllib.parse
-    urllib.request warnings weakref zipfile zlib
+MODULES = """
+    _colorize _opcode annotationlib array ast asyncio.events bz2 codecs collections.abc copy dataclasses datetime
+    decimal difflib dis encodings.ascii encodings.latin_1 errno faulthandler fnmatch functools gc getpass glob gzip
+    hashlib importlib.machinery importlib.util inspect io itertools json locale logging lzma math opcode operator
+    pathlib pickle pkgutil platform py_compile random re shlex shutil signal socket stat statistics string struct
+    subprocess sysconfig tarfile tempfile textwrap threading time tracemalloc types unicodedata unittest unittest.mock
+    urllib.parse urllib.request warnings weakref zipfile zlib
 """
 for name in MODULES.split():
     with contextlib.suppress(ImportError):

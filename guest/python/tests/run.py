@@ -1,7 +1,7 @@
 """Runs the tests of `mmap`: run.py SCRATCH [FOLDER].
 
-The project's own stand beside this file; FOLDER is the package `test` of an installed CPython, whose `test_mmap` runs then too.
-Prints a line of JSON for each test, and fails if a test failed.
+The project's own stand beside this file; FOLDER is the package `test` of an installed CPython, whose `test_mmap` runs
+then too. Prints a line of JSON for each test, and fails if a test failed.
 """
 
 import importlib.util
@@ -14,10 +14,13 @@ import unittest
 
 OWN = ("test_calls", "test_files", "test_object", "test_views")
 
-_SIZE = "ValueError: can't get size with trackfd=False", "3.15 raises ValueError for size() with trackfd=False, not OSError"
+_SIZE = (
+    "ValueError: can't get size with trackfd=False",
+    "3.15 raises ValueError for size() with trackfd=False, not OSError",
+)
 
-# Tests of versions before 3.15 that expect what 3.15 changed: what is raised instead, and the change. Such a test may fail in
-# this way and in no other.
+# Tests of versions before 3.15 that expect what 3.15 changed: what is raised instead, and the change. Such a test may
+# fail in this way and in no other.
 CHANGED = {
     "MmapTests.test_basic": (
         "TypeError: mmap item value must be an int",
@@ -73,8 +76,9 @@ class Report(unittest.TestResult):
 
 
 def cpython(folder):
-    """The module `test.test_mmap` of the package in this folder; nothing else is taken from there but what it imports."""
-    # How this Python was built is not among what componentize-py packs; `test.support` asks, and no test of `mmap` needs it.
+    """The module `test.test_mmap` of the package in this folder, which is used for it and for what it imports alone."""
+    # How this Python was built is not among what componentize-py packs; `test.support` asks, and no test of `mmap`
+    # needs it.
     built = types.ModuleType(sysconfig._get_sysconfigdata_name())
     built.build_time_vars = {}
     sys.modules.setdefault(built.__name__, built)

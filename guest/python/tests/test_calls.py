@@ -75,7 +75,15 @@ class Constructor(Calls):
         self.raises(OSError, None, mmap.mmap, -1, 1, flags=0)
 
     def test_access_that_prot_means(self):
-        for prot, access in ((0, "READ"), (1, "READ"), (2, "WRITE"), (3, "DEFAULT"), (4, "READ"), (5, "READ"), (7, "DEFAULT")):
+        for prot, access in (
+            (0, "READ"),
+            (1, "READ"),
+            (2, "WRITE"),
+            (3, "DEFAULT"),
+            (4, "READ"),
+            (5, "READ"),
+            (7, "DEFAULT"),
+        ):
             with mmap.mmap(-1, 1, prot=prot) as mapping:
                 self.assertIn(f"access=ACCESS_{access},", repr(mapping))
 
@@ -146,14 +154,24 @@ class Methods(Calls):
         self.assertEqual((m.find(b"one"), m.rfind(b"two"), m.find(b"one", 0)), (8, 12, 0))
         self.assertEqual(m.find(b"two", None, 1), 4, "the end counts only beside a start")
         self.assertEqual((m.find(b"two", 5, None), m.find(b"two", -3), m.find(b"two", 5, -1)), (12, 12, -1))
-        self.assertEqual((m.find(b"", 3), m.rfind(b"", 3), m.find(b"", 15), m.find(b"", 16), m.rfind(b"", 4, 3)), (3, 15, 15, -1, -1))
+        self.assertEqual(
+            (m.find(b"", 3), m.rfind(b"", 3), m.find(b"", 15), m.find(b"", 16), m.rfind(b"", 4, 3)), (3, 15, 15, -1, -1)
+        )
         self.raises(TypeError, "a bytes-like object is required, not 'int'", m.find, 1)
         self.raises(OverflowError, None, m.find, b"", sys.maxsize + 1)
         self.raises(TypeError, None, m.find, b"", 1.0)
 
     def test_move(self):
         m = self.memory()
-        for arguments in ((-1, 0, 1), (0, -1, 1), (0, 0, -1), (9, 0, 2), (0, 9, 2), (11, 0, 0), (sys.maxsize, sys.maxsize, 1)):
+        for arguments in (
+            (-1, 0, 1),
+            (0, -1, 1),
+            (0, 0, -1),
+            (9, 0, 2),
+            (0, 9, 2),
+            (11, 0, 0),
+            (sys.maxsize, sys.maxsize, 1),
+        ):
             self.raises(ValueError, "source, destination, or count out of range", m.move, *arguments)
         m.move(2, 0, 5)
         m.move(10, 10, 0)
@@ -228,12 +246,33 @@ class Methods(Calls):
         m.close()
         m.close()
         calls = [
-            lambda: len(m), lambda: bool(m), lambda: m[0], lambda: m["a"], lambda: m[0:1], lambda: m[::0], lambda: list(m),
-            lambda: b"0" in m, lambda: memoryview(m), m.__enter__, m.tell, m.size, m.read, m.read_byte, m.readline, m.flush,
-            lambda: m.seek(99, 9), lambda: m.write(b"x"), lambda: m.write_byte(0), lambda: m.find(b"x"), lambda: m.rfind(b"x"),
-            lambda: m.move(-1, 0, 0), lambda: m.resize(-1), lambda: m.madvise(12345, -1), lambda: m.__setitem__(0, 1),
+            lambda: len(m),
+            lambda: bool(m),
+            lambda: m[0],
+            lambda: m["a"],
+            lambda: m[0:1],
+            lambda: m[::0],
+            lambda: list(m),
+            lambda: b"0" in m,
+            lambda: memoryview(m),
+            m.__enter__,
+            m.tell,
+            m.size,
+            m.read,
+            m.read_byte,
+            m.readline,
+            m.flush,
+            lambda: m.seek(99, 9),
+            lambda: m.write(b"x"),
+            lambda: m.write_byte(0),
+            lambda: m.find(b"x"),
+            lambda: m.rfind(b"x"),
+            lambda: m.move(-1, 0, 0),
+            lambda: m.resize(-1),
+            lambda: m.madvise(12345, -1),
+            lambda: m.__setitem__(0, 1),
             lambda: m.__setitem__(slice(0, 1), b"x"),
-        ]  # fmt: skip
+        ]
         for call in calls:
             self.raises(ValueError, CLOSED, call)
         self.assertTrue(m.closed)
@@ -293,7 +332,12 @@ class Items(Calls):
     def test_slice_assignments(self):
         m = self.memory()
         wrong_size = "mmap slice assignment is wrong size"
-        for chosen, content in ((slice(0, 3), b"ab"), (slice(0, 3), b"abcd"), (slice(3, 0), b"x"), (slice(0, 10, 2), b"abcd")):
+        for chosen, content in (
+            (slice(0, 3), b"ab"),
+            (slice(0, 3), b"abcd"),
+            (slice(3, 0), b"x"),
+            (slice(0, 10, 2), b"abcd"),
+        ):
             self.raises(IndexError, wrong_size, m.__setitem__, chosen, content)
         for wrong in ("ab", 1, [1, 2]):
             self.raises(TypeError, None, m.__setitem__, slice(0, 2), wrong)

@@ -253,7 +253,9 @@ class Sharing(Files):
                 with memoryview(one) as view:
                     two[9] = 0x7A
                     view[8] = 0x79
-                self.assertEqual((one[7:], two[7:]), (b"7yz", b"7yz"), "a view brings back nothing that others overwrote")
+                self.assertEqual(
+                    (one[7:], two[7:]), (b"7yz", b"7yz"), "a view brings back nothing that others overwrote"
+                )
         self.assertEqual(self.content(), b"a1cd4567yz")
 
     def test_changes_reach_the_file(self):

@@ -135,7 +135,17 @@ class Object(unittest.TestCase):
         self.assertEqual(mmap.ALLOCATIONGRANULARITY % mmap.PAGESIZE, 0)
         self.assertFalse(hasattr(mmap, "PROT_NONE"))
         numbers = {
-            "ACCESS_COPY": 3, "PROT_EXEC": 4, "MAP_SHARED": 1, "MAP_ANON": 32, "MAP_POPULATE": 32768, "MAP_STACK": 131072,
-            "MAP_NORESERVE": 16384, "MADV_DONTNEED": 4, "MADV_FREE": 8, "MADV_HWPOISON": 100, "MS_ASYNC": 1, "MS_SYNC": 4,
-        }  # fmt: skip
+            "ACCESS_COPY": 3,
+            "PROT_EXEC": 4,
+            "MAP_SHARED": 1,
+            "MAP_ANON": 32,
+            "MAP_POPULATE": 32768,
+            "MAP_STACK": 131072,
+            "MAP_NORESERVE": 16384,
+            "MADV_DONTNEED": 4,
+            "MADV_FREE": 8,
+            "MADV_HWPOISON": 100,
+            "MS_ASYNC": 1,
+            "MS_SYNC": 4,
+        }
         self.assertEqual({name: getattr(mmap, name) for name in numbers}, numbers)

@@ -92,7 +92,7 @@ class Views(unittest.TestCase):
         self.assertIsNone(reference())
 
     def test_garbage(self):
-        """What a view changed is written, and what a finalizer still does with a mapping is done, in a cycle of garbage."""
+        """In a cycle of garbage, what a view changed is written, and a finalizer can still use the mapping."""
 
         class Holder:
             def __init__(self, file):

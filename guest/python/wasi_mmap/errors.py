@@ -10,9 +10,27 @@ READ_ONLY = "mmap can't modify a readonly memory map."
 
 # Linux's numbers that a mapping can answer, by name: WASI numbers errors otherwise.
 _LINUX = {
-    1: "EPERM", 2: "ENOENT", 4: "EINTR", 5: "EIO", 9: "EBADF", 11: "EAGAIN", 12: "ENOMEM", 13: "EACCES", 14: "EFAULT",
-    16: "EBUSY", 19: "ENODEV", 22: "EINVAL", 23: "ENFILE", 24: "EMFILE", 26: "ETXTBSY", 27: "EFBIG", 28: "ENOSPC",
-    30: "EROFS", 95: "ENOTSUP", 116: "ESTALE", 122: "EDQUOT",
+    1: "EPERM",
+    2: "ENOENT",
+    4: "EINTR",
+    5: "EIO",
+    9: "EBADF",
+    11: "EAGAIN",
+    12: "ENOMEM",
+    13: "EACCES",
+    14: "EFAULT",
+    16: "EBUSY",
+    19: "ENODEV",
+    22: "EINVAL",
+    23: "ENFILE",
+    24: "EMFILE",
+    26: "ETXTBSY",
+    27: "EFBIG",
+    28: "ENOSPC",
+    30: "EROFS",
+    95: "ENOTSUP",
+    116: "ESTALE",
+    122: "EDQUOT",
 }
 
 
@@ -25,8 +43,8 @@ def os_error(number, reason=None):
 def exception(error, refused):
     """The exception for an error of the interface.
 
-    `refused` says what the operation raises where operations differ: for a case, or for a case and the argument that was
-    refused, by their names in the interface; either a pair of type and message, or an error number.
+    `refused` says what the operation raises where operations differ: for a case, or for a case and the argument that
+    was refused, by their names in the interface; either a pair of type and message, or an error number.
     """
     case = type(error).__name__.removeprefix("Error_")
     detail = getattr(error, "value", None)

@@ -1,7 +1,7 @@
 """From the number of an open file to a descriptor that a mapping can have.
 
-WASI gives a program no way from a number to the descriptor behind it. But files are opened by path: the path is found again
-where Python keeps it, is checked to lead to the same file still, and is opened a second time.
+WASI gives a program no way from a number to the descriptor behind it. But files are opened by path: the path is found
+again where Python keeps it, is checked to lead to the same file still, and is opened a second time.
 """
 
 import errno

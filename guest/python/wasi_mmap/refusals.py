@@ -1,4 +1,4 @@
-"""What each operation of the object raises for the refusals of the interface, where operations differ: see `errors.exception`."""
+"""What each operation raises for what the interface refuses, where operations differ: see `errors.exception`."""
 
 import errno
 

@@ -1,9 +1,10 @@
 """Views: the buffer protocol over a mapping whose bytes lie elsewhere.
 
-A view is a copy that is made when it is asked for. While views are out, `Viewed` stands where the mapping stood: the object's
-own operations and its views see each other's changes. What others write to the file is seen by the object at once, and by
-the next view. Changes made through a view are written back by the next operation of the object and when the view is released:
-those bytes alone that were changed, so that a view never brings back what others have overwritten.
+A view is a copy that is made when it is asked for. While views are out, `Viewed` stands where the mapping stood: the
+object's own operations and its views see each other's changes. What others write to the file is seen by the object at
+once, and by the next view. Changes made through a view are written back by the next operation of the object and when
+the view is released: those bytes alone that were changed, so that a view never brings back what others have
+overwritten.
 """
 
 import re
