@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use crate::guests::{self, Guests};
+use crate::python;
 use crate::run::{cargo, quietly, root, target_dir};
 
 /// Run one program natively, in wasmtime with and without windows, and on the fallback.
@@ -37,6 +38,10 @@ pub(crate) struct Options {
     /// Print a line of JSON for each backend
     #[arg(long)]
     json: bool,
+
+    /// Instead, run a Python plugin that greps and edits a file; needs python3 with venv, and installs componentize-py
+    #[arg(long, conflicts_with_all = ["file", "pattern", "json"])]
+    python: bool,
 }
 
 /// What a backend answered; a line of `--json`.
@@ -69,6 +74,9 @@ struct Stats {
 
 pub(crate) fn demo(options: &Options) -> Result<()> {
     let guests = guests::build()?;
+    if options.python {
+        return python::demo(&guests);
+    }
     let programs = Programs::build(&guests)?;
     let scratch = Scratch::new()?;
     let file = match &options.file {
@@ -126,18 +134,30 @@ struct Programs {
     plugin: PathBuf,
 }
 
+/// Builds the command `wasi-mmap`, and answers where it is.
+///
+/// # Errors
+///
+/// If it does not build.
+pub(crate) fn command(guests: &Guests) -> Result<PathBuf> {
+    let mut command = cargo(".");
+    command.args(["build", "--release", "--locked", "--package", "wasi-mmap-host", "--features", "command"]);
+    quietly("building the command wasi-mmap (the first time takes minutes)", guests.tell(&mut command))?;
+    Ok(program(target_dir().join("release/wasi-mmap")))
+}
+
+fn program(path: PathBuf) -> PathBuf {
+    path.with_extension(std::env::consts::EXE_EXTENSION)
+}
+
 impl Programs {
     fn build(guests: &Guests) -> Result<Self> {
         let mut native = cargo("tests/plugins");
         native.args(["build", "--release", "--locked", "--package", "demo", "--target-dir"]).arg(&guests.directory);
         quietly("building the demo natively", &mut native)?;
-        let mut command = cargo(".");
-        command.args(["build", "--release", "--locked", "--package", "wasi-mmap-host", "--features", "command"]);
-        quietly("building the command wasi-mmap (the first time takes minutes)", guests.tell(&mut command))?;
-        let program = |path: PathBuf| path.with_extension(std::env::consts::EXE_EXTENSION);
         Ok(Self {
             native: program(guests.directory.join("release/demo")),
-            command: program(target_dir().join("release/wasi-mmap")),
+            command: command(guests)?,
             plugin: guests.component("demo"),
         })
     }
@@ -215,10 +235,15 @@ fn private_memory(process: u32) -> u64 {
 }
 
 /// A folder that is removed at the end.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
-    fn new() -> Result<Self> {
+    /// Makes an empty folder, the only one of this process at a time.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub(crate) fn new() -> Result<Self> {
         let folder = target_dir().join(format!("demo-{}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(Self(folder))

@@ -1,8 +1,11 @@
 //! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask guests`. Each does its own set-up.
 
 mod bench;
+mod cpython;
 mod demo;
 mod guests;
+mod outcomes;
+mod python;
 mod run;
 mod test;
 mod windows;
@@ -20,8 +23,10 @@ use clap::{Parser, Subcommand};
 Examples:
   cargo xtask demo             the demo on a large file that every Rust installation has
   cargo xtask demo FILE        … on a file of yours
+  cargo xtask demo --python    a Python plugin that greps and edits a file
   cargo xtask test             everything that CI runs
   cargo xtask bench            how fast everything is, against what users would take instead
+  cargo xtask test --python    the tests of Python plugins alone
 
 Exit status: 0; 1 if something failed; 2 if the command line was wrong"
 )]

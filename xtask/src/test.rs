@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that CI runs.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::run::{cargo, step, target_dir};
 use crate::windows::{self, Windows};
-use crate::{guests, wit};
+use crate::{guests, python, wit};
 
 /// Run every check and every test.
 #[derive(Debug, Args)]
@@ -25,6 +25,14 @@ pub(crate) struct Options {
     /// Run the tests for Windows alone, and fail if Wine or MinGW is missing: without this option they are left out then
     #[arg(long)]
     windows: bool,
+
+    /// Run the tests of Python plugins alone; without this, they are left out where they cannot be run
+    #[arg(long, conflicts_with_all = ["tests_only", "long"])]
+    python: bool,
+
+    /// The package `test` of a CPython (3.14 or before) to take tests of mmap from; by default an installed one
+    #[arg(long, value_name = "FOLDER")]
+    cpython_tests: Option<PathBuf>,
 }
 
 /// The folders of the workspaces.
@@ -52,11 +60,15 @@ pub(crate) fn test(options: &Options) -> Result<()> {
         println!("== everything passed on Windows in {:.0} s", started.elapsed().as_secs_f64());
         return Ok(());
     }
+    if options.python {
+        return python::test(&guests::build()?, true, options.cpython_tests.as_deref());
+    }
     if !options.tests_only {
         for folder in WORKSPACES {
             step(&format!("formatting of {folder}"), cargo(folder).args(["fmt", "--all", "--check"]))?;
         }
         wit::check()?;
+        python::check_readme()?;
     }
     let guests = guests::build()?;
     if !options.tests_only {
@@ -96,6 +108,7 @@ pub(crate) fn test(options: &Options) -> Result<()> {
         Ok(windows) => windows.test(options.long)?,
         Err(why) => println!("== the tests for Windows were left out: {why:#}"),
     }
+    python::test(&guests, false, options.cpython_tests.as_deref())?;
     println!("== everything passed in {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
 }
