@@ -60,6 +60,7 @@ mod ctx;
 pub mod fallback;
 mod limits;
 mod linker;
+mod long;
 mod mapping;
 #[expect(
     unsafe_code,

@@ -227,6 +227,8 @@ impl Storage for Native {
         }
         let (old, new) = (self.pages.len(), to_usize(len)?);
         let file_len = self.file_offset() + len;
+        // What is lost is to be known before the file is touched.
+        self.pages.check(0..old)?;
         if new < old {
             self.set_file_len(file_len)?;
             self.pages_mut()?.remap(new)?;

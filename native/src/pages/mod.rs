@@ -66,13 +66,15 @@ impl Pages {
     pub(crate) fn of_memory(len: usize, flags: MapFlags) -> io::Result<Self> {
         let mut map = memmap2::MmapOptions::new();
         apply_flags(&mut map, flags);
-        let mut whole = len;
+        let (mut whole, mut page) = (len, rustix::param::page_size());
         if flags.contains(MapFlags::HUGE_PAGES) {
             map.huge(Some(HUGE_PAGE_BITS));
-            whole = len.checked_next_multiple_of(1 << HUGE_PAGE_BITS).ok_or(io::ErrorKind::OutOfMemory)?;
+            page = 1 << HUGE_PAGE_BITS;
+            whole = len.checked_next_multiple_of(page).ok_or(io::ErrorKind::OutOfMemory)?;
         }
         let map = map.len(whole).map_anon()?.into();
-        let guard = Guard::new(addresses(&map), None, 0)?;
+        // Huge pages may be missing when they are touched, and are replaced whole then. Others are always there.
+        let guard = Guard::with_pages(addresses(&map), None, 0, page)?;
         Ok(Self { guard, map, file: None, offset: 0, private: true, writable: true, len, moved: Vec::new() })
     }
 
@@ -270,6 +272,15 @@ impl Pages {
     /// Makes the mapping, not the file, `len` bytes long. Linux `mremap(2)`.
     pub(crate) fn remap(&mut self, len: usize) -> Result<()> {
         self.check(0..self.len)?;
+        self.guard.suspend();
+        let moved = self.try_remap_as_one(len);
+        self.guard.resume(addresses(&self.map));
+        moved?;
+        self.len = len;
+        Ok(())
+    }
+
+    fn try_remap_as_one(&mut self, len: usize) -> Result<()> {
         if let Err(error) = self.try_remap(len) {
             // Advice for a part has made several areas of one, of which `mremap` takes one at a time.
             if Errno::from_io_error(&error) != Some(Errno::FAULT) {
@@ -283,8 +294,6 @@ impl Pages {
                 _ => error.into(),
             })?;
         }
-        self.len = len;
-        self.guard = Guard::new(addresses(&self.map), self.file.as_ref(), self.offset)?;
         Ok(())
     }
 
