@@ -8,9 +8,12 @@
 
 pub mod case;
 pub mod cases;
+pub mod durable;
+pub mod full_disk;
 pub mod model;
 pub mod op;
 pub mod run;
+pub mod storm;
 pub mod viewing;
 
 /// The examples of the README compile.

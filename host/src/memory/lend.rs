@@ -29,7 +29,7 @@ impl Reading {
     ///
     /// # Errors
     ///
-    /// `truncated`, `no-space`, `out-of-memory`, `busy`.
+    /// `truncated`, `no-space`, `out-of-memory`.
     pub(crate) fn new(storage: &Native, range: Range<u64>) -> Result<Self> {
         if range.end - range.start < LENT_FROM {
             return Ok(storage.read_vec(range)?.into());
@@ -38,7 +38,11 @@ impl Reading {
         // plugin can call anything, and drops them. The mapping stays mapped meanwhile, for the bytes own a share of it. What
         // `Lend` asks for beyond that, that no other process writes to the file, a host cannot promise: the copy is one
         // `memcpy`, which takes any byte for a value, so that the plugin sees other bytes and nothing else happens.
-        let lent = unsafe { storage.share(range) }?;
+        let lent = match unsafe { storage.share(range.clone()) } {
+            // A part of the pages lies in a window, and they are not in one piece.
+            Err(Error::Busy) => return Ok(storage.read_vec(range)?.into()),
+            lent => lent?,
+        };
         // What is lost already need not be copied.
         lent.check()?;
         Ok(Self { answer: Ok(Bytes::from_owner(lent.clone())), lent: Some(lent) })

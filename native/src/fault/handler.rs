@@ -133,10 +133,9 @@ fn replace(slot: &Slot, area: &Area, lost: Range<usize>, fault: Fault) -> bool {
     // A part of an area makes two or three of it, and the process may have no more. All of it makes none.
     let all = area.memory.start..area.memory.end.next_multiple_of(area.page);
     slot.lose(all.clone(), fault);
-    put_zeros(&all)
+    put_zeros(&all) || put_zeros_anew(&all)
 }
 
-/// Where in the file an address lies. The first page of an area may begin before it.
 fn offset_of(area: &Area, address: usize) -> u64 {
     area.offset.saturating_add(address.saturating_sub(area.memory.start) as u64)
 }
@@ -167,6 +166,26 @@ fn put_zeros(memory: &Range<usize>) -> bool {
         )
     };
     status != libc::MAP_FAILED
+}
+
+/// The same by taking the old memory away first: a process can come to have one area more than it may have, and then nothing can
+/// be mapped before something is given back. Whoever touches the memory between the two steps dies, and so does this access if
+/// another thread is given the place: it is the last thing to try before the process ends.
+#[cfg(target_os = "linux")]
+fn put_zeros_anew(memory: &Range<usize>) -> bool {
+    let (start, len) = (ptr::without_provenance_mut(memory.start), memory.end - memory.start);
+    // SAFETY: as in `put_zeros`: the memory is the owner's, and comes back below.
+    if unsafe { libc::munmap(start, len) } != 0 {
+        return false;
+    }
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED_NOREPLACE;
+    // SAFETY: nothing is replaced.
+    unsafe { libc::mmap(start, len, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) == start }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn put_zeros_anew(_: &Range<usize>) -> bool {
+    false
 }
 
 /// Lets the handler that was there before decide; where there was none, the process ends as it would have without us.

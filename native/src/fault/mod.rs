@@ -82,6 +82,11 @@ impl Guard {
         self.slot.lost(memory)
     }
 
+    /// Notes that a range of addresses holds nothing of value.
+    pub(crate) fn lose(&self, memory: Range<usize>, fault: Fault) {
+        self.slot.lose(memory, fault);
+    }
+
     /// The addresses that were lost, from the first to the last; empty if none was.
     pub(crate) fn lost_range(&self) -> Range<usize> {
         self.slot.lost_range()

@@ -181,6 +181,10 @@ impl Lease {
         Some(if self.0.no_space.load(Relaxed) == 0 { Fault::Truncated } else { Fault::NoSpace })
     }
 
+    pub(super) fn lose(&self, memory: Range<usize>, fault: Fault) {
+        self.0.lose(memory, fault);
+    }
+
     pub(super) fn lost_range(&self) -> Range<usize> {
         let (low, high) = (self.0.low.load(Acquire), self.0.high.load(Acquire));
         if low < high { low..high } else { 0..0 }

@@ -7,6 +7,7 @@ use wasi_mmap_core::{Error, Result};
 
 use super::Pages;
 use crate::attach::{Attached, move_pages};
+use crate::fault::Fault;
 
 impl Pages {
     /// Moves pages to other memory. [`note_moved`](Self::note_moved) is to be called next.
@@ -58,6 +59,12 @@ impl Pages {
             // `pointer` checked. The two are apart.
             unsafe { target.copy_from_nonoverlapping(source, count) };
         }
+    }
+
+    /// Notes that pages were lost elsewhere, and did not come back.
+    pub(crate) fn note_lost(&self, range: Range<usize>, fault: Fault) {
+        let base = self.map.as_ptr() as usize;
+        self.guard.lose(base + range.start..base + range.end, fault);
     }
 
     /// The pieces that a range lies in, in order: at home, or where they were moved.

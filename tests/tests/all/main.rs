@@ -2,8 +2,15 @@
 
 #![allow(unreachable_pub, reason = "the modules of a program")]
 
+mod child;
+mod durable;
 mod embedding;
+mod faults;
+mod full_disk;
+mod hostile;
 mod model;
+mod scale;
+mod storm;
 mod suite;
 mod support;
 mod window;
