@@ -10,6 +10,8 @@ pub mod case;
 pub mod cases;
 pub mod durable;
 pub mod full_disk;
+#[cfg(not(target_family = "wasm"))]
+pub mod fuzz;
 pub mod model;
 pub mod op;
 pub mod run;

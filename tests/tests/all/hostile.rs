@@ -140,11 +140,11 @@ fn every_limit_is_named() {
     prints_under(&[(Limit::WorkPerCall, 1 << 20)], "fill-much", "filled");
     prints_under(&[(Limit::WorkPerCall, 1 << 20)], "copy-much", "copied");
     let work = [(Limit::WorkPerCall, 1 << 30)];
-    let needed = "limit exceeded: work-per-call is 1073741824, and 68718428161 would be needed";
+    let needed = "limit exceeded: work-per-call is 1073741824, and 67645734913 would be needed";
     prints_under(&work, "long-steps", needed);
     let needed = "limit exceeded: work-per-call is 1073741824, and 67645734913 would be needed";
     prints_under(&work, "long-steps-to-write", needed);
-    prints("long-steps", "65536 bytes");
+    prints("long-steps", "64 bytes");
     prints("long-steps-to-write", "64 bytes");
 }
 

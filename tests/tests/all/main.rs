@@ -7,6 +7,7 @@ mod durable;
 mod embedding;
 mod faults;
 mod full_disk;
+mod fuzz;
 mod hostile;
 mod model;
 mod scale;

@@ -176,6 +176,16 @@ pub fn many(mappings: usize, plugins: usize) {
     let scratch = tempfile::tempdir().expect("a directory");
     let file = scratch.path().join("file");
     fs::write(&file, vec![7; 8 * 4096]).expect("a file");
+    let component = compiled("faults");
+    let hold = || {
+        let arguments = ["faults", "hold", "/scratch/file"];
+        let mut run = Run::new(MmapCtx::default(), scratch.path(), &arguments).expect("a store");
+        assert_eq!(ended_well(&mut run, &component), "7\n");
+        assert_eq!(run.store.data().mmap.usage().get(Limit::Windows), 1);
+        run
+    };
+    // What the engine makes once is not counted.
+    drop(hold());
     let start = Held::now();
     let all = cost("mappings", mappings, || Mapping::open(&file, Access::Read).expect("a mapping"));
     // A fault is repaired among so many.
@@ -187,15 +197,8 @@ pub fn many(mappings: usize, plugins: usize) {
     assert_eq!(Held::now().descriptors, start.descriptors);
 
     fs::write(&file, vec![7; 8 * 4096]).expect("a file");
-    let component = compiled("faults");
     let plugins = plugins.min(most.saturating_sub(500) / 2);
-    let all = cost("plugins with a window", plugins, || {
-        let arguments = ["faults", "hold", "/scratch/file"];
-        let mut run = Run::new(MmapCtx::default(), scratch.path(), &arguments).expect("a store");
-        assert_eq!(ended_well(&mut run, &component), "7\n");
-        assert_eq!(run.store.data().mmap.usage().get(Limit::Windows), 1);
-        run
-    });
+    let all = cost("plugins with a window", plugins, hold);
     drop(all);
     assert_eq!(Held::now().descriptors, start.descriptors);
 }
@@ -266,7 +269,15 @@ fn no_more_areas(file: &Path, probe: Attempt<'_>, hold: Attempt<'_>) {
     // SAFETY: the pages were just mapped, and nobody uses them.
     let areas = (0..most + 100).find(|&number| unsafe { libc::mprotect(place(number), page, libc::PROT_READ) } != 0);
     let areas = areas.expect("there is a limit");
-    let native = Mapping::open(file, Access::Read).map(|_| ()).err();
+    // The system lets a process have one more than it says; the mappings are kept until it has no more at all.
+    let mut kept: [Option<Mapping>; 8] = std::array::from_fn(|_| None);
+    let native = kept.iter_mut().find_map(|kept| match Mapping::open(file, Access::Read) {
+        Ok(mapping) => {
+            *kept = Some(mapping);
+            None
+        }
+        Err(error) => Some(error),
+    });
     let plugins = [probe(), hold()].map(|ended| format!("{ended:?}"));
     // Some room: enough for a plugin, and not for all that it wants.
     for number in 0..100 {
