@@ -1,6 +1,5 @@
 //! What a fuzzer runs: bytes go in, and nothing may panic, die, or differ from a model. A test replays the corpus.
 
-use std::cell::RefCell;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::{fs, ptr};
@@ -13,21 +12,33 @@ use crate::model;
 /// The targets, by name.
 pub const TARGETS: [(&str, fn(&[u8])); 3] = [("operations", operations), ("faults", faults), ("windows", windows)];
 
-thread_local! {
-    /// A directory for this thread's files.
-    static SCRATCH: RefCell<Option<PathBuf>> = const { RefCell::new(None) };
+/// A directory for the files of one thread, which goes with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        let name = format!("wasi-mmap-fuzz-{}-{:?}", std::process::id(), std::thread::current().id());
+        // In memory, where there is such a place: flushing to a disk would take most of the time.
+        let shared_memory = PathBuf::from("/dev/shm");
+        let parent = if shared_memory.is_dir() { shared_memory } else { std::env::temp_dir() };
+        let directory = parent.join(name);
+        fs::create_dir_all(&directory).expect("a directory");
+        Self(directory)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left would harm nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn scratch() -> PathBuf {
-    SCRATCH.with_borrow_mut(|scratch| {
-        let make = || {
-            let name = format!("wasi-mmap-fuzz-{}-{:?}", std::process::id(), std::thread::current().id());
-            let directory = std::env::temp_dir().join(name);
-            fs::create_dir_all(&directory).expect("a directory");
-            directory
-        };
-        scratch.get_or_insert_with(make).clone()
-    })
+    thread_local! {
+        static SCRATCH: Scratch = Scratch::new();
+    }
+    SCRATCH.with(|scratch| scratch.0.clone())
 }
 
 /// Operations against the model, natively and on the fallback.

@@ -1,6 +1,7 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask guests`. Each does its own set-up.
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask guests`. Each does its own set-up.
 
 mod demo;
+mod fuzz;
 mod guests;
 mod run;
 mod test;
@@ -19,6 +20,7 @@ Examples:
   cargo xtask demo             the demo on a large file that every Rust installation has
   cargo xtask demo FILE        … on a file of yours
   cargo xtask test             everything that CI runs
+  cargo xtask fuzz             a minute of looking for inputs that bring something down
 
 Exit status: 0; 1 if something failed; 2 if the command line was wrong"
 )]
@@ -31,6 +33,7 @@ struct Arguments {
 enum Command {
     Demo(demo::Options),
     Test(test::Options),
+    Fuzz(fuzz::Options),
     /// Build the plugins of tests and demo, and the fallback component
     Guests,
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo(options) => demo::demo(&options),
         Command::Test(options) => test::test(&options),
+        Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Guests => guests::build().map(|guests| println!("{}", guests.directory.display())),
     };
     match outcome {

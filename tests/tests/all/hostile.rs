@@ -3,13 +3,14 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::support::{Ended, Run, is_long, plugin};
+use super::support::{Ended, Run, engine, is_long, plugin};
 use wasi_mmap_host::{Limit, MmapCtx};
 use wasmtime::Result;
+use wasmtime::component::Component;
 
 /// How long the sparse file is, in bytes: to populate it would take seconds, and to search it for ever.
 const LARGE: u64 = 64 << 30;
@@ -22,7 +23,9 @@ fn scratch() -> tempfile::TempDir {
 }
 
 fn try_in(ctx: MmapCtx, scratch: &Path, trick: &str) -> Result<Ended> {
-    Run::new(ctx, scratch, &["hostile", trick])?.call(&plugin("hostile", "wasm32-wasip2"), true)
+    static HOSTILE: OnceLock<Component> = OnceLock::new();
+    let compile = || Component::from_binary(engine(), &plugin("hostile", "wasm32-wasip2")).expect("a component");
+    Run::new(ctx, scratch, &["hostile", trick])?.call_compiled(HOSTILE.get_or_init(compile), true)
 }
 
 /// What a trick prints under a limit.
