@@ -9,8 +9,11 @@ use wasi_mmap_native::{Attached, Mapping, page_size};
 
 use crate::model;
 
-/// The targets, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 3] = [("operations", operations), ("faults", faults), ("windows", windows)];
+/// A target's name, and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// The targets.
+pub const TARGETS: [Target; 3] = [("operations", operations), ("faults", faults), ("windows", windows)];
 
 /// A directory for the files of one thread, which goes with it.
 struct Scratch(PathBuf);

@@ -27,6 +27,11 @@ impl Random {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) % end.max(1) as u64) as usize
     }
+
+    /// Any byte.
+    pub fn byte(&mut self) -> u8 {
+        self.below(256) as u8
+    }
 }
 
 /// What the whole file holds: bytes from 1 to 255, in which no eight stand twice in a row.

@@ -151,8 +151,9 @@ fn fault_elsewhere(path: &Path) {
     // SAFETY: the kernel chooses where.
     let start = unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_READ, flags, file.as_raw_fd(), 0) };
     assert_ne!(start, libc::MAP_FAILED);
+    let place = start.cast::<u8>().wrapping_add(12 * PAGE);
     // SAFETY: the address is mapped. There is no page, and the process is to end here.
-    let byte = unsafe { start.cast::<u8>().add(12 * PAGE).read_volatile() };
+    let byte = unsafe { place.read_volatile() };
     panic!("read {byte} where the file has nothing");
 }
 
@@ -163,7 +164,7 @@ extern "C" fn sum_lent(_: libc::c_int) {
     let (start, len) = unsafe { LENT };
     for at in (0..len).step_by(PAGE) {
         // SAFETY: the mapping is alive, and has so many bytes.
-        unsafe { start.add(at).read_volatile() };
+        unsafe { start.wrapping_add(at).read_volatile() };
     }
 }
 

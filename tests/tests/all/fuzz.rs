@@ -19,7 +19,7 @@ fn replay(name: &str) {
     let mut random = Random(1);
     let more = if is_long() { 20_000 } else { 200 };
     for _ in 0..more {
-        let bytes: Vec<u8> = (0..random.below(3000)).map(|_| random.below(256) as u8).collect();
+        let bytes: Vec<u8> = (0..random.below(3000)).map(|_| random.byte()).collect();
         target(&bytes);
     }
     println!("{name}: {count} inputs of the corpus, {more} random ones");
@@ -53,7 +53,7 @@ fn damaged_plugins() {
             let near = random.below(2000.min(damaged.len()));
             let at = if random.below(2) == 0 { near } else { damaged.len() - 1 - near };
             match random.below(4) {
-                0 => damaged[at] = random.below(256) as u8,
+                0 => damaged[at] = random.byte(),
                 1 => damaged[at] ^= 1 << random.below(8),
                 2 => drop(damaged.drain(at..(at + 1 + random.below(8)).min(damaged.len()))),
                 _ => damaged.truncate(at + 1),

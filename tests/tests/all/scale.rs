@@ -141,14 +141,14 @@ pub fn leak(stores: usize) {
 }
 
 /// As many descriptors as this process may have at most.
-fn raise_the_limit_of_descriptors() -> u64 {
+fn raise_the_limit_of_descriptors() -> usize {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the structure is large enough.
     assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }, 0);
     limit.rlim_cur = limit.rlim_max;
     // SAFETY: as above.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
-    limit.rlim_cur
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
 }
 
 /// Makes 10 and then `count`, and says what each has cost; answers them.
@@ -171,7 +171,7 @@ fn cost<T>(what: &str, count: usize, mut make: impl FnMut() -> T) -> Vec<T> {
 
 /// Many mappings, and many plugins with a window each.
 pub fn many(mappings: usize, plugins: usize) {
-    let most = raise_the_limit_of_descriptors() as usize;
+    let most = raise_the_limit_of_descriptors();
     let mappings = mappings.min(most.saturating_sub(500));
     let scratch = tempfile::tempdir().expect("a directory");
     let file = scratch.path().join("file");

@@ -53,7 +53,7 @@ fn a_file_that_shrinks_and_grows_brings_nobody_down() {
     let directory = scratch.path().canonicalize().expect("a directory");
     let (file, stop) = (directory.join("file"), directory.join("stop"));
     fs::write(&file, storm::content()).expect("a file");
-    let count = if is_long() { 20_000 } else { 1_000 };
+    let count = if is_long() { 10_000 } else { 500 };
 
     let faults = plugin("faults", "wasm32-wasip2");
     let composed = wasi_mmap_host::fallback::compose(&faults).expect("a composition");
