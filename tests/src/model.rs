@@ -513,17 +513,26 @@ pub fn run<S: Subject>(run: Run, scratch: &Path) -> std::result::Result<(), Stri
     }
 }
 
+/// The sequence that some bytes stand for: they are folded to a seed, since proptest cannot take its choices from bytes that end.
+fn sequence_of(bytes: &[u8], private: bool) -> Option<Sequence> {
+    /// Few steps: a fuzzer tries many sequences.
+    const STEPS: usize = 60;
+    let mut seed = [0; 32];
+    for (at, byte) in bytes.iter().enumerate() {
+        seed[at % 32] = u8::wrapping_mul(seed[at % 32], 31) ^ byte;
+    }
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
+    Some(sequence(STEPS, private).new_tree(&mut runner).ok()?.current())
+}
+
 /// Plays the sequence that some bytes stand for: for a fuzzer, whose bytes take the place of randomness.
 ///
 /// # Errors
 ///
 /// The sequence, if it differs from the model.
 pub fn play_bytes<S: Subject>(bytes: &[u8], private: bool, scratch: &Path) -> std::result::Result<(), String> {
-    let rng = TestRng::from_seed(RngAlgorithm::PassThrough, bytes);
-    let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
-    // Where the bytes do not suffice, they stand for nothing.
-    let Ok(tree) = sequence(MOST_STEPS, private).new_tree(&mut runner) else { return Ok(()) };
-    let sequence = tree.current();
+    let Some(sequence) = sequence_of(bytes, private) else { return Ok(()) };
     play::<S>(&sequence, scratch).map_err(|difference| format!("{difference}\n{sequence:#?}"))
 }
 
@@ -535,10 +544,7 @@ pub fn play_bytes<S: Subject>(bytes: &[u8], private: bool, scratch: &Path) -> st
 /// The operation that failed otherwise than for its arguments or the file's length.
 pub fn play_with_faults<S: Subject>(bytes: &[u8], scratch: &Path) -> std::result::Result<(), String> {
     let (lengths, operations) = bytes.split_at(bytes.len() / 4);
-    let rng = TestRng::from_seed(RngAlgorithm::PassThrough, operations);
-    let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
-    let Ok(tree) = sequence(MOST_STEPS, true).new_tree(&mut runner) else { return Ok(()) };
-    let sequence = tree.current();
+    let Some(sequence) = sequence_of(operations, true) else { return Ok(()) };
     let path = scratch.join("faults");
     let io = |error: std::io::Error| format!("{}: {error}", path.display());
     std::fs::write(&path, vec![b'a'; sequence.len]).map_err(io)?;
