@@ -25,7 +25,7 @@ fn main() {
             // Looking for the file is slower than an operation.
             let done = || {
                 rounds += 1;
-                rounds % 64 == 0 && Path::new(stop).exists()
+                rounds.is_multiple_of(64) && Path::new(stop).exists()
             };
             match storm::storm::<Imported>(Path::new(file), access, seed.parse().expect("a number"), done) {
                 Ok(tally) => println!("{}", serde_json::to_string(&tally).expect("JSON")),
@@ -62,7 +62,7 @@ fn map_and_view(file: &str, cycle: usize) {
     assert_eq!(view[4096], 7);
     view.check().expect("it is whole");
     drop(view);
-    if cycle % 2 == 0 {
+    if cycle.is_multiple_of(2) {
         mapping.close().expect("it closes");
     }
 }
