@@ -88,6 +88,14 @@ impl Strided {
         }
     }
 
+    /// How many bytes there are from the first to the last, both included.
+    pub fn span(&self) -> u64 {
+        match self.count.checked_sub(1) {
+            None => 0,
+            Some(steps) => steps.saturating_mul(self.step.unsigned_abs()).saturating_add(1),
+        }
+    }
+
     /// Where the byte number `index` of the slice is in the mapping.
     pub fn position(&self, index: u64) -> u64 {
         let position = i128::from(self.first) + i128::from(self.step) * i128::from(index);

@@ -50,6 +50,8 @@
 //!
 //! Every store has [limits](Limits) on mappings, mapped and anonymous bytes, and on what one call may copy or search. A
 //! call that takes long works in pieces: in an async store it yields between them, and an [`Interrupt`] ends it.
+//!
+//! What else is promised of plugins that nobody trusts, and what is not, is in the repository's `SECURITY.md`.
 
 #![deny(unsafe_code)]
 
@@ -60,6 +62,7 @@ mod ctx;
 pub mod fallback;
 mod limits;
 mod linker;
+mod long;
 mod mapping;
 #[expect(
     unsafe_code,

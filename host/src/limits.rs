@@ -20,20 +20,24 @@ pub enum Limit {
     Windows,
     /// How many bytes of windows there may be at a time. Default 4 GiB: all of a plugin's memory.
     WindowBytes,
+    /// How many times parts of mappings may be given advice that lasts. Default 1,024: each may make three areas of memory of
+    /// one, of which the process has 65,530 on Linux. Advice for a whole mapping is free.
+    PartialAdvice,
     /// How many bytes one call may carry to the plugin. Default 1 GiB: a quarter of what a plugin can hold.
     BytesPerCall,
-    /// How many bytes one call may search, fill or copy. Default 256 GiB: about half a minute.
+    /// How many bytes one call may search, fill, copy, or pass over in a slice with a step. Default 256 GiB: about half a minute.
     WorkPerCall,
 }
 
 impl Limit {
     /// All limits.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Mappings,
         Self::MappedBytes,
         Self::AnonymousBytes,
         Self::Windows,
         Self::WindowBytes,
+        Self::PartialAdvice,
         Self::BytesPerCall,
         Self::WorkPerCall,
     ];
@@ -46,6 +50,7 @@ impl Limit {
             Self::AnonymousBytes => "anonymous-bytes",
             Self::Windows => "windows",
             Self::WindowBytes => "window-bytes",
+            Self::PartialAdvice => "partial-advice",
             Self::BytesPerCall => "bytes-per-call",
             Self::WorkPerCall => "work-per-call",
         }
@@ -64,7 +69,7 @@ pub struct Limits([u64; Limit::ALL.len()]);
 
 impl Default for Limits {
     fn default() -> Self {
-        Self([1024, 1 << 40, 1 << 30, 1024, 4 << 30, 1 << 30, 256 << 30])
+        Self([1024, 1 << 40, 1 << 30, 1024, 4 << 30, 1024, 1 << 30, 256 << 30])
     }
 }
 
@@ -97,6 +102,7 @@ pub struct Usage {
     anonymous_bytes: AtomicU64,
     windows: AtomicU64,
     window_bytes: AtomicU64,
+    partial_advice: AtomicU64,
 }
 
 impl Usage {
@@ -112,6 +118,7 @@ impl Usage {
             Limit::AnonymousBytes => Some(&self.anonymous_bytes),
             Limit::Windows => Some(&self.windows),
             Limit::WindowBytes => Some(&self.window_bytes),
+            Limit::PartialAdvice => Some(&self.partial_advice),
             Limit::BytesPerCall | Limit::WorkPerCall => None,
         }
     }

@@ -1,12 +1,11 @@
 //! The interface's functions, as wasmtime links them.
 //!
 //! They are registered by hand: a list that comes in is borrowed where it lies in the plugin's memory ([`WasmList`]),
-//! and one that goes out is copied there straight from the mapping ([`Bytes`]).
+//! and one that goes out is copied there straight from the mapping ([`Reading`]).
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use wasi_mmap_core::{Backend, Error, MapOptions, Result, Slice, Storage};
 use wasi_mmap_native::{Mapping, Native};
 use wasmtime::StoreContextMut;
@@ -16,15 +15,18 @@ use wasmtime_wasi::filesystem::Descriptor;
 use crate::bindings::types as wit;
 use crate::ctx::MmapView;
 use crate::limits::Limit;
+use crate::long::{self, Calls};
 use crate::mapping::HostMapping;
-use crate::memory::{self, HostWindow, Place};
-use crate::work::Search;
+use crate::memory::{self, HostWindow, Place, Reading};
 
 /// What a function of the interface answers.
-type Answer<T> = wasmtime::Result<(std::result::Result<T, wit::Error>,)>;
+pub(crate) type Answer<T> = wasmtime::Result<(std::result::Result<T, wit::Error>,)>;
+
+/// What a function that reads answers.
+type Read = wasmtime::Result<(Reading,)>;
 
 /// A plugin's handle: in the table stands a shared pointer, so that an operation need not keep the table borrowed.
-type Handle = Resource<HostMapping>;
+pub(crate) type Handle = Resource<HostMapping>;
 
 const MAPPING: &str = "wasi-mmap:mmap/mapping@0.1.0";
 const WINDOW: &str = "wasi-mmap:mmap/window@0.1.0";
@@ -36,16 +38,7 @@ const WINDOW: &str = "wasi-mmap:mmap/window@0.1.0";
 /// If the linker has a definition of the interface already.
 pub fn add_to_linker<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     add_window(linker)?;
-    let instance = &mut add_mapping(linker)?;
-    for (name, backward) in SEARCHES {
-        instance.func_wrap(name, move |mut store: StoreContextMut<'_, T>, arguments: SearchArguments| {
-            match start_search(&mut store, arguments, backward)? {
-                Begun::Answer(answer) => Ok((answer,)),
-                Begun::Search(search) => answer(search.run()?),
-            }
-        })?;
-    }
-    Ok(())
+    long::add(Calls::Sync, &mut add_mapping(linker)?)
 }
 
 /// Adds `wasi-mmap:mmap` to a linker, for async stores: long calls yield to the executor.
@@ -55,53 +48,14 @@ pub fn add_to_linker<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime:
 /// If the linker has a definition of the interface already.
 pub fn add_to_linker_async<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     add_window(linker)?;
-    let instance = &mut add_mapping(linker)?;
-    for (name, backward) in SEARCHES {
-        instance.func_wrap_async(name, move |mut store: StoreContextMut<'_, T>, arguments: SearchArguments| {
-            Box::new(async move {
-                match start_search(&mut store, arguments, backward)? {
-                    Begun::Answer(answer) => Ok((answer,)),
-                    Begun::Search(search) => answer(search.run_async().await?),
-                }
-            })
-        })?;
-    }
-    Ok(())
-}
-
-/// The functions that take long, and whether they search from the end.
-const SEARCHES: [(&str, bool); 2] = [("[method]mapping.find", false), ("[method]mapping.rfind", true)];
-
-type SearchArguments = (Handle, WasmList<u8>, Option<i64>, Option<i64>);
-
-enum Begun {
-    Answer(std::result::Result<Option<u64>, wit::Error>),
-    Search(Search),
-}
-
-/// Checks a search as `core` does, and begins it where something is to be searched.
-fn start_search<T: MmapView>(
-    store: &mut StoreContextMut<'_, T>,
-    (handle, needle, start, end): SearchArguments,
-    backward: bool,
-) -> wasmtime::Result<Begun> {
-    let mapping = get(store, &handle)?;
-    let needle = needle.as_le_slice(&*store).to_vec();
-    let ctx = store.data_mut().mmap().ctx;
-    let range = mapping.lock().search_range(&needle, start, end);
-    Ok(match range {
-        Err(error) => Begun::Answer(Err(error.into())),
-        Ok(None) => Begun::Answer(Ok(None)),
-        Ok(Some(range)) if needle.is_empty() => Begun::Answer(Ok(Some(if backward { range.end } else { range.start }))),
-        Ok(Some(range)) => match ctx.limits.check(Limit::WorkPerCall, range.end - range.start) {
-            Err(error) => Begun::Answer(Err(error.into())),
-            Ok(()) => Begun::Search(Search::new(mapping, needle, range, backward, ctx.interrupt.clone())),
-        },
-    })
+    long::add(Calls::Async, &mut add_mapping(linker)?)
 }
 
 /// The mapping behind a handle. A handle that the plugin does not have has trapped before.
-fn get<T: MmapView>(store: &mut StoreContextMut<'_, T>, handle: &Handle) -> wasmtime::Result<Arc<HostMapping>> {
+pub(crate) fn get<T: MmapView>(
+    store: &mut StoreContextMut<'_, T>,
+    handle: &Handle,
+) -> wasmtime::Result<Arc<HostMapping>> {
     Ok(Arc::clone(store.data_mut().mmap().table.get(&shared(handle))?))
 }
 
@@ -110,7 +64,7 @@ fn shared(handle: &Handle) -> Resource<Arc<HostMapping>> {
     Resource::new_borrow(handle.rep())
 }
 
-fn answer<T>(outcome: Result<T>) -> Answer<T> {
+pub(crate) fn answer<T>(outcome: Result<T>) -> Answer<T> {
     Ok((outcome.map_err(wit::Error::from),))
 }
 
@@ -138,64 +92,66 @@ fn with_bytes<T: MmapView, R>(
     answer(outcome)
 }
 
-/// Performs an operation whose length is limited.
-fn with_work<T: MmapView, R>(
-    mut store: StoreContextMut<'_, T>,
-    handle: &Handle,
-    work: u64,
-    operate: impl FnOnce(&mut Mapping) -> Result<R>,
-) -> Answer<R> {
-    let mapping = get(&mut store, handle)?;
-    let limits = store.data_mut().mmap().ctx.limits;
-    let mut mapping = mapping.lock();
-    // The mapping's own checks come first: what it refuses is no work.
-    let is_inside = mapping.len().is_ok_and(|len| work <= len);
-    if is_inside && let Err(error) = limits.check(Limit::WorkPerCall, work) {
-        return answer(Err(error));
-    }
-    answer(operate(&mut mapping))
-}
-
 /// Reads a range that `plan` works out, straight into the plugin's memory; then `done` moves the cursor, if it is to move.
+/// `plan` is told how many bytes are allowed.
 fn read<T: MmapView>(
     mut store: StoreContextMut<'_, T>,
     handle: &Handle,
-    plan: impl FnOnce(&Mapping) -> Result<Range<u64>>,
+    plan: impl FnOnce(&Mapping, u64) -> Result<Range<u64>>,
     done: impl FnOnce(&mut Mapping, &Range<u64>),
-) -> Answer<Bytes> {
+) -> Read {
     let mapping = get(&mut store, handle)?;
     let limits = store.data_mut().mmap().ctx.limits;
     let mut mapping = mapping.lock();
-    let bytes = plan(&mapping).and_then(|range| {
+    let bytes = plan(&mapping, limits.get(Limit::BytesPerCall)).and_then(|range| {
         limits.check(Limit::BytesPerCall, range.end - range.start)?;
-        let bytes = memory::bytes(mapping.storage()?, range.clone())?;
+        let bytes = Reading::new(mapping.storage()?, range.clone())?;
         done(&mut mapping, &range);
         Ok(bytes)
     });
-    answer(bytes)
+    Ok((bytes.unwrap_or_else(Reading::from),))
 }
 
 fn keep_cursor(_: &mut Mapping, _: &Range<u64>) {}
 
-fn read_slice<T: MmapView>(mut store: StoreContextMut<'_, T>, handle: &Handle, slice: Slice) -> Answer<Bytes> {
+fn read_slice<T: MmapView>(mut store: StoreContextMut<'_, T>, handle: &Handle, slice: Slice) -> Read {
     let mapping = get(&mut store, handle)?;
     let limits = store.data_mut().mmap().ctx.limits;
     let mapping = mapping.lock();
     let bytes = mapping.len().and_then(|len| slice.resolve(len)).and_then(|strided| {
         limits.check(Limit::BytesPerCall, strided.count)?;
         match strided.contiguous() {
-            Some(range) => memory::bytes(mapping.storage()?, range),
-            None => Ok(mapping.read_slice(slice)?.into()),
+            Some(range) => Reading::new(mapping.storage()?, range),
+            None => {
+                limits.check(Limit::WorkPerCall, strided.span())?;
+                Ok(mapping.read_slice(slice)?.into())
+            }
         }
     });
-    answer(bytes)
+    Ok((bytes.unwrap_or_else(Reading::from),))
 }
 
-fn read_ranges<T: MmapView>(
+fn write_slice<T: MmapView>(
     mut store: StoreContextMut<'_, T>,
     handle: &Handle,
-    ranges: &[wit::Range],
-) -> Answer<Bytes> {
+    slice: Slice,
+    bytes: &WasmList<u8>,
+) -> Answer<()> {
+    let limits = store.data_mut().mmap().ctx.limits;
+    with_bytes(store, handle, bytes, |mapping, bytes| {
+        // What the mapping itself refuses is no work.
+        let strided = mapping.len().and_then(|len| slice.resolve(len));
+        if let Ok(strided) = strided
+            && mapping.access().is_writable()
+            && strided.count == bytes.len() as u64
+        {
+            limits.check(Limit::WorkPerCall, strided.span())?;
+        }
+        mapping.write_slice(slice, bytes)
+    })
+}
+
+fn read_ranges<T: MmapView>(mut store: StoreContextMut<'_, T>, handle: &Handle, ranges: &[wit::Range]) -> Read {
     let mapping = get(&mut store, handle)?;
     let limits = store.data_mut().mmap().ctx.limits;
     let mapping = mapping.lock();
@@ -206,26 +162,7 @@ fn read_ranges<T: MmapView>(
         limits.check(Limit::BytesPerCall, total)?;
         Ok(mapping.read_ranges(&ranges)?.into())
     });
-    answer(bytes)
-}
-
-/// Copies from one mapping to another; both handles may be the same mapping.
-fn copy_from<T: MmapView>(
-    mut store: StoreContextMut<'_, T>,
-    (handle, destination, source, offset, count): (Handle, u64, Handle, u64, u64),
-) -> Answer<()> {
-    let (mapping, source) = (get(&mut store, &handle)?, get(&mut store, &source)?);
-    let limits = store.data_mut().mmap().ctx.limits;
-    let work = |mapping: &Mapping| mapping.len().map_or(0, |len| len.min(count));
-    if Arc::ptr_eq(&mapping, &source) {
-        let mut mapping = mapping.lock();
-        let allowed = limits.check(Limit::WorkPerCall, work(&mapping));
-        return answer(allowed.and_then(|()| mapping.copy_within(destination, offset, count)));
-    }
-    // One store's calls come one after the other, so that the two locks cannot be taken in the other order meanwhile.
-    let (mut mapping, source) = (mapping.lock(), source.lock());
-    let allowed = limits.check(Limit::WorkPerCall, work(&mapping));
-    answer(allowed.and_then(|()| mapping.copy_from(destination, &source, offset, count)))
+    Ok((bytes.unwrap_or_else(Reading::from),))
 }
 
 fn make<T: MmapView>(
@@ -237,7 +174,7 @@ fn make<T: MmapView>(
     answer(made.map(|mapping| Resource::new_own(mapping.rep())))
 }
 
-/// Adds every function of the interface `mapping` but the searches, which differ between sync and async stores.
+/// Adds every function of the interface `mapping` but those that take long.
 fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<LinkerInstance<'_, T>> {
     let mut instance = linker.instance(MAPPING)?;
     type Cx<'a, T> = StoreContextMut<'a, T>;
@@ -289,13 +226,13 @@ fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Resul
         },
     )?;
     instance.func_wrap("[method]mapping.read", |store: Cx<'_, T>, (handle, count): (Handle, Option<u64>)| {
-        read(store, &handle, |mapping| mapping.next_range(count), Mapping::advance)
+        read(store, &handle, |mapping, _| mapping.next_range(count), Mapping::advance)
     })?;
     instance.func_wrap("[method]mapping.read-byte", |store: Cx<'_, T>, (handle,): (Handle,)| {
         with(store, &handle, |mapping| mapping.read_byte())
     })?;
     instance.func_wrap("[method]mapping.read-line", |store: Cx<'_, T>, (handle,): (Handle,)| {
-        read(store, &handle, |mapping| mapping.next_line(), Mapping::advance)
+        read(store, &handle, Mapping::next_line_within, Mapping::advance)
     })?;
     instance.func_wrap("[method]mapping.write", |store: Cx<'_, T>, (handle, bytes): (Handle, WasmList<u8>)| {
         with_bytes(store, &handle, &bytes, |mapping, bytes| mapping.write(bytes).map(|count| count as u64))
@@ -307,7 +244,7 @@ fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Resul
     instance.func_wrap(
         "[method]mapping.read-at",
         |store: Cx<'_, T>, (handle, offset, length): (Handle, u64, u64)| {
-            read(store, &handle, |mapping| mapping.range(offset, length), keep_cursor)
+            read(store, &handle, |mapping, _| mapping.range(offset, length), keep_cursor)
         },
     )?;
     instance
@@ -332,23 +269,10 @@ fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Resul
     instance.func_wrap(
         "[method]mapping.write-slice",
         |store: Cx<'_, T>, (handle, slice, bytes): (Handle, wit::Slice, WasmList<u8>)| {
-            with_bytes(store, &handle, &bytes, |mapping, bytes| mapping.write_slice(slice.into(), bytes))
+            write_slice(store, &handle, slice.into(), &bytes)
         },
     )?;
 
-    instance.func_wrap(
-        "[method]mapping.copy-within",
-        |store: Cx<'_, T>, (handle, destination, source, count): (Handle, u64, u64, u64)| {
-            with_work(store, &handle, count, |mapping| mapping.copy_within(destination, source, count))
-        },
-    )?;
-    instance.func_wrap("[method]mapping.copy-from", copy_from::<T>)?;
-    instance.func_wrap(
-        "[method]mapping.fill",
-        |store: Cx<'_, T>, (handle, offset, length, byte): (Handle, u64, u64, u8)| {
-            with_work(store, &handle, length, |mapping| mapping.fill(offset, length, byte))
-        },
-    )?;
     instance.func_wrap(
         "[method]mapping.compare",
         |store: Cx<'_, T>, (handle, offset, bytes): (Handle, u64, WasmList<u8>)| {
@@ -365,7 +289,8 @@ fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Resul
     instance.func_wrap(
         "[method]mapping.advise",
         |mut store: Cx<'_, T>, (handle, advice, start, length): (Handle, wit::Advice, u64, Option<u64>)| {
-            answer(get(&mut store, &handle)?.advise(advice.into(), start, length))
+            let mapping = get(&mut store, &handle)?;
+            answer(mapping.advise(store.data_mut().mmap().ctx, advice.into(), start, length))
         },
     )?;
     instance.func_wrap("[method]mapping.resize", |mut store: Cx<'_, T>, (handle, length): (Handle, u64)| {

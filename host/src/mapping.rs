@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wasi_mmap_core::{Advice, Backend, Error, MapOptions, Result, Rights};
+use wasi_mmap_core::{Advice, Backend, Error, MapFlags, MapOptions, Result, Rights, Storage};
 use wasi_mmap_native::{Mapping, Native};
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, File, OpenMode};
@@ -18,6 +18,7 @@ pub(crate) struct HostMapping {
     /// Given back when the handle is dropped; the bytes when the mapping is closed.
     _mapping_taken: Taken,
     bytes_taken: Mutex<Option<Taken>>,
+    advice_taken: Mutex<Taken>,
 }
 
 impl HostMapping {
@@ -53,11 +54,20 @@ impl HostMapping {
     }
 
     /// Takes advice, but for what would harm the host.
-    pub(crate) fn advise(&self, advice: Advice, start: u64, length: Option<u64>) -> Result<()> {
+    pub(crate) fn advise(&self, ctx: &MmapCtx, advice: Advice, start: u64, length: Option<u64>) -> Result<()> {
         let mut mapping = self.lock();
         if matches!(advice, Advice::HwPoison | Advice::SoftOffline | Advice::Protect) {
             mapping.storage()?;
             return Err(Error::NotPermitted(format!("the advice {advice:?}").into()));
+        }
+        let len = mapping.len()?;
+        let is_partial = start != 0 || length.is_some_and(|length| length < len);
+        // This advice is for now; all other lasts, and makes the part an area of its own.
+        let lasts = !matches!(advice, Advice::WillNeed | Advice::DontNeed | Advice::Free | Advice::Remove);
+        if is_partial && lasts {
+            let mut taken = self.advice_taken.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = taken.amount();
+            taken.change(&ctx.limits, count + 1)?;
         }
         mapping.advise(advice, start, length)
     }
@@ -71,7 +81,7 @@ impl MmapCtxView<'_> {
         options: MapOptions,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
         let descriptor = self.table.delete(descriptor)?;
-        self.make(MapSource::File, options, Limit::MappedBytes, None, || map_descriptor(descriptor, &options))
+        self.make(MapSource::File, options, Limit::MappedBytes, None, || map_descriptor(descriptor, options))
     }
 
     pub(crate) fn map_anonymous(
@@ -119,24 +129,25 @@ impl MmapCtxView<'_> {
         let mapping_taken = Taken::new(usage, limits, Limit::Mappings, 1)?;
         // Memory must be granted before it is there; a file costs address space alone, and its length is not known before.
         let granted = match limit {
-            Limit::AnonymousBytes => options.extent_of_named(existing, Native::granularity())?.len,
+            Limit::AnonymousBytes => memory_of(options.extent_of_named(existing, Native::granularity())?.len, options),
             _ => 0,
         };
         let mut bytes_taken = Taken::new(usage, limits, limit, granted)?;
         let mapping = Mapping::new(map()?, options.get_access());
         let len = mapping.len()?;
-        bytes_taken.change(limits, len)?;
+        bytes_taken.change(limits, len.max(granted))?;
         let mapping = HostMapping {
             mapping: Mutex::new(mapping),
             _mapping_taken: mapping_taken,
             bytes_taken: Mutex::new(Some(bytes_taken)),
+            advice_taken: Mutex::new(Taken::new(usage, limits, Limit::PartialAdvice, 0)?),
         };
         Ok((Arc::new(mapping), len))
     }
 }
 
 /// Maps the file behind a descriptor, with no more rights than the descriptor has.
-fn map_descriptor(descriptor: Descriptor, options: &MapOptions) -> Result<Native> {
+fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<Native> {
     let File { file, perms, open_mode, .. } = match descriptor {
         Descriptor::File(file) => file,
         Descriptor::Dir(_) => return Err(Error::Unsupported("mapping a directory".into())),
@@ -146,5 +157,22 @@ fn map_descriptor(descriptor: Descriptor, options: &MapOptions) -> Result<Native
     rights.set(Rights::WRITE, open_mode.contains(OpenMode::WRITE) && !perms.write_not_permitted());
     // A stream of the plugin's may still share the file: then the mapping gets a descriptor of its own.
     let file = Arc::try_unwrap(file).or_else(|shared| shared.try_clone())?;
-    Native::map_file_with(file, rights, options)
+    // The system would read the whole file before it returns, which for a sparse terabyte takes minutes that nothing can end.
+    // Read-ahead is what the hint is for, and begins while the plugin goes on.
+    let flags = options.get_flags();
+    options = options.flags(flags - MapFlags::POPULATE);
+    let mut mapping = Native::map_file_with(file, rights, &options)?;
+    if flags.contains(MapFlags::POPULATE) {
+        let whole = 0..mapping.len();
+        // It is a hint: what does not follow it is a mapping all the same.
+        let _ = mapping.advise(Advice::WillNeed, whole);
+    }
+    Ok(mapping)
+}
+
+/// How much of the host's memory so many bytes of a plugin's memory take.
+fn memory_of(len: u64, options: &MapOptions) -> u64 {
+    /// The size of a huge page, of which parts cannot be had.
+    const HUGE_PAGE: u64 = 2 << 20;
+    if options.get_flags().contains(MapFlags::HUGE_PAGES) { len.next_multiple_of(HUGE_PAGE) } else { len }
 }

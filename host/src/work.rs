@@ -1,5 +1,6 @@
 //! Long calls, in pieces: between two of them an async store yields, and an interrupt is noticed.
 
+use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,31 +12,61 @@ use wasmtime::bail;
 use crate::ctx::Interrupt;
 use crate::mapping::HostMapping;
 
-/// How many bytes are searched at a time: about a millisecond.
-const PIECE: u64 = 16 * 1024 * 1024;
+/// How many bytes are worked on at a time: about a millisecond.
+pub(crate) const PIECE: u64 = 16 * 1024 * 1024;
 
-/// A search of a mapping, from either end.
-#[derive(Debug)]
-pub(crate) struct Search {
-    mapping: Arc<HostMapping>,
-    needle: Vec<u8>,
-    pieces: Pieces,
-    backward: bool,
+/// A call that takes long, whose arguments were checked.
+pub(crate) struct Job<R> {
+    what: &'static str,
     interrupt: Interrupt,
+    /// Works on the next piece; answers once it is done.
+    piece: Box<dyn FnMut() -> Option<Result<R>> + Send>,
 }
 
-/// What a search knows after a piece.
-#[derive(Debug)]
-pub(crate) enum Progress {
-    /// It goes on.
-    More,
-    /// It has its answer.
-    Done(Result<Option<u64>>),
+impl<R> Job<R> {
+    fn new(
+        what: &'static str,
+        interrupt: Interrupt,
+        piece: impl FnMut() -> Option<Result<R>> + Send + 'static,
+    ) -> Self {
+        Self { what, interrupt, piece: Box::new(piece) }
+    }
+
+    /// Works on a piece.
+    ///
+    /// # Errors
+    ///
+    /// Where the embedder has interrupted the plugin: a trap.
+    fn step(&mut self) -> wasmtime::Result<Option<Result<R>>> {
+        if self.interrupt.is_set() {
+            bail!("the embedder interrupted the plugin in {}", self.what);
+        }
+        Ok((self.piece)())
+    }
+
+    /// Works to the end, without a pause.
+    pub(crate) fn run(mut self) -> wasmtime::Result<Result<R>> {
+        loop {
+            if let Some(answer) = self.step()? {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Works to the end, and lets others run between two pieces.
+    pub(crate) async fn run_async(mut self) -> wasmtime::Result<Result<R>> {
+        loop {
+            if let Some(answer) = self.step()? {
+                return Ok(answer);
+            }
+            Yield::default().await;
+        }
+    }
 }
 
-impl Search {
-    /// A search for `needle`, which is not empty, in a range that was checked.
-    pub(crate) fn new(
+impl Job<Option<u64>> {
+    /// A search for `needle`, which is not empty, from either end of a range.
+    pub(crate) fn search(
         mapping: Arc<HostMapping>,
         needle: Vec<u8>,
         range: Range<u64>,
@@ -43,49 +74,65 @@ impl Search {
         interrupt: Interrupt,
     ) -> Self {
         let len = needle.len() as u64;
-        let pieces = if backward { Pieces::backward(range, len, PIECE) } else { Pieces::forward(range, len, PIECE) };
-        Self { mapping, needle, pieces, backward, interrupt }
+        // Pieces overlap by the needle: where it is long, they must be longer, or most of the work would be done twice.
+        let step = PIECE.max(len);
+        let mut pieces = if backward { Pieces::backward(range, len, step) } else { Pieces::forward(range, len, step) };
+        Self::new("a search", interrupt, move || {
+            let Some(piece) = pieces.next() else { return Some(Ok(None)) };
+            let mapping = mapping.lock();
+            let found = mapping.storage().and_then(|storage| {
+                if backward { storage.rfind(&needle, piece) } else { storage.find(&needle, piece) }
+            });
+            match found {
+                Ok(None) => None,
+                answer => Some(answer),
+            }
+        })
     }
+}
 
-    /// Searches the next piece.
-    ///
-    /// # Errors
-    ///
-    /// Where the embedder has interrupted the plugin: a trap.
-    pub(crate) fn step(&mut self) -> wasmtime::Result<Progress> {
-        if self.interrupt.is_set() {
-            bail!("the embedder interrupted the plugin in a search");
-        }
-        let Some(piece) = self.pieces.next() else {
-            return Ok(Progress::Done(Ok(None)));
-        };
-        let mapping = self.mapping.lock();
-        let found = mapping.storage().and_then(|storage| {
-            if self.backward { storage.rfind(&self.needle, piece) } else { storage.find(&self.needle, piece) }
-        });
-        Ok(match found {
-            Ok(None) => Progress::More,
-            answer => Progress::Done(answer),
+impl Job<()> {
+    /// Sets every byte of a range of a mapping for writing.
+    pub(crate) fn fill(mapping: Arc<HostMapping>, range: Range<u64>, byte: u8, interrupt: Interrupt) -> Self {
+        let mut pieces = Pieces::forward(range, 1, PIECE);
+        Self::new("a fill", interrupt, move || {
+            let Some(piece) = pieces.next() else { return Some(Ok(())) };
+            mapping.lock().fill(piece.start, piece.end - piece.start, byte).err().map(Err)
         })
     }
 
-    /// Searches to the end, without a pause.
-    pub(crate) fn run(mut self) -> wasmtime::Result<Result<Option<u64>>> {
-        loop {
-            if let Progress::Done(answer) = self.step()? {
-                return Ok(answer);
-            }
-        }
+    /// Copies a range of `source`, or of the mapping itself, to `destination` in a mapping for writing.
+    pub(crate) fn copy(
+        mapping: Arc<HostMapping>,
+        source: Option<Arc<HostMapping>>,
+        range: Range<u64>,
+        destination: u64,
+        interrupt: Interrupt,
+    ) -> Self {
+        let start = range.start;
+        // From the end where the copy goes up: a piece must be read before it is overwritten.
+        let mut pieces = if source.is_none() && destination > start {
+            Pieces::backward(range, 1, PIECE)
+        } else {
+            Pieces::forward(range, 1, PIECE)
+        };
+        Self::new("a copy", interrupt, move || {
+            let Some(piece) = pieces.next() else { return Some(Ok(())) };
+            let (to, count) = (destination + (piece.start - start), piece.end - piece.start);
+            // One store's calls come one after the other, so that two locks cannot be taken in the other order meanwhile.
+            let mut mapping = mapping.lock();
+            let copied = match &source {
+                Some(source) => mapping.copy_from(to, &source.lock(), piece.start, count),
+                None => mapping.copy_within(to, piece.start, count),
+            };
+            copied.err().map(Err)
+        })
     }
+}
 
-    /// Searches to the end, and lets others run between two pieces.
-    pub(crate) async fn run_async(mut self) -> wasmtime::Result<Result<Option<u64>>> {
-        loop {
-            if let Progress::Done(answer) = self.step()? {
-                return Ok(answer);
-            }
-            Yield::default().await;
-        }
+impl<R> fmt::Debug for Job<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").field("what", &self.what).finish_non_exhaustive()
     }
 }
 

@@ -8,9 +8,6 @@ use wasi_mmap_core::{Error, Result, Storage};
 use crate::pages::Pages;
 use crate::{Mapping, Native};
 
-/// The least size of a page on any system.
-const PAGE: usize = 4096;
-
 /// Lends a mapping's pages instead of copying.
 ///
 /// # Safety
@@ -78,6 +75,17 @@ pub struct Shared {
     range: Range<usize>,
 }
 
+impl Shared {
+    /// Whether none of it was lost to a shorter file or a full disk. To be called after it was read.
+    ///
+    /// # Errors
+    ///
+    /// `truncated`; `no-space`.
+    pub fn check(&self) -> Result<()> {
+        self.pages.check(self.range.clone())
+    }
+}
+
 impl AsRef<[u8]> for Shared {
     fn as_ref(&self) -> &[u8] {
         // SAFETY: whoever made this promised what `lend` asks for, for as long as it lives.
@@ -109,19 +117,6 @@ impl Native {
             return Err(Error::out_of_range("length", "past the end of the mapping"));
         };
         Ok(Shared { pages: Arc::clone(self.pages()), range: start..end })
-    }
-
-    /// Reads a byte of each page of a range, so that what is missing is met now.
-    ///
-    /// # Errors
-    ///
-    /// `truncated`; `no-space`.
-    pub fn touch(&self, range: Range<u64>) -> Result<()> {
-        let mut byte = [0];
-        for at in range.clone().step_by(PAGE) {
-            self.read_at(at, &mut byte)?;
-        }
-        self.check(range)
     }
 
     /// Whether none of a range was lost to a shorter file or a full disk.

@@ -209,6 +209,8 @@ impl Storage for Native {
             return Err(Error::NotPermitted("resizing a file that is not open for writing".into()));
         }
         let (old, new) = (self.pages.len(), to_usize(len)?);
+        // What is lost is to be known before the file is touched.
+        self.pages.check(0..old)?;
         self.pages_mut()?.resize(new)?;
         if new < old {
             self.was_cut = self.pages.is_private();

@@ -8,11 +8,16 @@
 
 pub mod case;
 pub mod cases;
+pub mod durable;
+pub mod full_disk;
+#[cfg(target_os = "linux")]
+pub mod fuzz;
 pub mod large;
 pub mod measured;
 pub mod model;
 pub mod op;
 pub mod run;
+pub mod storm;
 pub mod viewing;
 
 /// The examples of the README compile.

@@ -9,8 +9,9 @@ use std::io::SeekFrom;
 use std::path::Path;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use wasi_mmap_core::{Access, Advice, FlushFlags, MapFlags, MapOptions, Result, Slice};
+use wasi_mmap_core::{Access, Advice, Error, FlushFlags, MapFlags, MapOptions, Result, Slice};
 
 use crate::case::{CLOSED, READ_ONLY, UNSUPPORTED, beyond_end_of_file, invalid, out_of_range};
 use crate::op::{Op, Refusal, Subject, Value};
@@ -534,6 +535,71 @@ pub fn run<S: Subject>(run: Run, scratch: &Path) -> std::result::Result<(), Stri
         Err(TestError::Fail(reason, sequence)) => Err(format!("seed {}: {reason}\n{sequence:#?}", run.seed)),
         Err(TestError::Abort(reason)) => Err(format!("seed {}: {reason}", run.seed)),
     }
+}
+
+/// The sequence that some bytes stand for: they are folded to a seed, since proptest cannot take its choices from bytes that end.
+fn sequence_of(bytes: &[u8], private: bool) -> Option<Sequence> {
+    /// Few steps: a fuzzer tries many sequences.
+    const STEPS: usize = 60;
+    let mut seed = [0; 32];
+    for (at, byte) in bytes.iter().enumerate() {
+        seed[at % 32] = u8::wrapping_mul(seed[at % 32], 31) ^ byte;
+    }
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
+    Some(sequence(STEPS, private, false).new_tree(&mut runner).ok()?.current())
+}
+
+/// Plays the sequence that some bytes stand for: for a fuzzer, whose bytes take the place of randomness.
+///
+/// # Errors
+///
+/// The sequence, if it differs from the model.
+pub fn play_bytes<S: Subject>(bytes: &[u8], private: bool, scratch: &Path) -> std::result::Result<(), String> {
+    let Some(sequence) = sequence_of(bytes, private) else { return Ok(()) };
+    play::<S>(&sequence, false, scratch).map_err(|difference| format!("{difference}\n{sequence:#?}"))
+}
+
+/// The same with a file that becomes shorter and longer between the operations: what they answer is not compared, but they must
+/// answer.
+///
+/// # Errors
+///
+/// The operation that failed otherwise than for its arguments or the file's length.
+pub fn play_with_faults<S: Subject>(bytes: &[u8], scratch: &Path) -> std::result::Result<(), String> {
+    let (lengths, operations) = bytes.split_at(bytes.len() / 4);
+    let Some(sequence) = sequence_of(operations, true) else { return Ok(()) };
+    let path = scratch.join("faults");
+    let io = |error: std::io::Error| format!("{}: {error}", path.display());
+    std::fs::write(&path, vec![b'a'; sequence.len]).map_err(io)?;
+    let file = std::fs::OpenOptions::new().write(true).open(&path).map_err(io)?;
+    let mut subjects: [Option<S>; SLOTS] = [const { None }; SLOTS];
+    for (index, step) in sequence.steps.iter().enumerate() {
+        if let Some(&len) = lengths.get(index) {
+            file.set_len(u64::from(len) * 1000).map_err(io)?;
+        }
+        let outcome = match step {
+            Step::Map { slot, options } => {
+                subjects[*slot] = None;
+                S::map_file(&path, wasi_mmap_core::Rights::all(), options).map(|mapping| {
+                    subjects[*slot] = Some(mapping);
+                    Value::Unit
+                })
+            }
+            Step::Do { slot, op } => match &mut subjects[*slot] {
+                Some(subject) => subject.apply(op),
+                None => continue,
+            },
+            Step::Copy { to, destination, offset, count } => {
+                let Some(outcome) = copy(&mut subjects, *to, (*destination, *offset, *count)) else { continue };
+                outcome
+            }
+        };
+        if let Err(error @ (Error::Io(_) | Error::NoSpace)) = outcome {
+            return Err(format!("step {index}, {step:?}: {error}"));
+        }
+    }
+    Ok(())
 }
 
 fn play<S: Subject>(sequence: &Sequence, windows: bool, scratch: &Path) -> std::result::Result<(), String> {

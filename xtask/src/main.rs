@@ -1,8 +1,9 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask guests`. Each does its own set-up.
+//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `fuzz`, `guests`. Each does its own set-up.
 
 mod bench;
 mod cpython;
 mod demo;
+mod fuzz;
 mod guests;
 mod outcomes;
 mod python;
@@ -27,6 +28,7 @@ Examples:
   cargo xtask test             everything that CI runs
   cargo xtask bench            how fast everything is, against what users would take instead
   cargo xtask test --python    the tests of Python plugins alone
+  cargo xtask fuzz             a minute of looking for inputs that bring something down
 
 Exit status: 0; 1 if something failed; 2 if the command line was wrong"
 )]
@@ -40,6 +42,7 @@ enum Command {
     Demo(demo::Options),
     Bench(bench::Options),
     Test(test::Options),
+    Fuzz(fuzz::Options),
     /// Build the plugins of tests and demo, and the fallback component
     Guests,
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::demo(&options),
         Command::Bench(options) => bench::bench(&options),
         Command::Test(options) => test::test(&options),
+        Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Guests => guests::build().map(|guests| println!("{}", guests.directory.display())),
     };
     match outcome {

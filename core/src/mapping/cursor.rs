@@ -90,7 +90,17 @@ impl<S: Storage> Mapping<S> {
     ///
     /// `closed`; `truncated`.
     pub fn next_line(&self) -> Result<Range<u64>> {
-        let rest = self.next_range(None)?;
+        self.next_line_within(u64::MAX)
+    }
+
+    /// As [`next_line`](Self::next_line), but no more than `most` bytes are searched and one: of a longer line, the answer is so
+    /// much, and no more.
+    ///
+    /// # Errors
+    ///
+    /// `closed`; `truncated`.
+    pub fn next_line_within(&self, most: u64) -> Result<Range<u64>> {
+        let rest = self.next_range(Some(most.saturating_add(1)))?;
         if rest.is_empty() {
             return Ok(rest);
         }

@@ -79,7 +79,8 @@ impl<S: Storage> Mapping<S> {
 
     /// Closes the mapping; closing twice is no error. POSIX `munmap(2)`, Python `mmap.close`.
     ///
-    /// Changes to the file that were not flushed are on their way to it, but not yet safe from a crash of the system.
+    /// Changes to the file that were not flushed are on their way to it, but not yet safe from a crash of the system. A mapping
+    /// that is dropped is closed, and what a storage cannot write then is lost without a word.
     ///
     /// # Errors
     ///

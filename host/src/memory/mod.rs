@@ -5,7 +5,7 @@ mod lend;
 mod linear;
 mod window;
 
-pub(crate) use lend::bytes;
+pub(crate) use lend::Reading;
 pub use linear::configure;
 pub(crate) use linear::is_any;
 pub(crate) use window::{HostWindow, Place};

@@ -168,9 +168,18 @@ impl Native {
         }
         let memory = attached.memory();
         if attached.0.is_moved {
-            let lost = state.as_ref().map_or(0..0, |state| state.guard.lost_range());
+            let (lost, fault) = state.as_ref().map_or((0..0, None), |state| {
+                let lost = state.guard.lost_range();
+                (lost.clone(), state.guard.lost(lost))
+            });
+            let pages = self.pages_mut()?;
             // SAFETY: the caller's promise; these pages were moved there from this range.
-            unsafe { self.pages_mut()?.move_back(attached, &lost) };
+            unsafe { pages.move_back(attached, &lost) };
+            if let Some(fault) = fault {
+                // What was written there is gone, and where it was is the file again: the mapping must know.
+                let home = attached.0.range.start;
+                pages.map.note_lost(home + (lost.start - memory.start)..home + (lost.end - memory.start), fault);
+            }
         }
         let target = ptr::with_exposed_provenance_mut(memory.start);
         // SAFETY: the caller owns the memory; what is put there can be read and written as what was there before.

@@ -81,13 +81,15 @@ impl Map {
     fn private_memory(len: usize, flags: MapFlags) -> io::Result<Self> {
         let mut map = memmap2::MmapOptions::new();
         apply_flags(&mut map, flags);
-        let mut whole = len;
+        let (mut whole, mut page) = (len, rustix::param::page_size());
         if flags.contains(MapFlags::HUGE_PAGES) {
             map.huge(Some(HUGE_PAGE_BITS));
-            whole = len.checked_next_multiple_of(1 << HUGE_PAGE_BITS).ok_or(io::ErrorKind::OutOfMemory)?;
+            page = 1 << HUGE_PAGE_BITS;
+            whole = len.checked_next_multiple_of(page).ok_or(io::ErrorKind::OutOfMemory)?;
         }
         let map = map.len(whole).map_anon()?.into();
-        let guard = Guard::new(addresses(&map), None, 0)?;
+        // Huge pages may be missing when they are touched, and are replaced whole then. Others are always there.
+        let guard = Guard::with_pages(addresses(&map), None, 0, page)?;
         Ok(Self { guard, map, file: None, offset: 0, private: true, writable: true, len })
     }
 
@@ -129,6 +131,12 @@ impl Map {
             None => Ok(()),
             Some(fault) => Err(lost(fault)),
         }
+    }
+
+    /// Notes that a part of the map was lost elsewhere, and did not come back.
+    pub(crate) fn note_lost(&self, range: Range<usize>, fault: Fault) {
+        let base = self.map.as_ptr() as usize;
+        self.guard.lose(base + range.start..base + range.end, fault);
     }
 
     /// Writes changes in `range` back. POSIX `msync(2)`.

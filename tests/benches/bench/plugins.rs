@@ -82,7 +82,7 @@ impl Plugins {
         let arguments = arguments(workload, file, numbers);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut run = Run::new(MmapCtx::default(), &self.folder, &arguments)?;
-        let (printed, outcome) = run.command(&self.plain, true)?;
+        let (printed, outcome) = run.call_compiled(&self.plain, true)?;
         ensure!(outcome == Ok(()), "the plugin failed");
         let sample = Measure::Seconds.of(&printed)?;
         look(&run, sample)
@@ -93,7 +93,7 @@ impl Plugins {
         let arguments = arguments(workload, file, numbers);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let (printed, outcome) =
-            Run::new(MmapCtx::default(), &self.folder, &arguments)?.command(&self.composed, false)?;
+            Run::new(MmapCtx::default(), &self.folder, &arguments)?.call_compiled(&self.composed, false)?;
         ensure!(outcome == Ok(()), "the plugin failed");
         Measure::Seconds.of(&printed)
     }

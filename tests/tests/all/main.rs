@@ -3,9 +3,17 @@
 #![allow(unreachable_pub, reason = "the modules of a program")]
 
 mod bench;
+mod child;
+mod durable;
 mod embedding;
+mod faults;
 mod files;
+mod full_disk;
+mod fuzz;
+mod hostile;
 mod model;
+mod scale;
+mod storm;
 mod suite;
 mod support;
 mod window;

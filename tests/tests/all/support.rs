@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use wasi_mmap_host::{MmapCtx, MmapCtxView, MmapView};
 use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Module, Result, Store};
+use wasmtime::{Config, Engine, Module, ResourceLimiter, Result, Store};
 use wasmtime_wasi::filesystem::FsPerms;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::bindings::{Command, sync};
@@ -32,6 +32,21 @@ pub struct State {
     wasi: WasiCtx,
     pub mmap: MmapCtx,
     pub table: ResourceTable,
+    /// What is done before a memory grows: by how many bytes.
+    pub before_growth: Option<Box<dyn FnMut(usize) + Send>>,
+}
+
+impl ResourceLimiter for State {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        if let Some(before) = &mut self.before_growth {
+            before(desired - current);
+        }
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
+        Ok(true)
+    }
 }
 
 impl WasiView for State {
@@ -59,9 +74,9 @@ pub fn engine() -> &'static Engine {
 fn wasi(directory: &Path, arguments: &[&str], stdout: &MemoryOutputPipe) -> Result<WasiCtxBuilder> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(arguments).stdout(stdout.clone()).inherit_stderr();
-    wasi.preopened_dir(directory, "/scratch", FsPerms::ReadWrite)?;
-    // As the command does: no other work waits for this thread.
+    // The calls of all tests wait for their files in their own threads, of which there are enough.
     wasi.allow_blocking_current_thread(true);
+    wasi.preopened_dir(directory, "/scratch", FsPerms::ReadWrite)?;
     Ok(wasi)
 }
 
@@ -80,22 +95,34 @@ impl Run {
         Self::in_engine(engine(), mmap, directory, arguments)
     }
 
+    /// The same, for a plugin that prints to where this process prints.
+    pub fn with_stdout(mmap: MmapCtx, directory: &Path, arguments: &[&str]) -> Result<Self> {
+        let stdout = MemoryOutputPipe::new(0);
+        let wasi = wasi(directory, arguments, &stdout)?.inherit_stdout().build();
+        Ok(Self::of(engine(), wasi, mmap, stdout))
+    }
+
     /// The same, in an engine of the test's own.
     pub fn in_engine(engine: &Engine, mmap: MmapCtx, directory: &Path, arguments: &[&str]) -> Result<Self> {
         let stdout = MemoryOutputPipe::new(MOST_PRINTED);
         let wasi = wasi(directory, arguments, &stdout)?.build();
-        let store = Store::new(engine, State { wasi, mmap, table: ResourceTable::new() });
-        Ok(Self { store, stdout })
+        Ok(Self::of(engine, wasi, mmap, stdout))
+    }
+
+    fn of(engine: &Engine, wasi: WasiCtx, mmap: MmapCtx, stdout: MemoryOutputPipe) -> Self {
+        let mut store = Store::new(engine, State { wasi, mmap, table: ResourceTable::new(), before_growth: None });
+        store.limiter(|state| state);
+        Self { store, stdout }
     }
 
     /// Runs a component with real mappings in the linker, or without any interface of ours.
     pub fn call(&mut self, component: &[u8], with_host: bool) -> Result<Ended> {
         let component = Component::from_binary(self.store.engine(), component)?;
-        self.command(&component, with_host)
+        self.call_compiled(&component, with_host)
     }
 
     /// The same, with a component that was compiled before.
-    pub fn command(&mut self, component: &Component, with_host: bool) -> Result<Ended> {
+    pub fn call_compiled(&mut self, component: &Component, with_host: bool) -> Result<Ended> {
         let engine = self.store.engine().clone();
         let mut linker = Linker::<State>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
@@ -135,6 +162,11 @@ impl Run {
     fn printed(&self) -> String {
         String::from_utf8(self.stdout.contents().to_vec()).expect("a plugin prints UTF-8")
     }
+}
+
+/// Whether tests are to be run in their long form.
+pub fn is_long() -> bool {
+    std::env::var_os("WASI_MMAP_LONG").is_some()
 }
 
 /// Runs a command component to a good end; answers what it printed.

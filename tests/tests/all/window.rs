@@ -54,6 +54,7 @@ rules! {
     a_store_into_a_window_to_read_stays_there: "read-only-store",
     a_copy_and_its_window_are_one_memory: "copy-is-one-memory",
     a_copy_keeps_what_its_windows_changed: "copy-keeps-changes",
+    a_copy_loses_what_its_file_lost: "copy-loses-what-the-file-lost",
     memory_without_a_file_has_windows: "anonymous",
     wasi_reads_and_writes_windows: "wasi-buffers",
     the_host_takes_its_bytes_from_windows: "host-buffers",

@@ -1,19 +1,17 @@
-//! The SIGBUS handler. All that runs in it is async-signal-safe: atomics, `fstat(2)`, `mmap(2)`, `sigaction(2)`.
+//! The SIGBUS handler. All that runs in it is async-signal-safe: atomics, and system calls that take no lock of this process
+//! (`fstat(2)`, `madvise(2)`, `mmap(2)`, `sigaction(2)`, `raise(3)`). It touches no memory that a file is mapped in, so that it
+//! meets no fault itself.
 
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::ops::Range;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use libc::{c_int, c_void, sigaction, siginfo_t};
 
 use super::Fault;
-use super::registry::{self, Found};
-
-/// The size of a page, where the handler can read it.
-static PAGE_SIZE: AtomicUsize = AtomicUsize::new(0);
+use super::registry::{self, Area, Found, Slot};
 
 /// What handled SIGBUS before us. Set before our handler is, so that the handler always finds it.
 static PREVIOUS: OnceLock<sigaction> = OnceLock::new();
@@ -27,7 +25,6 @@ pub(super) fn install() -> io::Result<()> {
 }
 
 fn set_handler() -> io::Result<()> {
-    PAGE_SIZE.store(rustix::param::page_size(), Relaxed);
     let mut previous = MaybeUninit::<sigaction>::uninit();
     // SAFETY: `sigaction` only writes the current action to `previous`, which is large enough for it.
     check(unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), previous.as_mut_ptr()) })?;
@@ -66,25 +63,82 @@ extern "C" fn on_sigbus(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
     }
 }
 
-/// Puts a page of zeros where the file has none, and notes what was lost.
+/// Puts zeros where the file has nothing, and notes what was lost; or finds that the page can be had after all.
 fn repair(found: &Found, address: usize) -> bool {
-    let page = PAGE_SIZE.load(Relaxed);
+    let Found { slot, area } = found;
+    let page = area.page;
     let start = address & !(page - 1);
-    let rest = start..found.memory.end.next_multiple_of(page);
-    // When the file ends before the fault, all that follows is lost too: one mapping instead of one for each page.
-    let (lost, fault) = match file_len(found.descriptor) {
-        Some(len) if offset_of(found, start) >= len => (rest, Fault::Truncated),
-        _ => (start..start + page, Fault::NoSpace),
-    };
-    if !put_zeros(&lost) {
-        return false;
+    let one = start..start + page;
+    let rest = start..area.memory.end.next_multiple_of(page);
+    for _ in 0..TRIES {
+        // When the file ends before the fault, all that follows is lost too: one mapping instead of one for each page.
+        if file_len(area.descriptor).is_some_and(|len| offset_of(area, start) >= len) {
+            return replace(slot, area, rest.clone(), Fault::Truncated);
+        }
+        // The file reaches further. Has it become longer since the fault, or is there no space for the page?
+        match populate(&one) {
+            Populated::Yes => return true,
+            Populated::No => {}
+            Populated::Unknown => break,
+        }
     }
-    found.slot.lose(lost, fault);
-    true
+    replace(slot, area, if found.lost_many() { rest } else { one }, Fault::NoSpace)
 }
 
-fn offset_of(found: &Found, address: usize) -> u64 {
-    found.offset.saturating_add((address - found.memory.start) as u64)
+/// How often a file may become shorter and longer again between two steps of a repair before the disk is blamed for it.
+const TRIES: u32 = 16;
+
+/// Whether a page could be had.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux can say"))]
+enum Populated {
+    Yes,
+    No,
+    /// The system cannot say.
+    Unknown,
+}
+
+/// Tries to have a page in memory, without a fault. Linux `madvise(2)` with `MADV_POPULATE_WRITE`, since 5.14.
+#[cfg(target_os = "linux")]
+fn populate(page: &Range<usize>) -> Populated {
+    // To write first: a page that can be read may still find no space when it is written, and fault for ever.
+    for advice in [libc::MADV_POPULATE_WRITE, libc::MADV_POPULATE_READ] {
+        // SAFETY: the call changes no byte that anybody sees; a pointer made from the address serves as a mere number here.
+        let status = unsafe { libc::madvise(ptr::without_provenance_mut(page.start), page.len(), advice) };
+        if status == 0 {
+            return Populated::Yes;
+        }
+        // SAFETY: as in `on_sigbus`.
+        let errno = unsafe { errno_location() };
+        // SAFETY: as in `on_sigbus`.
+        match unsafe { *errno } {
+            // Not to be written; or the advice is not known, and reading answers the same.
+            libc::EINVAL => {}
+            libc::EFAULT => return Populated::No,
+            _ => return Populated::Unknown,
+        }
+    }
+    Populated::Unknown
+}
+
+#[cfg(not(target_os = "linux"))]
+fn populate(_: &Range<usize>) -> Populated {
+    Populated::Unknown
+}
+
+/// Puts zeros in the place of memory, and notes before that it is lost.
+fn replace(slot: &Slot, area: &Area, lost: Range<usize>, fault: Fault) -> bool {
+    slot.lose(lost.clone(), fault);
+    if put_zeros(&lost) {
+        return true;
+    }
+    // A part of an area makes two or three of it, and the process may have no more. All of it makes none.
+    let all = area.memory.start..area.memory.end.next_multiple_of(area.page);
+    slot.lose(all.clone(), fault);
+    put_zeros(&all) || put_zeros_anew(&all)
+}
+
+fn offset_of(area: &Area, address: usize) -> u64 {
+    area.offset.saturating_add(address.saturating_sub(area.memory.start) as u64)
 }
 
 fn file_len(descriptor: c_int) -> Option<u64> {
@@ -115,6 +169,26 @@ fn put_zeros(memory: &Range<usize>) -> bool {
     status != libc::MAP_FAILED
 }
 
+/// The same by taking the old memory away first: a process can come to have one area more than it may have, and then nothing can
+/// be mapped before something is given back. Whoever touches the memory between the two steps dies, and so does this access if
+/// another thread is given the place: it is the last thing to try before the process ends.
+#[cfg(target_os = "linux")]
+fn put_zeros_anew(memory: &Range<usize>) -> bool {
+    let (start, len) = (ptr::without_provenance_mut(memory.start), memory.end - memory.start);
+    // SAFETY: as in `put_zeros`: the memory is the owner's, and comes back below.
+    if unsafe { libc::munmap(start, len) } != 0 {
+        return false;
+    }
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED_NOREPLACE;
+    // SAFETY: nothing is replaced.
+    unsafe { libc::mmap(start, len, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) == start }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn put_zeros_anew(_: &Range<usize>) -> bool {
+    false
+}
+
 /// Lets the handler that was there before decide; where there was none, the process ends as it would have without us.
 fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let previous = PREVIOUS.get();
@@ -125,6 +199,12 @@ fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
             let default: sigaction = unsafe { mem::zeroed() };
             // SAFETY: `default` is initialized. The access runs again when we return, and its fault now ends the process.
             unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
+            // SAFETY: the kernel passes a valid `siginfo_t`.
+            if unsafe { (*info).si_code } <= 0 {
+                // Somebody sent it, and no access runs again. It is blocked until we return, and then ends the process.
+                // SAFETY: no precondition.
+                unsafe { libc::raise(signal) };
+            }
         }
         handler if previous.is_some_and(|action| action.sa_flags & libc::SA_SIGINFO != 0) => {
             // SAFETY: whoever set `SA_SIGINFO` gave a function of this signature.

@@ -37,6 +37,8 @@ impl From<Fault> for Error {
 #[must_use]
 pub(crate) struct Guard {
     slot: registry::Lease,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "memory moves only where Linux resizes it"))]
+    area: registry::Area,
 }
 
 impl Guard {
@@ -44,11 +46,35 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// What `sigaction(2)` answers, at the first call in a process.
+    /// What `sigaction(2)` answers, at the first call in a process; `OutOfMemory`.
     pub(crate) fn new(memory: Range<usize>, file: Option<&File>, offset: u64) -> io::Result<Self> {
+        Self::with_pages(memory, file, offset, rustix::param::page_size())
+    }
+
+    /// The same for memory whose pages have another size.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub(crate) fn with_pages(memory: Range<usize>, file: Option<&File>, offset: u64, page: usize) -> io::Result<Self> {
         handler::install()?;
         let descriptor = file.map_or(-1, AsRawFd::as_raw_fd);
-        Ok(Self { slot: registry::lease(memory, descriptor, offset) })
+        let area = registry::Area { memory, descriptor, offset, page };
+        Ok(Self { slot: registry::lease(&area)?, area })
+    }
+
+    /// Guards nothing until it is told where the memory lies. To be called before memory moves: what takes its place meanwhile
+    /// is not ours.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn suspend(&mut self) {
+        self.slot.set(&registry::Area { memory: 0..0, ..self.area.clone() });
+    }
+
+    /// Guards the memory where it lies now.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resume(&mut self, memory: Range<usize>) {
+        self.area.memory = memory;
+        self.slot.set(&self.area);
     }
 
     /// What was lost in a range of addresses since the guard was made or last [`forgot`](Self::forget).
@@ -57,6 +83,11 @@ impl Guard {
     #[inline]
     pub(crate) fn lost(&self, memory: Range<usize>) -> Option<Fault> {
         self.slot.lost(memory)
+    }
+
+    /// Notes that a range of addresses holds nothing of value.
+    pub(crate) fn lose(&self, memory: Range<usize>, fault: Fault) {
+        self.slot.lose(memory, fault);
     }
 
     /// The addresses that were lost, from the first to the last; empty if none was.

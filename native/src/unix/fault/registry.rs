@@ -1,8 +1,9 @@
 //! Which memory is ours, in a form that a signal handler can read at any moment: fixed slots, atomics, no locks.
 
+use std::io;
 use std::ops::Range;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, AtomicUsize, compiler_fence, fence};
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, compiler_fence, fence};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::Fault;
@@ -16,23 +17,37 @@ pub(super) struct Slot {
     end: AtomicUsize,
     descriptor: AtomicI32,
     offset: AtomicU64,
+    /// The size of the memory's pages.
+    page: AtomicUsize,
     /// The first lost address; `usize::MAX` when nothing was lost.
     low: AtomicUsize,
     /// The end of what was lost.
     high: AtomicUsize,
-    /// Whether any page was lost to a full disk.
-    no_space: AtomicU8,
+    /// How many pages were lost to a full disk.
+    no_space: AtomicUsize,
+}
+
+/// The memory that a slot speaks of.
+#[derive(Debug, Clone)]
+pub(super) struct Area {
+    pub(super) memory: Range<usize>,
+    /// The file behind it, or -1.
+    pub(super) descriptor: i32,
+    /// Where in the file the memory starts.
+    pub(super) offset: u64,
+    /// The size of the memory's pages: what can be replaced of it at the least.
+    pub(super) page: usize,
+}
+
+impl Area {
+    const NONE: Self = Self { memory: 0..0, descriptor: -1, offset: 0, page: 0 };
 }
 
 /// What the handler needs to know of the memory around a fault.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) slot: &'static Slot,
-    pub(super) memory: Range<usize>,
-    /// The file behind it, or -1.
-    pub(super) descriptor: i32,
-    /// Where in the file the memory starts.
-    pub(super) offset: u64,
+    pub(super) area: Area,
 }
 
 /// The slots come in segments that double in size, so that none ever moves: 64, 128, 256, …
@@ -50,42 +65,53 @@ impl Slot {
             end: AtomicUsize::new(0),
             descriptor: AtomicI32::new(-1),
             offset: AtomicU64::new(0),
+            page: AtomicUsize::new(0),
             low: AtomicUsize::new(usize::MAX),
             high: AtomicUsize::new(0),
-            no_space: AtomicU8::new(0),
+            no_space: AtomicUsize::new(0),
         }
     }
 
-    fn set(&self, memory: Range<usize>, descriptor: i32, offset: u64) {
+    fn set(&self, area: &Area) {
         self.version.fetch_add(1, AcqRel);
         fence(Release);
-        self.start.store(memory.start, Relaxed);
-        self.end.store(memory.end, Relaxed);
-        self.descriptor.store(descriptor, Relaxed);
-        self.offset.store(offset, Relaxed);
+        self.start.store(area.memory.start, Relaxed);
+        self.end.store(area.memory.end, Relaxed);
+        self.descriptor.store(area.descriptor, Relaxed);
+        self.offset.store(area.offset, Relaxed);
+        self.page.store(area.page, Relaxed);
         self.version.fetch_add(1, AcqRel);
     }
 
     fn find(&'static self, address: usize) -> Option<Found> {
         let version = self.version.load(Acquire);
-        let found = Found {
-            slot: self,
+        let area = Area {
             memory: self.start.load(Relaxed)..self.end.load(Relaxed),
             descriptor: self.descriptor.load(Relaxed),
             offset: self.offset.load(Relaxed),
+            page: self.page.load(Relaxed),
         };
         fence(Acquire);
         let stable = version.is_multiple_of(2) && version == self.version.load(Relaxed);
-        (stable && found.memory.contains(&address)).then_some(found)
+        (stable && area.memory.contains(&address)).then_some(Found { slot: self, area })
     }
 
-    /// Notes that a range of addresses was lost.
+    /// Notes that a range of addresses is lost. To be called before there is anything in its place: whoever reads what is put
+    /// there asks afterwards whether it was lost.
     pub(super) fn lose(&self, memory: Range<usize>, fault: Fault) {
         if fault == Fault::NoSpace {
-            self.no_space.store(1, Relaxed);
+            self.no_space.fetch_add(1, Relaxed);
         }
         self.high.fetch_max(memory.end, AcqRel);
         self.low.fetch_min(memory.start, AcqRel);
+    }
+}
+
+impl Found {
+    /// Whether so many pages were lost to a full disk, one by one, that the others had better go at once: each may take an area
+    /// of memory of its own, of which a process has some ten thousands.
+    pub(super) fn lost_many(&self) -> bool {
+        self.slot.no_space.load(Relaxed) >= 64
     }
 }
 
@@ -99,29 +125,49 @@ pub(super) fn find(address: usize) -> Option<Found> {
 pub(super) struct Lease(&'static Slot);
 
 /// Takes a slot into use.
-pub(super) fn lease(memory: Range<usize>, descriptor: i32, offset: u64) -> Lease {
+///
+/// # Errors
+///
+/// `OutOfMemory`.
+pub(super) fn lease(area: &Area) -> io::Result<Lease> {
     let slot = {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        free.pop().unwrap_or_else(|| add_segment(&mut free))
+        match free.pop() {
+            Some(slot) => slot,
+            None => add_segment(&mut free)?,
+        }
     };
-    slot.set(memory, descriptor, offset);
-    Lease(slot)
+    slot.set(area);
+    Ok(Lease(slot))
 }
 
 /// Adds the next segment and answers one of its slots; the others become free.
-fn add_segment(free: &mut Vec<&'static Slot>) -> &'static Slot {
+fn add_segment(free: &mut Vec<&'static Slot>) -> io::Result<&'static Slot> {
     let index = SEGMENTS.iter().take_while(|segment| segment.get().is_some()).count();
-    let slots = (0..FIRST_SEGMENT << index).map(|_| Slot::empty()).collect();
-    let slots = SEGMENTS[index].get_or_init(|| slots);
+    let count = FIRST_SEGMENT << index;
+    let mut slots = Vec::new();
+    slots.try_reserve_exact(count).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    // Room for all slots that there are: giving one back needs no memory then, and cannot fail.
+    free.try_reserve(2 * count).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    slots.resize_with(count, Slot::empty);
+    let slots = SEGMENTS[index].get_or_init(|| slots.into_boxed_slice());
     free.extend(&slots[1..]);
-    &slots[0]
+    Ok(&slots[0])
 }
 
 impl Lease {
+    /// Speaks of other memory from now on. What was lost stays lost.
+    #[cfg(target_os = "linux")]
+    pub(super) fn set(&self, area: &Area) {
+        self.0.set(area);
+    }
+
     #[inline]
     pub(super) fn lost(&self, memory: Range<usize>) -> Option<Fault> {
-        // The handler runs in the middle of the access before this call: keep the compiler from asking too early.
+        // The handler runs in the middle of the access before this call, in this thread or in another one that met the hole
+        // first: keep the compiler from asking too early, and a processor that would read the mark before the bytes.
         compiler_fence(AcqRel);
+        fence(Acquire);
         if memory.end <= self.0.low.load(Acquire) {
             return None;
         }
@@ -134,6 +180,10 @@ impl Lease {
             return None;
         }
         Some(if self.0.no_space.load(Relaxed) == 0 { Fault::Truncated } else { Fault::NoSpace })
+    }
+
+    pub(super) fn lose(&self, memory: Range<usize>, fault: Fault) {
+        self.0.lose(memory, fault);
     }
 
     pub(super) fn lost_range(&self) -> Range<usize> {
@@ -150,7 +200,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.set(0..0, -1, 0);
+        self.0.set(&Area::NONE);
         self.forget();
         FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
     }
@@ -160,14 +210,17 @@ impl Drop for Lease {
 mod tests {
     use super::*;
 
+    fn lease_of(memory: Range<usize>, offset: u64) -> Lease {
+        lease(&Area { memory, descriptor: -1, offset, page: 0x1000 }).expect("memory for a slot")
+    }
+
     #[test]
     fn an_address_is_found_while_its_slot_is_leased() {
         let base = 0x7000_0000_0000;
-        let leases: Vec<_> =
-            (0..500).map(|i| lease(base + i * 0x1000..base + (i + 1) * 0x1000, -1, i as u64)).collect();
+        let leases: Vec<_> = (0..500).map(|i| lease_of(base + i * 0x1000..base + (i + 1) * 0x1000, i as u64)).collect();
         for i in 0..500 {
             let found = find(base + i * 0x1000 + 5).expect("it is leased");
-            assert_eq!(found.offset, i as u64);
+            assert_eq!(found.area.offset, i as u64);
         }
         assert!(find(base + 500 * 0x1000).is_none());
         drop(leases);
@@ -176,7 +229,7 @@ mod tests {
 
     #[test]
     fn only_what_was_lost_is_lost() {
-        let lease = lease(0x6000_0000_0000..0x6000_0000_8000, -1, 0);
+        let lease = lease_of(0x6000_0000_0000..0x6000_0000_8000, 0);
         assert_eq!(lease.lost(0x6000_0000_0000..0x6000_0000_8000), None);
         find(0x6000_0000_2000).expect("it is leased").slot.lose(0x6000_0000_2000..0x6000_0000_3000, Fault::Truncated);
         assert_eq!(lease.lost(0x6000_0000_0000..0x6000_0000_2000), None);

@@ -7,7 +7,6 @@ use rustix::io::Errno;
 use wasi_mmap_core::{Advice, Error, Result};
 
 use super::{Map, addresses};
-use crate::os::fault::Guard;
 
 impl Map {
     /// Makes the mapping `len` bytes long, and its file end where the mapping ends.
@@ -38,6 +37,15 @@ impl Map {
     /// Makes the mapping, not the file, `len` bytes long.
     fn remap(&mut self, len: usize) -> Result<()> {
         self.check(0..self.len)?;
+        self.guard.suspend();
+        let moved = self.try_remap_as_one(len);
+        self.guard.resume(addresses(&self.map));
+        moved?;
+        self.len = len;
+        Ok(())
+    }
+
+    fn try_remap_as_one(&mut self, len: usize) -> Result<()> {
         if let Err(error) = self.try_remap(len) {
             // Advice for a part has made several areas of one, of which `mremap` takes one at a time.
             if Errno::from_io_error(&error) != Some(Errno::FAULT) {
@@ -51,8 +59,6 @@ impl Map {
                 _ => error.into(),
             })?;
         }
-        self.len = len;
-        self.guard = Guard::new(addresses(&self.map), self.file.as_ref(), self.offset)?;
         Ok(())
     }
 

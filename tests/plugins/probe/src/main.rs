@@ -3,6 +3,7 @@
 //! `probe map ACCESS OFFSET LENGTH FILE` maps a file, and prints the mapping's length or the error.
 //! `probe anonymous LENGTH COUNT` makes so many anonymous mappings, and prints how many there are when one is refused.
 //! `probe leak FILE COUNT` maps a file and anonymous memory so often, and drops none of the mappings.
+//! `probe read LENGTH FILE` reads so many bytes in one call, and prints how many of them are not 0.
 //! `probe find FILE` searches a file for what it does not contain.
 //! `probe exit STATUS` exits; `probe trap` traps.
 
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
         ["map", access, offset, length, file] => map(access, number(offset), number(length), file),
         ["anonymous", length, count] => anonymous(number(length), number(count)),
         ["leak", file, count] => leak(file, number(count)),
+        ["read", length, file] => read(number(length), file),
         ["find", file] => find(file),
         ["exit", status] => return ExitCode::from(u8::try_from(number(status)).expect("a status")),
         ["trap"] => panic!("as it was told"),
@@ -74,6 +76,11 @@ fn leak(file: &str, count: u64) -> Result<String, Error> {
         std::mem::forget(Mapping::anonymous(4096)?);
     }
     Ok(format!("{count} leaked"))
+}
+
+fn read(length: u64, file: &str) -> Result<String, Error> {
+    let bytes = Mapping::open(file, Access::Read)?.read_vec_at(0, length)?;
+    Ok(format!("{} bytes, {} of them not 0", bytes.len(), bytes.iter().filter(|&&byte| byte != 0).count()))
 }
 
 fn find(file: &str) -> Result<String, Error> {

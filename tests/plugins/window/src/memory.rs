@@ -16,6 +16,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("read-only-store", read_only_store),
     ("copy-is-one-memory", copy_is_one_memory),
     ("copy-keeps-changes", copy_keeps_changes),
+    ("copy-loses-what-the-file-lost", copy_loses_what_the_file_lost),
     ("anonymous", anonymous),
     ("wasi-buffers", wasi_buffers),
     ("host-buffers", host_buffers),
@@ -100,6 +101,12 @@ fn copy_is_one_memory() {
     assert_eq!(mapping.read_at(0, 4).expect("it reads"), b"fffa");
     assert_eq!(mapping.find(b"border", Some(0), None).expect("it finds"), Some(PAGE64 - 2));
     assert_eq!(mapping.rfind(b"MMMM", Some(0), None).expect("it finds"), Some(2 * PAGE64 - 2));
+    // A read that is long enough to be lent in one piece, where it lies in one.
+    let long = map(&make_file("long", 8), Access::Copy);
+    let second = attach(&long, Pages::<2>::new().bytes(), PAGE, WindowMode::Write);
+    let expected: Vec<u8> = (0..8).flat_map(|page| [b'a' + page; PAGE]).collect();
+    assert!(long.read_at(0, 8 * PAGE64).expect("it reads") == expected);
+    drop(second);
     // A write whose bytes lie in the window itself.
     mapping.write_at(PAGE64 + 200, &pages[100..103]).expect("it writes");
     assert_eq!(peek(pages, 202), b'f');
@@ -125,6 +132,29 @@ fn copy_keeps_changes() {
     // Pages that were never written are still the file's.
     fs::write(&path, [b'z'; 2 * PAGE]).expect("a file");
     assert_eq!(mapping.get(PAGE as i64).expect("it reads"), b'z');
+}
+
+/// What was written to a window of a copy, and lost with the file's pages, is not silently the file's again.
+fn copy_loses_what_the_file_lost() {
+    let path = make_file("f", 4);
+    let mapping = map(&path, Access::Copy);
+    let pages = Pages::<2>::new().bytes();
+    let window = attach(&mapping, pages, PAGE, WindowMode::Write);
+    poke(pages, 3, b'!');
+    poke(pages, PAGE, b'?');
+    let file = fs::OpenOptions::new().write(true).open(&path).expect("a file");
+    file.set_len(2 * PAGE64).expect("it becomes shorter");
+    // The first page is there, and keeps what was written; the second is gone with what was.
+    assert_eq!([peek(pages, 3), peek(pages, PAGE)], [b'!', 0]);
+    assert!(window.check().is_err());
+    // Longer again, without being cut once more: that would take the first page's changes, too.
+    let mut file = fs::OpenOptions::new().append(true).open(&path).expect("a file");
+    file.write_all(&[[b'c'; PAGE], [b'd'; PAGE]].concat()).expect("it becomes longer");
+    window.detach().expect("it detaches");
+    assert_eq!(mapping.get(PAGE as i64 + 3).expect("it was not lost"), b'!');
+    assert!(mapping.get(2 * PAGE as i64).is_err(), "what was written there is gone");
+    mapping.refresh().expect("the file is whole");
+    assert_eq!(mapping.get(2 * PAGE as i64).expect("the file's"), b'c');
 }
 
 fn anonymous() {

@@ -1,0 +1,167 @@
+//! The functions that take long: they work in pieces, in an async store otherwise than in a sync one.
+
+use std::sync::Arc;
+
+use wasi_mmap_core::Result;
+use wasi_mmap_native::Mapping;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{ComponentNamedList, Lift, LinkerInstance, Lower, WasmList};
+
+use crate::bindings::types as wit;
+use crate::ctx::MmapView;
+use crate::limits::Limit;
+use crate::linker::{Handle, answer, get};
+use crate::work::{Job, PIECE};
+
+/// What came of the beginning of a call.
+enum Begun<R> {
+    /// It is over already.
+    Answer(Result<R>),
+    /// There is work to do.
+    Job(Job<R>),
+}
+
+/// Whether the store is used with async.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Calls {
+    Sync,
+    Async,
+}
+
+/// Adds the functions.
+pub(crate) fn add<T: MmapView + 'static>(calls: Calls, instance: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
+    type Cx<'a, 'b, T> = &'a mut StoreContextMut<'b, T>;
+
+    add_one(calls, instance, "[method]mapping.find", |store: Cx<'_, '_, T>, arguments| {
+        search(store, arguments, false)
+    })?;
+    add_one(calls, instance, "[method]mapping.rfind", |store: Cx<'_, '_, T>, arguments| {
+        search(store, arguments, true)
+    })?;
+    add_one(
+        calls,
+        instance,
+        "[method]mapping.fill",
+        |store: Cx<'_, '_, T>, (handle, offset, length, byte): (Handle, u64, u64, u8)| {
+            let mapping = get(store, &handle)?;
+            let ctx = store.data_mut().mmap().ctx;
+            let refused = {
+                let mut mapping = mapping.lock();
+                // What is refused is refused, and what is short is done, at once.
+                let is_work = mapping.access().is_writable() && mapping.range(offset, length).is_ok();
+                let limit = ctx.limits.check(Limit::WorkPerCall, length);
+                match (is_work, limit) {
+                    (true, Err(error)) => Some(Err(error)),
+                    (true, Ok(())) if length > PIECE => None,
+                    _ => Some(mapping.fill(offset, length, byte)),
+                }
+            };
+            let job = || Job::fill(mapping, offset..offset + length, byte, ctx.interrupt.clone());
+            Ok(refused.map_or_else(|| Begun::Job(job()), Begun::Answer))
+        },
+    )?;
+    add_one(
+        calls,
+        instance,
+        "[method]mapping.copy-within",
+        |store: Cx<'_, '_, T>, (handle, destination, source, count): (Handle, u64, u64, u64)| {
+            let mapping = get(store, &handle)?;
+            copy(store, mapping, None, (destination, source, count))
+        },
+    )?;
+    add_one(
+        calls,
+        instance,
+        "[method]mapping.copy-from",
+        |store: Cx<'_, '_, T>, (handle, destination, source, offset, count): (Handle, u64, Handle, u64, u64)| {
+            let (mapping, source) = (get(store, &handle)?, get(store, &source)?);
+            // Both handles may be the same mapping.
+            let source = (!Arc::ptr_eq(&mapping, &source)).then_some(source);
+            copy(store, mapping, source, (destination, offset, count))
+        },
+    )
+}
+
+fn add_one<T: MmapView + 'static, A, R>(
+    calls: Calls,
+    instance: &mut LinkerInstance<'_, T>,
+    name: &str,
+    begin: impl Fn(&mut StoreContextMut<'_, T>, A) -> wasmtime::Result<Begun<R>> + Copy + Send + Sync + 'static,
+) -> wasmtime::Result<()>
+where
+    A: ComponentNamedList + Lift + Send + 'static,
+    R: Lower + Send + Sync + 'static,
+    std::result::Result<R, wit::Error>: Lower,
+{
+    match calls {
+        Calls::Sync => instance.func_wrap(name, move |mut store: StoreContextMut<'_, T>, arguments: A| {
+            match begin(&mut store, arguments)? {
+                Begun::Answer(outcome) => answer(outcome),
+                Begun::Job(job) => answer(job.run()?),
+            }
+        }),
+        Calls::Async => instance.func_wrap_async(name, move |mut store: StoreContextMut<'_, T>, arguments: A| {
+            Box::new(async move {
+                match begin(&mut store, arguments)? {
+                    Begun::Answer(outcome) => answer(outcome),
+                    Begun::Job(job) => answer(job.run_async().await?),
+                }
+            })
+        }),
+    }
+}
+
+type SearchArguments = (Handle, WasmList<u8>, Option<i64>, Option<i64>);
+
+/// Checks a search as `core` does, and begins it where something is to be searched.
+fn search<T: MmapView>(
+    store: &mut StoreContextMut<'_, T>,
+    (handle, needle, start, end): SearchArguments,
+    backward: bool,
+) -> wasmtime::Result<Begun<Option<u64>>> {
+    let mapping = get(store, &handle)?;
+    let needle = needle.as_le_slice(&*store);
+    let range = mapping.lock().search_range(needle, start, end);
+    let range = match range {
+        Err(error) => return Ok(Begun::Answer(Err(error))),
+        Ok(None) => return Ok(Begun::Answer(Ok(None))),
+        Ok(Some(range)) => range,
+    };
+    if needle.is_empty() {
+        return Ok(Begun::Answer(Ok(Some(if backward { range.end } else { range.start }))));
+    }
+    // It fits into the mapping, and is copied only then.
+    let needle = needle.to_vec();
+    let ctx = store.data_mut().mmap().ctx;
+    Ok(match ctx.limits.check(Limit::WorkPerCall, range.end - range.start) {
+        Err(error) => Begun::Answer(Err(error)),
+        Ok(()) => Begun::Job(Job::search(mapping, needle, range, backward, ctx.interrupt.clone())),
+    })
+}
+
+/// Begins a copy from `source`, or from the mapping itself: destination, offset, count.
+fn copy<T: MmapView>(
+    store: &mut StoreContextMut<'_, T>,
+    mapping: Arc<crate::mapping::HostMapping>,
+    source: Option<Arc<crate::mapping::HostMapping>>,
+    (destination, offset, count): (u64, u64, u64),
+) -> wasmtime::Result<Begun<()>> {
+    let ctx = store.data_mut().mmap().ctx;
+    let done = {
+        let mut mapping = mapping.lock();
+        let from = source.as_ref().map(|source| source.lock());
+        let is_inside = |mapping: &Mapping, offset| mapping.range(offset, count).is_ok();
+        let is_work = mapping.access().is_writable()
+            && is_inside(&mapping, destination)
+            && is_inside(from.as_deref().unwrap_or(&mapping), offset);
+        match (is_work, ctx.limits.check(Limit::WorkPerCall, count), &from) {
+            (true, Err(error), _) => Some(Err(error)),
+            (true, Ok(()), _) if count > PIECE => None,
+            (_, _, Some(from)) => Some(mapping.copy_from(destination, from, offset, count)),
+            (_, _, None) => Some(mapping.copy_within(destination, offset, count)),
+        }
+    };
+    let interrupt = ctx.interrupt.clone();
+    let job = || Job::copy(mapping, source, offset..offset + count, destination, interrupt);
+    Ok(done.map_or_else(|| Begun::Job(job()), Begun::Answer))
+}

@@ -1,0 +1,4 @@
+//! See `wasi_mmap_tests::fuzz::windows`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| wasi_mmap_tests::fuzz::windows(bytes));
