@@ -30,7 +30,7 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
                     timed(|| {
                         let state = map.chunks(buffer.len()).fold(Sum::default(), |state, chunk| {
                             buffer[..chunk.len()].copy_from_slice(std::hint::black_box(chunk));
-                            sum(state, &std::hint::black_box(&buffer)[..32])
+                            sum(state, &std::hint::black_box(&buffer)[..256])
                         });
                         Ok(state.finish())
                     })

@@ -35,7 +35,7 @@ fn object_scan(job: &Job<'_>) -> Result<Done> {
     })
 }
 
-/// The same, with a new list for each read, of which only the first word is looked at.
+/// The same, with a new list for each read, of which only the first row is looked at.
 fn list_scan(job: &Job<'_>) -> Result<Done> {
     let mapping = Mapping::open(job.file, Access::Read)?;
     let (len, chunk) = (mapping.len()?, job.number(0) as u64);
@@ -43,7 +43,7 @@ fn list_scan(job: &Job<'_>) -> Result<Done> {
         let mut state = Sum::default();
         for at in (0..len).step_by(job.number(0)) {
             let bytes = mapping.read_vec_at(at, chunk.min(len - at))?;
-            state = sum(state, &bytes[..32.min(bytes.len())]);
+            state = sum(state, &bytes[..256.min(bytes.len())]);
         }
         Ok(state.finish())
     })
