@@ -6,10 +6,11 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::guests;
 use crate::run::{cargo, quietly, root, target_dir};
+use crate::{guests, python};
 
-/// Measure the project against what its users would take instead; `cargo xtask bench --help` says how.
+/// Measure the project against what its users would take instead; `cargo xtask bench --help` says how, and
+/// `cargo xtask bench python` measures Python plugins.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {
@@ -20,6 +21,9 @@ pub(crate) struct Options {
 
 pub(crate) fn bench(options: &Options) -> Result<()> {
     let guests = guests::build()?;
+    if options.arguments.first().is_some_and(|group| group == "python") {
+        return python::bench(&guests);
+    }
     let emulation = emulation();
     let mut build = cargo(".");
     build.args(["bench", "--locked", "--package", "wasi-mmap-tests", "--bench", "bench"]);

@@ -185,6 +185,35 @@ pub(crate) fn test(guests: &Guests, required: bool, tests: Option<&Path>) -> Res
     Ok(())
 }
 
+/// Measures Python plugins on both backends; a line of JSON for each figure, which is preceded by the backend's name.
+///
+/// # Errors
+///
+/// If something for it cannot be had here, or if it fails.
+pub(crate) fn bench(guests: &Guests) -> Result<()> {
+    let environment = match Environment::install()? {
+        Ok(environment) => environment,
+        Err(Absent(why)) => bail!("Python plugins cannot be measured here: {why}"),
+    };
+    let plugin = environment.build(&sources().join("tests/plugin.py"))?;
+    let command = command(guests)?;
+    for backend in BACKENDS {
+        let scratch = Scratch::new()?;
+        let mut run = Command::new(&command);
+        run.args(["run", "--backend", backend]);
+        run.arg("--read-only-dir").arg(format!("{}::/bench", sources().display()));
+        run.arg("--dir").arg(format!("{}::/scratch", scratch.0.display()));
+        run.arg(&plugin).args(["/bench/bench.py", "/scratch"]);
+        let output = run.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("cannot run {}", command.display()))?;
+        ensure!(output.status.success(), "measuring Python on {backend} failed: {}", output.status);
+        for line in String::from_utf8(output.stdout)?.lines() {
+            println!("{}", line.replacen("\"name\": \"", &format!("\"name\": \"{backend}-"), 1));
+        }
+    }
+    Ok(())
+}
+
 /// The text that the demo edits, and what it looks for and writes instead.
 const TEXT: &str = "LICENSE-APACHE";
 const PATTERN: &str = "[Ll]icensors?";

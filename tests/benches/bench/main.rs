@@ -33,6 +33,7 @@ use plugins::Plugins;
 Examples:
   cargo xtask bench                        everything, as a table
   cargo xtask bench window --json          one group, a line of JSON for each row
+  cargo xtask bench python                 Python plugins: lines of JSON, against Python itself in the same sandbox
   cargo xtask bench --save docs/bench      everything, also as Markdown and plots
 
 Exit status: 0 if everything could be measured, 1 if something failed, 2 for wrong arguments"
