@@ -30,7 +30,7 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
     quietly("building the benchmarks (the first time takes minutes)", guests.tell(build.args(["--no-run"])))?;
     let mut bench = cargo(".");
     bench.args(["bench", "--quiet", "--locked", "--package", "wasi-mmap-tests", "--bench", "bench", "--"]);
-    bench.args(&options.arguments);
+    bench.args(&options.arguments).env("WASI_MMAP_CALLER", std::env::current_dir()?);
     match emulation {
         Ok(module) => _ = bench.env("WASI_MMAP_EMULATION", module),
         Err(error) => eprintln!("The rows against wasi-libc are left out: {error:#}"),

@@ -114,7 +114,9 @@ fn main() -> Result<()> {
         all.push((group.name(), rows));
     }
     if let Some(folder) = &options.save {
-        report::save(folder, &all, options.rounds)?;
+        // `cargo bench` runs this in the package's folder, wherever it was called.
+        let caller = std::env::var_os("WASI_MMAP_CALLER").map(PathBuf::from).unwrap_or_default();
+        report::save(&caller.join(folder), &all, options.rounds)?;
     }
     Ok(())
 }
