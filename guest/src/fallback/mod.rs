@@ -33,6 +33,7 @@ mod dirty;
 mod file;
 mod frames;
 mod overlay;
+mod pages;
 mod std_file;
 mod storage;
 

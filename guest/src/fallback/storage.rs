@@ -11,9 +11,10 @@ use wasi_mmap_core::{
 };
 
 use super::PAGE_SIZE;
-use super::cache::{Cache, Hold, Pattern};
+use super::cache::{Cache, Hold};
 use super::file::File;
 use super::overlay::Overlay;
+use super::pages::Pattern;
 
 /// A file in a [`Cache`], or memory, as a storage of `core`.
 #[derive(Debug)]
