@@ -2,7 +2,8 @@
 
 /// How a range will be used: POSIX `posix_madvise(3)`, Linux `madvise(2)`, Python `mmap.madvise` with `MADV_*`.
 ///
-/// Each name is listed with its number on Linux. Advice that a system does not know answers `unsupported`.
+/// Each name is listed with its number on Linux, or on the one system that has it. Advice that a system does not know, or that its
+/// backend does not pass on, answers `unsupported`: `wasi-mmap-native` passes on what Linux has, and elsewhere what POSIX has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Advice {
@@ -40,18 +41,18 @@ pub enum Advice {
     HwPoison,
     /// Take the pages out of service; for testing kernels. `MADV_SOFT_OFFLINE`, 101.
     SoftOffline,
-    /// FreeBSD `MADV_NOSYNC`: write pages back only when it must be.
+    /// FreeBSD `MADV_NOSYNC`, 6: write pages back only when it must be.
     NoSync,
-    /// FreeBSD `MADV_AUTOSYNC`: undo `NoSync`.
+    /// FreeBSD `MADV_AUTOSYNC`, 7: undo `NoSync`.
     AutoSync,
-    /// FreeBSD `MADV_NOCORE`: leave the pages out of a core dump.
+    /// FreeBSD `MADV_NOCORE`, 8: leave the pages out of a core dump.
     NoCore,
-    /// FreeBSD `MADV_CORE`: undo `NoCore`.
+    /// FreeBSD `MADV_CORE`, 9: undo `NoCore`.
     Core,
-    /// FreeBSD `MADV_PROTECT`: never kill this process for want of memory.
+    /// FreeBSD `MADV_PROTECT`, 10: never kill this process for want of memory.
     Protect,
-    /// macOS `MADV_FREE_REUSABLE`: the pages may be reused.
+    /// macOS `MADV_FREE_REUSABLE`, 7: the pages may be reused.
     FreeReusable,
-    /// macOS `MADV_FREE_REUSE`: undo `FreeReusable`.
+    /// macOS `MADV_FREE_REUSE`, 8: undo `FreeReusable`.
     FreeReuse,
 }

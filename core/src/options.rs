@@ -6,7 +6,9 @@ use crate::{Error, Result};
 
 /// What a mapping may do with its bytes, and where a write goes.
 ///
-/// Python: `ACCESS_READ`, `ACCESS_WRITE` (and `ACCESS_DEFAULT`), `ACCESS_COPY`.
+/// Python: `ACCESS_READ` (1), `ACCESS_WRITE` (2, and `ACCESS_DEFAULT`, 0), `ACCESS_COPY` (3). Each stands for a protection and a
+/// sharing of POSIX `mmap(2)`, whose numbers are the same everywhere: `PROT_READ` is 1, `PROT_WRITE` 2, `MAP_SHARED` 1,
+/// `MAP_PRIVATE` 2. There is none with `PROT_EXEC`: a mapping never holds code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Access {
     /// Bytes can be read; a write is refused. POSIX `PROT_READ`, `MAP_SHARED`.
@@ -29,18 +31,21 @@ impl Access {
 
 bitflags::bitflags! {
     /// Further wishes for a new mapping: Linux `mmap(2)`, Python `mmap.MAP_*`.
+    ///
+    /// The bits are this crate's own; the numbers of Linux on x86-64 and ARM are listed beside each. `MAP_FIXED` has none:
+    /// where a mapping lies is the system's affair.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct MapFlags: u32 {
         /// Keep writes in this mapping, as [`Access::Copy`] does, yet allow `resize` (which resizes the file), as Python
-        /// does for `flags=MAP_PRIVATE`.
+        /// does for `flags=MAP_PRIVATE`, 0x2.
         const PRIVATE = 1;
-        /// Read the pages in at once (`MAP_POPULATE`). A hint.
+        /// Read the pages in at once (`MAP_POPULATE`, 0x8000). A hint.
         const POPULATE = 1 << 1;
-        /// Reserve no swap space (`MAP_NORESERVE`). A hint.
+        /// Reserve no swap space (`MAP_NORESERVE`, 0x4000). A hint.
         const NO_RESERVE = 1 << 2;
-        /// The memory is meant for a stack (`MAP_STACK`). A hint.
+        /// The memory is meant for a stack (`MAP_STACK`, 0x20000). A hint.
         const STACK = 1 << 3;
-        /// Take huge pages (`MAP_HUGETLB`); for anonymous memory, and only where the system has them.
+        /// Take huge pages (`MAP_HUGETLB`, 0x40000); for anonymous memory, and only where the system has them.
         const HUGE_PAGES = 1 << 4;
     }
 }
