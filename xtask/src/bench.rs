@@ -5,9 +5,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde::Deserialize;
 
+use crate::guests::{self, Guests};
+use crate::python;
 use crate::run::{cargo, quietly, root, target_dir};
-use crate::{guests, python};
 
 /// Measure the project against what its users would take instead; `cargo xtask bench --help` says how, and
 /// `cargo xtask bench python` measures Python plugins.
@@ -25,21 +27,34 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
         return python::bench(&guests);
     }
     let emulation = emulation();
-    let mut build = cargo(".");
-    build.args(["bench", "--locked", "--package", "wasi-mmap-tests", "--bench", "bench"]);
-    quietly("building the benchmarks (the first time takes minutes)", guests.tell(build.args(["--no-run"])))?;
-    let mut bench = cargo(".");
-    bench.args(["bench", "--quiet", "--locked", "--package", "wasi-mmap-tests", "--bench", "bench", "--"]);
-    bench.args(&options.arguments).env("WASI_MMAP_CALLER", std::env::current_dir()?);
+    let mut bench = Command::new(build(&guests)?);
+    bench.args(&options.arguments);
     match emulation {
         Ok(module) => _ = bench.env("WASI_MMAP_EMULATION", module),
         Err(error) => eprintln!("The rows against wasi-libc are left out: {error:#}"),
     }
-    let status = guests.tell(&mut bench).status().context("cannot run cargo")?;
+    let status = guests.tell(&mut bench).status().context("cannot run the benchmarks")?;
     if !status.success() {
         std::process::exit(status.code().unwrap_or(1));
     }
     Ok(())
+}
+
+/// Builds the benchmarks, and answers where they are.
+fn build(guests: &Guests) -> Result<PathBuf> {
+    let arguments = ["bench", "--locked", "--package", "wasi-mmap-tests", "--bench", "bench", "--no-run"];
+    quietly("building the benchmarks (the first time takes minutes)", guests.tell(cargo(".").args(arguments)))?;
+    // Built already; this says where.
+    let output = guests.tell(cargo(".").args(arguments).arg("--message-format=json")).output()?;
+    let messages = String::from_utf8(output.stdout)?;
+    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
+    artifacts.filter_map(|artifact| artifact.executable).last().context("cargo does not say where the benchmarks are")
+}
+
+/// What cargo says of something that it has built.
+#[derive(Debug, Deserialize)]
+struct Artifact {
+    executable: Option<PathBuf>,
 }
 
 /// The program in C over the `mmap` that wasi-libc emulates.

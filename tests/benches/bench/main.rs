@@ -28,7 +28,7 @@ use plugins::Plugins;
 /// is checked before anything is timed, and in every round.
 #[derive(Debug, Parser)]
 #[command(
-    name = "cargo xtask bench",
+    bin_name = "cargo xtask bench",
     after_help = "\
 Examples:
   cargo xtask bench                        everything, as a table
@@ -114,9 +114,7 @@ fn main() -> Result<()> {
         all.push((group.name(), rows));
     }
     if let Some(folder) = &options.save {
-        // `cargo bench` runs this in the package's folder, wherever it was called.
-        let caller = std::env::var_os("WASI_MMAP_CALLER").map(PathBuf::from).unwrap_or_default();
-        report::save(&caller.join(folder), &all, options.rounds)?;
+        report::save(folder, &all, options.rounds)?;
     }
     Ok(())
 }
