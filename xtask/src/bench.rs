@@ -48,7 +48,10 @@ fn build(guests: &Guests) -> Result<PathBuf> {
     let output = guests.tell(cargo(".").args(arguments).arg("--message-format=json")).output()?;
     let messages = String::from_utf8(output.stdout)?;
     let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
-    artifacts.filter_map(|artifact| artifact.executable).last().context("cargo does not say where the benchmarks are")
+    artifacts
+        .filter_map(|artifact| artifact.executable)
+        .next_back()
+        .context("cargo does not say where the benchmarks are")
 }
 
 /// What cargo says of something that it has built.
