@@ -55,6 +55,10 @@ pub fn check<S: Backend>(path: &Path) -> Result<()> {
         assert_eq!(mapping.read_slice(slice)?, [MARK[6], MARK[4]]);
         mapping.flush_range(line, Some(4096), wasi_mmap_core::FlushFlags::SYNC)?;
     }
+    // A search of more bytes than a number of 32 bits counts.
+    let far = LINES[1] + 5_000;
+    mapping.write_at(far, b"here alone")?;
+    assert_eq!(mapping.find(b"here alone", Some(100), None)?, Some(far));
     mapping.resize(LEN_AFTER)?;
     assert_eq!((mapping.len()?, mapping.size()?), (LEN_AFTER, LEN_AFTER));
     assert_eq!(mapping.get(-1)?, MARK[6]);

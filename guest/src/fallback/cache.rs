@@ -162,10 +162,13 @@ impl<F: File> Hold<F> {
         mut look: impl FnMut(&[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let mut inner = self.cache.inner.borrow_mut();
-        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        let (mut rest, mut at) = (length, range.start);
-        while rest > 0 {
-            let Some(part) = parts(at, rest, inner.page_size).next() else { break };
+        let mut at = range.start;
+        // The range may be longer than memory, and its next part is not.
+        let next = |at: u64, size: usize| {
+            let rest = usize::try_from(range.end - at).unwrap_or(usize::MAX);
+            parts(at, rest, size).next()
+        };
+        while let Some(part) = next(at, inner.page_size) {
             let (key, mut within) = (self.key(part.page), part.within);
             let frame = match inner.find(key, &within) {
                 Ok(index) => inner.frames.get_mut(index),
@@ -179,7 +182,6 @@ impl<F: File> Hold<F> {
             if look(&frame.bytes[within.clone()])?.is_break() {
                 break;
             }
-            rest -= within.len();
             at += within.len() as u64;
         }
         Ok(())
