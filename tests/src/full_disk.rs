@@ -33,6 +33,12 @@ where
     }
 }
 
+/// Removes a file, whose room is free at once: a child that another thread is just starting may still have it open.
+fn give_back(path: &Path) {
+    fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0)).expect("it becomes empty");
+    fs::remove_file(path).expect("it goes");
+}
+
 /// Fills a small disk through a sparse file in `directory`, all of which is on that disk; makes room, and goes on.
 ///
 /// Answers how many pages were written before the disk was full.
@@ -80,8 +86,8 @@ where
     assert!(on_disk[..safe.len()] == safe, "what was flushed is intact");
 
     // With room again, all can be written: what was lost after a refresh, what was kept by another flush.
-    fs::remove_file(&filler).expect("it goes");
     drop(other);
+    give_back(&filler);
     match mapping.flush() {
         Ok(()) => {}
         Err(Error::NoSpace) => mapping.refresh().expect("the file is as long as it was"),
@@ -94,7 +100,7 @@ where
     let all: Vec<u8> = (0..pages).flat_map(page_of).collect();
     assert!(fs::read(&sparse).expect("the file is there") == all, "everything is on the disk");
     drop(mapping);
-    fs::remove_file(&sparse).expect("it goes");
+    give_back(&sparse);
     full
 }
 
@@ -118,10 +124,10 @@ pub fn keep_what_cannot_be_written<S: Backend>(directory: &Path) {
         assert_eq!(mapping.close(), Err(Error::NoSpace), "closing says so too, and the mapping stays open");
         assert!(mapping.read_vec_at(0, bytes.len() as u64).expect("it is kept") == bytes);
     }
-    fs::remove_file(&filler).expect("it goes");
     drop(other);
+    give_back(&filler);
     mapping.flush().expect("there is room");
     assert!(fs::read(&sparse).expect("the file is there") == bytes, "everything is on the disk");
     mapping.close().expect("there is nothing left to write");
-    fs::remove_file(&sparse).expect("it goes");
+    give_back(&sparse);
 }

@@ -62,7 +62,7 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Operates on the file at `path` until `done`.
+/// Operates on the file at `path` until `done`, and until an operation was right: the file is whole in the end.
 ///
 /// # Errors
 ///
@@ -79,7 +79,7 @@ where
     let (mut random, mut tally) = (Random(seed), Tally::default());
     let options = MapOptions::new().access(access).length(LEN as u64);
     let mut mapping: Option<Mapping<S>> = None;
-    while !done() {
+    while !done() || tally.right == 0 {
         let Some(open) = &mut mapping else {
             match S::open(path, options.rights()).and_then(|file| Mapping::from_file(file, &options)) {
                 Ok(new) => mapping = Some(new),

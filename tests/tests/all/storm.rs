@@ -18,7 +18,7 @@ use wasmtime::component::Component;
 /// Several threads use one mapping, so that two meet one hole, and one reads what another one's fault has left.
 fn share(mapping: &RwLock<Mapping>, seed: u64, done: &AtomicBool) -> Result<Tally, String> {
     let (mut random, mut tally) = (Random(seed), Tally::default());
-    while !done.load(Relaxed) {
+    while !done.load(Relaxed) || tally.right == 0 {
         let outcome = storm::look(&*mapping.read().expect("a lock"), &mut random);
         if !storm::count(outcome, &mut tally)? {
             storm::refresh(&mut *mapping.write().expect("a lock"), &mut tally)?;
