@@ -63,9 +63,7 @@ pub trait Storage {
 
     /// The bytes of `range` as a vector.
     fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>> {
-        let mut bytes = zeroed(range.end - range.start)?;
-        self.read_at(range.start, &mut bytes)?;
-        Ok(bytes)
+        general::read_vec(self, range)
     }
 
     /// The bytes of several ranges, one after the other.

@@ -14,7 +14,7 @@ use wasmtime_wasi::filesystem::Descriptor;
 
 use crate::bindings::types as wit;
 use crate::ctx::MmapView;
-use crate::limits::Limit;
+use crate::limits::{Limit, Limits};
 use crate::long::{self, Calls};
 use crate::mapping::HostMapping;
 use crate::memory::{self, HostWindow, Place, Reading};
@@ -95,30 +95,37 @@ fn with_bytes<T: MmapView, R>(
 /// Reads a range that `plan` works out, straight into the plugin's memory; then `done` moves the cursor, if it is to move.
 /// `plan` is told how many bytes are allowed.
 fn read<T: MmapView>(
-    mut store: StoreContextMut<'_, T>,
+    store: StoreContextMut<'_, T>,
     handle: &Handle,
     plan: impl FnOnce(&Mapping, u64) -> Result<Range<u64>>,
     done: impl FnOnce(&mut Mapping, &Range<u64>),
 ) -> Read {
-    let mapping = get(&mut store, handle)?;
-    let limits = store.data_mut().mmap().ctx.limits;
-    let mut mapping = mapping.lock();
-    let bytes = plan(&mapping, limits.get(Limit::BytesPerCall)).and_then(|range| {
+    reading(store, handle, |mapping, limits| {
+        let range = plan(mapping, limits.get(Limit::BytesPerCall))?;
         limits.check(Limit::BytesPerCall, range.end - range.start)?;
         let bytes = Reading::new(mapping.storage()?, range.clone())?;
-        done(&mut mapping, &range);
+        done(mapping, &range);
         Ok(bytes)
-    });
+    })
+}
+
+/// Answers bytes of a mapping.
+fn reading<T: MmapView>(
+    mut store: StoreContextMut<'_, T>,
+    handle: &Handle,
+    read: impl FnOnce(&mut Mapping, &Limits) -> Result<Reading>,
+) -> Read {
+    let mapping = get(&mut store, handle)?;
+    let limits = store.data_mut().mmap().ctx.limits;
+    let bytes = read(&mut mapping.lock(), &limits);
     Ok((bytes.unwrap_or_else(Reading::from),))
 }
 
 fn keep_cursor(_: &mut Mapping, _: &Range<u64>) {}
 
-fn read_slice<T: MmapView>(mut store: StoreContextMut<'_, T>, handle: &Handle, slice: Slice) -> Read {
-    let mapping = get(&mut store, handle)?;
-    let limits = store.data_mut().mmap().ctx.limits;
-    let mapping = mapping.lock();
-    let bytes = mapping.len().and_then(|len| slice.resolve(len)).and_then(|strided| {
+fn read_slice<T: MmapView>(store: StoreContextMut<'_, T>, handle: &Handle, slice: Slice) -> Read {
+    reading(store, handle, |mapping, limits| {
+        let strided = slice.resolve(mapping.len()?)?;
         limits.check(Limit::BytesPerCall, strided.count)?;
         match strided.contiguous() {
             Some(range) => Reading::new(mapping.storage()?, range),
@@ -127,8 +134,7 @@ fn read_slice<T: MmapView>(mut store: StoreContextMut<'_, T>, handle: &Handle, s
                 Ok(mapping.read_slice(slice)?.into())
             }
         }
-    });
-    Ok((bytes.unwrap_or_else(Reading::from),))
+    })
 }
 
 fn write_slice<T: MmapView>(
@@ -151,18 +157,15 @@ fn write_slice<T: MmapView>(
     })
 }
 
-fn read_ranges<T: MmapView>(mut store: StoreContextMut<'_, T>, handle: &Handle, ranges: &[wit::Range]) -> Read {
-    let mapping = get(&mut store, handle)?;
-    let limits = store.data_mut().mmap().ctx.limits;
-    let mapping = mapping.lock();
-    let inside: Result<Vec<_>> = ranges.iter().map(|range| mapping.range(range.offset, range.length)).collect();
-    let bytes = inside.and_then(|ranges| {
+fn read_ranges<T: MmapView>(store: StoreContextMut<'_, T>, handle: &Handle, ranges: &[wit::Range]) -> Read {
+    reading(store, handle, |mapping, limits| {
+        let inside: Result<Vec<_>> = ranges.iter().map(|range| mapping.range(range.offset, range.length)).collect();
+        let ranges = inside?;
         mapping.storage()?;
         let total = ranges.iter().fold(0u64, |sum, range| sum.saturating_add(range.end - range.start));
         limits.check(Limit::BytesPerCall, total)?;
         Ok(mapping.read_ranges(&ranges)?.into())
-    });
-    Ok((bytes.unwrap_or_else(Reading::from),))
+    })
 }
 
 fn make<T: MmapView>(

@@ -9,7 +9,7 @@ use wasmtime::component::{ComponentNamedList, Lift, LinkerInstance, Lower, WasmL
 
 use crate::bindings::types as wit;
 use crate::ctx::MmapView;
-use crate::limits::Limit;
+use crate::limits::{Limit, Limits};
 use crate::linker::{Handle, answer, get};
 use crate::work::{Job, PIECE};
 
@@ -45,19 +45,13 @@ pub(crate) fn add<T: MmapView + 'static>(calls: Calls, instance: &mut LinkerInst
         |store: Cx<'_, '_, T>, (handle, offset, length, byte): (Handle, u64, u64, u8)| {
             let mapping = get(store, &handle)?;
             let ctx = store.data_mut().mmap().ctx;
-            let refused = {
+            let done = {
                 let mut mapping = mapping.lock();
-                // What is refused is refused, and what is short is done, at once.
                 let is_work = mapping.access().is_writable() && mapping.range(offset, length).is_ok();
-                let limit = ctx.limits.check(Limit::WorkPerCall, length);
-                match (is_work, limit) {
-                    (true, Err(error)) => Some(Err(error)),
-                    (true, Ok(())) if length > PIECE => None,
-                    _ => Some(mapping.fill(offset, length, byte)),
-                }
+                at_once(&ctx.limits, is_work, length, || mapping.fill(offset, length, byte))
             };
             let job = || Job::fill(mapping, offset..offset + length, byte, ctx.interrupt.clone());
-            Ok(refused.map_or_else(|| Begun::Job(job()), Begun::Answer))
+            Ok(done.map_or_else(|| Begun::Job(job()), Begun::Answer))
         },
     )?;
     add_one(
@@ -139,6 +133,19 @@ fn search<T: MmapView>(
     })
 }
 
+/// Does what is short, at once, and what the mapping refuses, which is no work; refuses what is more than a call may do. `None`
+/// if there is work for a job.
+fn at_once(limits: &Limits, is_work: bool, count: u64, operate: impl FnOnce() -> Result<()>) -> Option<Result<()>> {
+    if !is_work {
+        return Some(operate());
+    }
+    match limits.check(Limit::WorkPerCall, count) {
+        Err(error) => Some(Err(error)),
+        Ok(()) if count > PIECE => None,
+        Ok(()) => Some(operate()),
+    }
+}
+
 /// Begins a copy from `source`, or from the mapping itself: destination, offset, count.
 fn copy<T: MmapView>(
     store: &mut StoreContextMut<'_, T>,
@@ -154,12 +161,10 @@ fn copy<T: MmapView>(
         let is_work = mapping.access().is_writable()
             && is_inside(&mapping, destination)
             && is_inside(from.as_deref().unwrap_or(&mapping), offset);
-        match (is_work, ctx.limits.check(Limit::WorkPerCall, count), &from) {
-            (true, Err(error), _) => Some(Err(error)),
-            (true, Ok(()), _) if count > PIECE => None,
-            (_, _, Some(from)) => Some(mapping.copy_from(destination, from, offset, count)),
-            (_, _, None) => Some(mapping.copy_within(destination, offset, count)),
-        }
+        at_once(&ctx.limits, is_work, count, || match &from {
+            Some(from) => mapping.copy_from(destination, from, offset, count),
+            None => mapping.copy_within(destination, offset, count),
+        })
     };
     let interrupt = ctx.interrupt.clone();
     let job = || Job::copy(mapping, source, offset..offset + count, destination, interrupt);

@@ -84,17 +84,8 @@ impl<S: Storage> Mapping<S> {
         Ok(start..end)
     }
 
-    /// The range that the next line covers: to the next line feed, which is part of it, or to the end.
-    ///
-    /// # Errors
-    ///
-    /// `closed`; `truncated`.
-    pub fn next_line(&self) -> Result<Range<u64>> {
-        self.next_line_within(u64::MAX)
-    }
-
-    /// As [`next_line`](Self::next_line), but no more than `most` bytes are searched and one: of a longer line, the answer is so
-    /// much, and no more.
+    /// The range that the next line covers: to the next line feed, which is part of it, or to the end. No more than `most` bytes
+    /// are searched and one: of a longer line, the answer is so much, and no more.
     ///
     /// # Errors
     ///
@@ -108,7 +99,8 @@ impl<S: Storage> Mapping<S> {
         Ok(rest.start..end)
     }
 
-    /// Moves the cursor past a range that [`next_range`](Self::next_range) or [`next_line`](Self::next_line) answered.
+    /// Moves the cursor past a range that [`next_range`](Self::next_range) or [`next_line_within`](Self::next_line_within)
+    /// answered.
     /// An empty range leaves it where it is.
     #[inline]
     pub fn advance(&mut self, range: &Range<u64>) {

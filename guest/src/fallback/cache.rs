@@ -11,7 +11,8 @@ use super::PAGE_LEN;
 use super::file::File;
 use super::frames::{Frames, Key};
 use super::overlay::parts;
-use super::pages::{Entry, Pages, Pattern, clean};
+use super::pages::{Entry, Pages, Pattern};
+use super::patches::Patches;
 
 /// How a [`Cache`] uses memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,8 @@ impl CacheOptions {
         self
     }
 
-    /// Sets how much memory the pages may take, in bytes; never less than two pages.
+    /// Sets how much memory the cache may take, in bytes; never less than two pages. An eighth is for small writes to pages that are
+    /// not in the cache.
     pub fn budget(mut self, bytes: usize) -> Self {
         self.budget = bytes;
         self
@@ -91,8 +93,11 @@ impl<F: File> Cache<F> {
     /// An empty cache.
     pub fn new(options: CacheOptions) -> Self {
         let CacheOptions { page_size, budget } = options;
+        let most_patches = budget / 8;
         let inner = Pages {
-            frames: Frames::new(page_size, (budget / page_size).max(2)),
+            frames: Frames::new(page_size, ((budget - most_patches) / page_size).max(2)),
+            patches: Patches::default(),
+            most_patches,
             page_size,
             block_bits: PAGE_LEN.max(page_size / 64).trailing_zeros(),
             files: HashMap::default(),
@@ -105,7 +110,7 @@ impl<F: File> Cache<F> {
     /// What the cache has done so far.
     pub fn stats(&self) -> CacheStats {
         let inner = self.inner.borrow();
-        CacheStats { memory: inner.frames.memory(), ..inner.stats }
+        CacheStats { memory: inner.frames.memory() + inner.patches.memory(), ..inner.stats }
     }
 
     /// Takes hold of a file; `writes` says whether the mapping will write to it.
@@ -118,8 +123,14 @@ impl<F: File> Cache<F> {
             inner.next_number += 1;
             inner.next_number
         });
-        let entry =
-            inner.files.entry(number).or_insert(Entry { id, holds: 0, last_page: None, run: 0, writers: Vec::new() });
+        let entry = inner.files.entry(number).or_insert(Entry {
+            id,
+            holds: 0,
+            last_page: None,
+            run: 0,
+            has_lost: false,
+            writers: Vec::new(),
+        });
         entry.holds += 1;
         if writes {
             entry.writers.push(Rc::clone(&file));
@@ -143,14 +154,13 @@ impl<F: File> Hold<F> {
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let mut inner = self.cache.inner.borrow_mut();
         for part in parts(offset, buffer.len(), inner.page_size) {
-            let key = self.key(part.page);
-            if part.within.len() == inner.page_size
-                && inner.read_past(key, &self.file, &mut buffer[part.buffer.clone()])?
-            {
-                continue;
-            }
-            let frame = inner.load(key, &self.file, part.within.clone(), self.pattern.get())?;
-            buffer[part.buffer].copy_from_slice(&frame.bytes[part.within]);
+            let (key, buffer) = (self.key(part.page), &mut buffer[part.buffer]);
+            let index = match inner.find(key, &part.within) {
+                Ok(index) => index,
+                Err(None) if inner.read_past(key, &self.file, part.within.clone(), buffer)? => continue,
+                Err(found) => inner.fetch(key, found, &self.file, part.within.clone(), self.pattern.get())?,
+            };
+            buffer.copy_from_slice(&inner.frames.get(index).bytes[part.within]);
         }
         Ok(())
     }
@@ -170,8 +180,8 @@ impl<F: File> Hold<F> {
         };
         while let Some(part) = next(at, inner.page_size) {
             let (key, mut within) = (self.key(part.page), part.within);
-            let frame = match inner.find(key, &within) {
-                Ok(index) => inner.frames.get_mut(index),
+            let index = match inner.find(key, &within) {
+                Ok(index) => index,
                 Err(_) => {
                     // No more than a block: what is looked for may be found at once, and what follows need not be there.
                     let size = inner.block_size();
@@ -179,7 +189,7 @@ impl<F: File> Hold<F> {
                     inner.load(key, &self.file, within.clone(), self.pattern.get())?
                 }
             };
-            if look(&frame.bytes[within.clone()])?.is_break() {
+            if look(&inner.frames.get(index).bytes[within.clone()])?.is_break() {
                 break;
             }
             at += within.len() as u64;
@@ -191,37 +201,16 @@ impl<F: File> Hold<F> {
     pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let mut inner = self.cache.inner.borrow_mut();
         for part in parts(offset, bytes.len(), inner.page_size) {
-            let frame = inner.load(self.key(part.page), &self.file, part.within.clone(), self.pattern.get())?;
-            frame.bytes[part.within.clone()].copy_from_slice(&bytes[part.buffer]);
-            frame.dirty.add(part.within);
+            inner.write(self.key(part.page), &self.file, part.within, &bytes[part.buffer])?;
         }
         Ok(())
     }
 
-    /// Writes changes in a range of the file back, in the order of the file. What could not be written stays dirty.
-    ///
-    /// # Errors
-    ///
-    /// What the file answers; `truncated` where the file has become shorter: those changes are lost, and the rest is written.
+    /// Writes changes in the pages of a range of the file back: see [`Pages::write_back`].
     pub(super) fn write_back(&self, range: Range<u64>) -> Result<()> {
-        let inner = &mut *self.cache.inner.borrow_mut();
+        let mut inner = self.cache.inner.borrow_mut();
         let pages = inner.pages(&range);
-        let mut dirty = inner.dirty_pages(self.number);
-        dirty.retain(|(page, _)| pages.contains(page));
-        if dirty.is_empty() {
-            return Ok(());
-        }
-        let writer = inner.files.get(&self.number).and_then(Entry::writer).unwrap_or(&self.file);
-        let len = writer.len()?;
-        let mut outcome = Ok(());
-        for (page, index) in dirty {
-            let frame = inner.frames.get_mut(index);
-            match clean(frame, &**writer, page * inner.page_size as u64, len, &mut inner.stats) {
-                Err(Error::Truncated) => outcome = Err(Error::Truncated),
-                cleaned => cleaned?,
-            }
-        }
-        outcome
+        inner.write_back(self.number, pages)
     }
 
     /// Returns when what was written back is on the storage device.
@@ -252,6 +241,11 @@ impl<F: File> Hold<F> {
                 let end = usize::try_from(start - page * size).expect("less than a page");
                 inner.frames.get_mut(index).cut(end);
             }
+        }
+        let patched: Vec<u64> = inner.patches.of_file(self.number).collect();
+        for page in patched {
+            let end = usize::try_from(start.saturating_sub(page * size)).unwrap_or(usize::MAX);
+            inner.patches.cut(self.key(page), end);
         }
     }
 

@@ -15,6 +15,14 @@ impl DirtyRanges {
         self.0.iter().cloned()
     }
 
+    /// The parts of the ranges that lie in another range.
+    pub(super) fn within(&self, part: &Range<usize>) -> impl Iterator<Item = Range<usize>> + '_ {
+        let (start, end) = (part.start, part.end);
+        let first = self.0.partition_point(move |range| range.end <= start);
+        let ranges = self.0[first..].iter().take_while(move |range| range.start < end);
+        ranges.map(move |range| range.start.max(start)..range.end.min(end))
+    }
+
     /// Adds a range, joining it with those that it touches.
     pub(super) fn add(&mut self, range: Range<usize>) {
         if range.is_empty() {
@@ -78,6 +86,11 @@ mod tests {
                 let mut found = [false; 64];
                 all.iter().for_each(|range| found[range.clone()].fill(true));
                 assert_eq!(found, bytes);
+                let start = random(64);
+                let part = start..start + random(65 - start);
+                let mut found = [false; 64];
+                ranges.within(&part).for_each(|range| found[range].fill(true));
+                assert!((0..64).all(|at| found[at] == (bytes[at] && part.contains(&at))), "{part:?} of {all:?}");
                 assert!(all.windows(2).all(|pair| pair[0].end < pair[1].start), "{all:?}");
             }
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use rustc_hash::FxBuildHasher;
-use wasi_mmap_core::{Error, Result, zeroed};
+use wasi_mmap_core::{Result, zeroed};
 
 use super::dirty::DirtyRanges;
 
@@ -19,10 +19,12 @@ pub(super) struct Key {
 #[derive(Debug)]
 pub(super) struct Frame {
     key: Option<Key>,
-    /// A page's size of bytes.
+    /// A page's size of bytes, of which those in valid blocks and dirty ranges mean something.
     pub(super) bytes: Box<[u8]>,
-    /// Which of them were read.
+    /// Which of them were read, or written as a whole.
     pub(super) valid: Blocks,
+    /// Which were seen to be in the file, although they were not read.
+    pub(super) there: Blocks,
     /// How many bytes the file has in the page, as far as is known: what is valid behind is zeros.
     pub(super) filled: usize,
     pub(super) dirty: DirtyRanges,
@@ -32,6 +34,9 @@ pub(super) struct Frame {
 
 /// How often the hand of the clock can pass a page that was used much.
 const MOST_USES: u8 = 3;
+
+/// How long the tables of pages are at most, in pages.
+const MOST_SLOTS: usize = 4096;
 
 /// Blocks of a page, 64 at most: what is read at once where a whole page would be too much.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,6 +51,11 @@ impl Blocks {
     /// Adds the blocks with these numbers.
     pub(super) fn add(&mut self, numbers: Range<usize>) {
         self.0 |= mask(&numbers);
+    }
+
+    /// These and others.
+    pub(super) fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
     }
 
     /// Whether it has all blocks with these numbers.
@@ -69,6 +79,48 @@ fn mask(numbers: &Range<usize>) -> u64 {
 }
 
 impl Frame {
+    /// One that holds nothing.
+    ///
+    /// # Errors
+    ///
+    /// `out-of-memory`.
+    pub(super) fn new(page_size: usize) -> Result<Self> {
+        let bytes = zeroed(page_size as u64)?.into_boxed_slice();
+        let (valid, there, dirty) = (Blocks::default(), Blocks::default(), DirtyRanges::default());
+        Ok(Self { key: None, bytes, valid, there, filled: 0, dirty, uses: 0 })
+    }
+
+    /// Changes bytes, whatever is known of those around them.
+    pub(super) fn change(&mut self, range: Range<usize>, bytes: &[u8]) {
+        self.bytes[range.clone()].copy_from_slice(bytes);
+        self.dirty.add(range);
+    }
+
+    /// The page that it holds.
+    pub(super) fn key(&self) -> Option<Key> {
+        self.key
+    }
+
+    /// Whether it has nothing of its page.
+    pub(super) fn is_empty(&self) -> bool {
+        self.valid.is_empty() && self.dirty.is_empty()
+    }
+
+    /// Lets `fill` overwrite a range of bytes, but for those that were changed.
+    pub(super) fn fill_around_changes<T>(
+        &mut self,
+        range: Range<usize>,
+        fill: impl FnOnce(&mut [u8]) -> Result<T>,
+    ) -> Result<T> {
+        let changed = self.dirty.within(&range).map(|range| (range.start, self.bytes[range].to_vec()));
+        let changed: Vec<_> = changed.collect();
+        let filled = fill(&mut self.bytes[range]);
+        for (start, bytes) in changed {
+            self.bytes[start..start + bytes.len()].copy_from_slice(&bytes);
+        }
+        filled
+    }
+
     /// Forgets what lies from `end` on: the file ends there now.
     pub(super) fn cut(&mut self, end: usize) {
         if end < self.filled {
@@ -91,13 +143,27 @@ pub(super) struct Frames {
     /// How many frames there may be.
     limit: usize,
     hand: usize,
-    /// The page that was found last, which is mostly the next one too.
-    last: Option<(Key, usize)>,
+    /// The frame that was found last.
+    last: usize,
+    /// In which frame a page may be, at the page's slot; its key tells. Most pages are found here.
+    hints: Vec<usize>,
+    /// The pages that were asked for lately and have no frame, each at its slot.
+    asked_for: Vec<Option<Key>>,
 }
 
 impl Frames {
     pub(super) fn new(page_size: usize, limit: usize) -> Self {
-        Self { frames: Vec::new(), by_key: HashMap::default(), page_size, limit, hand: 0, last: None }
+        let slots = limit.next_power_of_two().min(MOST_SLOTS);
+        Self {
+            frames: Vec::new(),
+            by_key: HashMap::default(),
+            page_size,
+            limit,
+            hand: 0,
+            last: 0,
+            hints: vec![0; slots],
+            asked_for: vec![None; slots],
+        }
     }
 
     /// How many frames there may be.
@@ -114,16 +180,42 @@ impl Frames {
     /// the other, are one use.
     #[inline]
     pub(super) fn find(&mut self, key: Key) -> Option<usize> {
-        if let Some((last, index)) = self.last
-            && last == key
-        {
-            return Some(index);
+        let slot = self.slot(key);
+        let index = self.hints[slot];
+        match self.frames.get_mut(index) {
+            Some(frame) if frame.key == Some(key) => {
+                if index != self.last {
+                    frame.uses = MOST_USES.min(frame.uses + 1);
+                    self.last = index;
+                }
+                Some(index)
+            }
+            _ => self.find_by_key(key, slot),
         }
+    }
+
+    #[cold]
+    fn find_by_key(&mut self, key: Key, slot: usize) -> Option<usize> {
         let index = *self.by_key.get(&key)?;
+        self.hints[slot] = index;
         let frame = &mut self.frames[index];
         frame.uses = MOST_USES.min(frame.uses + 1);
-        self.last = Some((key, index));
+        self.last = index;
         Some(index)
+    }
+
+    /// Where a page has its place in the tables.
+    #[inline]
+    fn slot(&self, key: Key) -> usize {
+        // The files' pages are numbered from 0 on: those of several must not all meet at the start.
+        let mixed = key.page.wrapping_add((key.file as u64).wrapping_mul(0x9e37_79b9));
+        usize::try_from(mixed & (self.hints.len() as u64 - 1)).expect("less than a length")
+    }
+
+    /// Whether a page was asked for lately; from now on, it was.
+    pub(super) fn was_asked_for(&mut self, key: Key) -> bool {
+        let slot = self.slot(key);
+        self.asked_for[slot].replace(key) == Some(key)
     }
 
     pub(super) fn get(&self, index: usize) -> &Frame {
@@ -134,40 +226,29 @@ impl Frames {
         &mut self.frames[index]
     }
 
-    /// A frame that holds nothing, for a page: a new one while the budget lasts, or one that `clean` could write back.
-    ///
-    /// # Errors
-    ///
-    /// What `clean` last answered, where every frame is dirty and none could be cleaned; `out-of-memory`.
-    pub(super) fn take(&mut self, mut clean: impl FnMut(Key, &mut Frame) -> Result<()>) -> Result<usize> {
-        if self.frames.len() < self.limit
-            && let Ok(bytes) = zeroed(self.page_size as u64)
-        {
-            let bytes = bytes.into_boxed_slice();
-            let dirty = DirtyRanges::default();
-            self.frames.push(Frame { key: None, bytes, valid: Blocks::default(), filled: 0, dirty, uses: 0 });
-            return Ok(self.frames.len() - 1);
+    /// A new frame that holds nothing, while the budget and the memory last.
+    pub(super) fn add(&mut self) -> Option<usize> {
+        if self.frames.len() >= self.limit {
+            return None;
         }
-        let mut refusal = Error::OutOfMemory;
+        self.frames.push(Frame::new(self.page_size).ok()?);
+        Some(self.frames.len() - 1)
+    }
+
+    /// Moves the hand of the clock over a frame; answers it, if it is its turn to go.
+    pub(super) fn turn(&mut self) -> Option<usize> {
+        let (index, count) = (self.hand, self.frames.len());
+        let frame = self.frames.get_mut(index)?;
+        self.hand = (index + 1) % count;
+        let is_due = frame.key.is_none() || frame.uses == 0;
+        frame.uses = frame.uses.saturating_sub(1);
+        is_due.then_some(index)
+    }
+
+    /// How often the hand may have to move until it has come to every frame's turn.
+    pub(super) fn most_turns(&self) -> usize {
         // Once more than a page can be passed: the first times may do no more than take uses away.
-        for _ in 0..(usize::from(MOST_USES) + 1) * self.frames.len() {
-            let index = self.hand;
-            self.hand = (index + 1) % self.frames.len();
-            let frame = &mut self.frames[index];
-            let Some(key) = frame.key else { return Ok(index) };
-            if frame.uses > 0 {
-                frame.uses -= 1;
-                continue;
-            }
-            match clean(key, frame) {
-                Ok(()) => {
-                    self.release(index);
-                    return Ok(index);
-                }
-                Err(error) => refusal = error,
-            }
-        }
-        Err(refusal)
+        (usize::from(MOST_USES) + 1) * self.frames.len()
     }
 
     /// Gives a frame to a page, of which nothing is valid yet.
@@ -175,10 +256,13 @@ impl Frames {
         let frame = &mut self.frames[index];
         frame.key = Some(key);
         frame.valid = Blocks::default();
+        frame.there = Blocks::default();
         frame.filled = frame.bytes.len();
         frame.uses = 0;
         self.by_key.insert(key, index);
-        self.last = Some((key, index));
+        let slot = self.slot(key);
+        self.hints[slot] = index;
+        self.last = index;
     }
 
     /// Whether a page has a frame.
@@ -202,7 +286,6 @@ impl Frames {
         frame.dirty.clear();
         if let Some(key) = frame.key.take() {
             self.by_key.remove(&key);
-            self.last = self.last.filter(|(last, _)| *last != key);
         }
     }
 

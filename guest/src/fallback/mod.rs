@@ -34,6 +34,7 @@ mod file;
 mod frames;
 mod overlay;
 mod pages;
+mod patches;
 mod std_file;
 mod storage;
 

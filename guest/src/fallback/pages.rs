@@ -11,6 +11,7 @@ use super::PAGE_LEN;
 use super::cache::CacheStats;
 use super::file::{File, FileId, read_fully, write_fully};
 use super::frames::{Frame, Frames, Key};
+use super::patches::Patches;
 
 /// How a mapping says that it will be read. POSIX `posix_madvise(3)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +29,9 @@ pub(super) enum Pattern {
 #[derive(Debug)]
 pub(super) struct Pages<F> {
     pub(super) frames: Frames,
+    pub(super) patches: Patches,
+    /// How many bytes the patches may take.
+    pub(super) most_patches: usize,
     /// A power of two.
     pub(super) page_size: usize,
     /// A block has two to the power of this many bytes: a page of memory, or what 64 blocks to a page make necessary.
@@ -43,9 +47,11 @@ pub(super) struct Entry<F> {
     pub(super) id: FileId,
     /// How many mappings hold it.
     pub(super) holds: usize,
-    /// The page that was last read from the file, and how many before it were read in the order of the file.
+    /// The page that last came into the cache, and how many before it came in the order of the file.
     pub(super) last_page: Option<u64>,
     pub(super) run: u64,
+    /// Whether an eviction found that the file had lost what it was to write.
+    pub(super) has_lost: bool,
     /// The descriptors that may write, of which the first is used. They stay open while there are changes to write.
     pub(super) writers: Vec<Rc<F>>,
 }
@@ -57,17 +63,12 @@ impl<F> Entry<F> {
 }
 
 impl<F: File> Pages<F> {
-    /// The frame that holds a page, of which `within` is read from `file` where it is not there; the file must reach so far.
-    #[inline]
-    pub(super) fn load(&mut self, key: Key, file: &F, within: Range<usize>, pattern: Pattern) -> Result<&mut Frame> {
-        let index = match self.find(key, &within) {
-            Ok(index) => {
-                self.stats.hits += 1;
-                index
-            }
-            Err(found) => self.fetch(key, found, file, within, pattern)?,
-        };
-        Ok(self.frames.get_mut(index))
+    /// The frame that holds a part of a page, which is read from `file` if it is not there; the file must reach so far.
+    pub(super) fn load(&mut self, key: Key, file: &F, within: Range<usize>, pattern: Pattern) -> Result<usize> {
+        match self.find(key, &within) {
+            Ok(index) => Ok(index),
+            Err(found) => self.fetch(key, found, file, within, pattern),
+        }
     }
 
     /// The frame that holds a part of a page; or else the one that holds other parts of it, if any.
@@ -76,12 +77,16 @@ impl<F: File> Pages<F> {
         let index = self.frames.find(key).ok_or(None)?;
         let frame = self.frames.get(index);
         let is_there = frame.valid.has(&self.blocks(within)) && frame.filled >= within.end;
-        if is_there { Ok(index) } else { Err(Some(index)) }
+        if !is_there {
+            return Err(Some(index));
+        }
+        self.stats.hits += 1;
+        Ok(index)
     }
 
     /// Reads what is missing of `within`, and perhaps more.
     #[cold]
-    fn fetch(
+    pub(super) fn fetch(
         &mut self,
         key: Key,
         found: Option<usize>,
@@ -110,7 +115,7 @@ impl<F: File> Pages<F> {
             blocks.start = gap.end;
             if let Err(error) = self.read_gap(key, index, file, gap) {
                 // A frame of nothing is of no use to anyone.
-                if self.frames.get(index).valid.is_empty() {
+                if self.frames.get(index).is_empty() {
                     self.frames.release(index);
                 }
                 return Err(error);
@@ -126,29 +131,87 @@ impl<F: File> Pages<F> {
         Ok(index)
     }
 
-    /// Reads a whole page straight into the caller's buffer, if it is the next one of a scan of more than the cache holds, where
-    /// it would go before anyone came back to it. Answers whether it did.
-    pub(super) fn read_past(&mut self, key: Key, file: &F, buffer: &mut [u8]) -> Result<bool> {
+    /// Reads a part of a page that has no frame straight into the caller's buffer, where a frame would not pay. Answers whether
+    /// it did.
+    ///
+    /// That is the next page of a scan of more than the cache holds, where it would go before anyone came back to it; and less than a
+    /// block of a page that was not asked for lately. Such a page gets its frame the second time: the queue of remembered pages of 2Q
+    /// (Johnson and Shasha 1994), as a table.
+    pub(super) fn read_past(&mut self, key: Key, file: &F, part: Range<usize>, buffer: &mut [u8]) -> Result<bool> {
         let Some(entry) = self.files.get_mut(&key.file) else { return Ok(false) };
         let is_next = entry.last_page.is_some_and(|last| last + 1 == key.page);
-        if !is_next || entry.run <= self.frames.limit() as u64 || self.frames.has(key) {
+        let is_scan = is_next && entry.run > self.frames.limit() as u64 && part.len() == self.page_size;
+        let is_stray = !is_next && part.len() < 1 << self.block_bits && !self.frames.was_asked_for(key);
+        if !is_scan && !is_stray || self.frames.has(key) || self.patches.memory_of(key) > 0 {
             return Ok(false);
         }
-        let count = read_fully(file, key.page * self.page_size as u64, buffer)?;
+        let count = read_fully(file, key.page * self.page_size as u64 + part.start as u64, buffer)?;
         self.stats.bytes_read += count as u64;
         if count < buffer.len() {
             // The page in which the file ends needs more care.
             return Ok(false);
         }
         self.stats.misses += 1;
-        entry.last_page = Some(key.page);
-        entry.run += 1;
+        if is_scan {
+            entry.last_page = Some(key.page);
+            entry.run += 1;
+        }
         Ok(true)
     }
 
-    /// A frame for a page that has none, and whether the page before it was the last to be read from its file.
+    /// Changes a part of a page. What is around it is read when it is wanted.
+    pub(super) fn write(&mut self, key: Key, file: &F, part: Range<usize>, bytes: &[u8]) -> Result<()> {
+        let blocks = self.blocks(&part);
+        let found = self.frames.find(key);
+        let seen = match found {
+            Some(index) => {
+                let frame = self.frames.get(index);
+                frame.filled >= part.end && frame.valid.and(frame.there).has(&blocks)
+            }
+            None => self.patches.there(key).has(&blocks),
+        };
+        if !seen && reach(self.rest(key, file.len()?)) < part.end {
+            return Err(Error::Truncated);
+        }
+        let index = match found {
+            Some(index) => index,
+            // Many changes to a page pay for a frame, which has each byte once.
+            None if part.len() < self.block_size()
+                && self.patches.memory_of(key) < self.page_size / 4
+                && self.make_room_for_patch(part.len()) =>
+            {
+                self.patches.add(key, part.start, bytes)?;
+                self.patches.see(key, blocks);
+                return Ok(());
+            }
+            None => self.take_frame(key)?.0,
+        };
+        let size = self.block_size();
+        let whole = part.start.div_ceil(size)..part.end / size;
+        let frame = self.frames.get_mut(index);
+        frame.change(part, bytes);
+        frame.there.add(blocks);
+        if !whole.is_empty() {
+            frame.valid.add(whole);
+        }
+        Ok(())
+    }
+
+    /// Writes back where patches take all that they may. Answers whether one with so many bytes has room then.
+    fn make_room_for_patch(&mut self, len: usize) -> bool {
+        let most = self.most_patches.saturating_sub(Patches::cost(len));
+        while self.patches.memory() > most {
+            let Some(file) = self.patches.any_file() else { return false };
+            if self.write_back_unasked(file).is_err() {
+                return false;
+            }
+        }
+        self.most_patches >= Patches::cost(len)
+    }
+
+    /// A frame for a page that has none, and whether the page before it was the last to get one in its file.
     fn take_frame(&mut self, key: Key) -> Result<(usize, bool)> {
-        let Self { frames, files, stats, page_size, .. } = self;
+        let Self { frames, files, .. } = self;
         let mut is_next = false;
         if let Some(entry) = files.get_mut(&key.file) {
             is_next = entry.last_page.is_some_and(|last| last + 1 == key.page);
@@ -161,29 +224,107 @@ impl<F: File> Pages<F> {
                 frames.retire(Key { page, ..key });
             }
         }
-        let index = frames.take(|key, frame| {
-            if frame.dirty.is_empty() {
-                return Ok(());
-            }
-            let writer = files.get(&key.file).and_then(Entry::writer);
-            let writer = writer.expect("a file with changes has a descriptor to write them with");
-            match clean(frame, &**writer, key.page * *page_size as u64, writer.len()?, stats) {
-                // What the file lost, the page has lost too.
-                Err(Error::Truncated) => Ok(()),
-                cleaned => cleaned,
-            }
-        })?;
-        frames.assign(index, key);
+        let index = match self.frames.add() {
+            Some(index) => index,
+            None => self.evict()?,
+        };
+        self.frames.assign(index, key);
+        if let Some(changes) = self.patches.take(key) {
+            changes.make(self.frames.get_mut(index));
+        }
         Ok((index, is_next))
+    }
+
+    /// Takes a frame from a page. If that has changes, those of the whole file are written back: together, in the order of the file,
+    /// and so that the next pages to go have none.
+    ///
+    /// # Errors
+    ///
+    /// What the write-back last answered, where every page has changes and none could be written; `out-of-memory`.
+    fn evict(&mut self) -> Result<usize> {
+        let mut refusal = Error::OutOfMemory;
+        for _ in 0..self.frames.most_turns() {
+            let Some(index) = self.frames.turn() else { continue };
+            let frame = self.frames.get(index);
+            if let Some(key) = frame.key()
+                && !frame.dirty.is_empty()
+                && let Err(error) = self.write_back_unasked(key.file)
+            {
+                refusal = error;
+                continue;
+            }
+            self.frames.release(index);
+            return Ok(index);
+        }
+        Err(refusal)
+    }
+
+    /// Writes all changes of a file back, to make room. What the file has lost is said at the next write-back that is asked for.
+    fn write_back_unasked(&mut self, file: usize) -> Result<()> {
+        match self.write_back(file, 0..u64::MAX) {
+            Err(Error::Truncated) => {
+                if let Some(entry) = self.files.get_mut(&file) {
+                    entry.has_lost = true;
+                }
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Writes the changes in a file's pages with these numbers back, in the order of the file. What could not be written stays dirty.
+    ///
+    /// # Errors
+    ///
+    /// What the file answers; `truncated` where the file has become shorter, now or before an unasked write-back since the last
+    /// call: those changes are lost, and the rest is written.
+    pub(super) fn write_back(&mut self, file: usize, pages: Range<u64>) -> Result<()> {
+        let mut dirty = self.dirty_pages(file);
+        dirty.retain(|(page, _)| pages.contains(page));
+        let Some(entry) = self.files.get_mut(&file) else { return Ok(()) };
+        if !dirty.is_empty() {
+            let writer = entry.writers.first().expect("a file with changes has a descriptor to write them with");
+            let len = writer.len()?;
+            // Patches come together here, one page's at a time.
+            let mut scratch = None;
+            for (page, index) in dirty {
+                let (key, start) = (Key { file, page }, page * self.page_size as u64);
+                let cleaned = match index {
+                    Some(index) => clean(self.frames.get_mut(index), &**writer, start, len, &mut self.stats),
+                    None => {
+                        let frame = match &mut scratch {
+                            Some(frame) => frame,
+                            empty => empty.insert(Frame::new(self.page_size)?),
+                        };
+                        if let Some(changes) = self.patches.take(key) {
+                            changes.make(frame);
+                        }
+                        let cleaned = clean(frame, &**writer, start, len, &mut self.stats);
+                        // What could not be written.
+                        self.patches.keep(key, frame)?;
+                        frame.dirty.clear();
+                        cleaned
+                    }
+                };
+                match cleaned {
+                    Err(Error::Truncated) => entry.has_lost = true,
+                    cleaned => cleaned?,
+                }
+            }
+        }
+        if std::mem::take(&mut entry.has_lost) { Err(Error::Truncated) } else { Ok(()) }
     }
 
     /// Reads blocks of which none is valid.
     fn read_gap(&mut self, key: Key, index: usize, file: &F, gap: Range<usize>) -> Result<()> {
-        let (start, size) = (key.page * self.page_size as u64, self.block_size());
+        let (start, size) = (self.start(key), self.block_size());
         let frame = self.frames.get_mut(index);
         let range = gap.start * size..gap.end * size;
-        let count = read_fully(file, start + range.start as u64, &mut frame.bytes[range.clone()])?;
-        frame.bytes[range.start + count..range.end].fill(0);
+        let count = frame.fill_around_changes(range.clone(), |bytes| {
+            let count = read_fully(file, start + range.start as u64, bytes)?;
+            bytes[count..].fill(0);
+            Ok(count)
+        })?;
         frame.valid.add(gap);
         if count < range.len() {
             frame.filled = frame.filled.min(range.start + count);
@@ -196,21 +337,35 @@ impl<F: File> Pages<F> {
 
     /// Reads on where the file ended in a page when it was read: it may have become longer.
     fn read_rest(&mut self, key: Key, index: usize, file: &F) -> Result<()> {
-        let start = key.page * self.page_size as u64;
-        let (size, page_size) = (self.block_size(), self.page_size);
+        let (start, size, page_size) = (self.start(key), self.block_size(), self.page_size);
         let frame = self.frames.get_mut(index);
         let filled = frame.filled;
-        let count = read_fully(file, start + filled as u64, &mut frame.bytes[filled..])?;
+        let count =
+            frame.fill_around_changes(filled..page_size, |bytes| read_fully(file, start + filled as u64, bytes))?;
         frame.filled += count;
         // What was never read still holds another page's bytes.
         let mut blocks = filled.div_ceil(size)..page_size / size;
         while let Some(gap) = frame.valid.first_gap(blocks.clone()) {
             blocks.start = gap.end;
-            frame.bytes[(gap.start * size).max(frame.filled).min(gap.end * size)..gap.end * size].fill(0);
+            let rest = (gap.start * size).max(frame.filled).min(gap.end * size)..gap.end * size;
+            frame.fill_around_changes(rest, |bytes| {
+                bytes.fill(0);
+                Ok(())
+            })?;
             frame.valid.add(gap);
         }
         self.stats.bytes_read += count as u64;
         Ok(())
+    }
+
+    /// Where a page starts in its file.
+    fn start(&self, key: Key) -> u64 {
+        key.page * self.page_size as u64
+    }
+
+    /// How much of a page and of what follows it a file of `len` bytes has.
+    fn rest(&self, key: Key, len: u64) -> usize {
+        usize::try_from(len.saturating_sub(self.start(key))).unwrap_or(usize::MAX)
     }
 
     /// How many bytes a block has.
@@ -225,10 +380,16 @@ impl<F: File> Pages<F> {
         within.start >> self.block_bits..(within.end + self.block_size() - 1) >> self.block_bits
     }
 
-    /// The pages of a file that have changes, and their frames, in the order of the file.
-    pub(super) fn dirty_pages(&self, file: usize) -> Vec<(u64, usize)> {
-        let mut pages = self.frames.of_file(file);
-        pages.retain(|&(_, index)| !self.frames.get(index).dirty.is_empty());
+    /// The pages of a file that have changes, and the frames of those that have one, in the order of the file.
+    pub(super) fn dirty_pages(&self, file: usize) -> Vec<(u64, Option<usize>)> {
+        let frames = self.frames.of_file(file).into_iter().map(|(page, index)| (page, Some(index)));
+        let mut pages: Vec<_> =
+            frames.filter(|&(_, index)| index.is_some_and(|index| !self.frames.get(index).dirty.is_empty())).collect();
+        let framed = pages.len();
+        pages.extend(self.patches.of_file(file).map(|page| (page, None)));
+        if pages.len() > framed {
+            pages.sort_unstable();
+        }
         pages
     }
 

@@ -7,7 +7,6 @@ use std::rc::{Rc, Weak};
 
 use wasi_mmap_core::{
     Advice, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage, check_name, general,
-    zeroed,
 };
 
 use super::PAGE_SIZE;
@@ -166,12 +165,10 @@ impl<F: File> Storage for Cached<F> {
     }
 
     fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>> {
-        let len = usize::try_from(range.end - range.start).map_err(|_| Error::OutOfMemory)?;
         let (Below::File(hold), None) = (&self.below, &self.overlay) else {
-            let mut bytes = zeroed(len as u64)?;
-            self.read_at(range.start, &mut bytes)?;
-            return Ok(bytes);
+            return general::read_vec(self, range);
         };
+        let len = usize::try_from(range.end - range.start).map_err(|_| Error::OutOfMemory)?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(len).map_err(|_| Error::OutOfMemory)?;
         hold.visit(self.in_file(&range), |part| {

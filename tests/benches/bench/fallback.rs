@@ -14,96 +14,156 @@ const MIB: u64 = 1 << 20;
 const READS: u64 = 200_000;
 const WRITES: u64 = 100_000;
 
-pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<Vec<Comparison<'a>>> {
-    let seconds = Measure::Seconds;
-    let library =
-        move |workload: &'static str, file: &'static str, numbers: &'static [u64], factor: f64| -> Subject<'a> {
-            Box::new(move || Ok(plugins.library(seconds, workload, file, numbers)?.times(factor)))
-        };
-    let composed =
-        move |workload: &'static str, file: &'static str, numbers: &'static [u64], factor: f64| -> Subject<'a> {
-            Box::new(move || Ok(plugins.composed(workload, file, numbers)?.times(factor)))
-        };
-    let cold = move |subject: Subject<'a>| -> Subject<'a> {
+/// How a plugin has the fallback.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// As a library in a component.
+    Library,
+    /// As another component that it is composed with.
+    Composed,
+    /// As a library in a module of preview 1.
+    Module,
+}
+
+impl Form {
+    /// What its rows' names have before the operation.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Library => "fallback",
+            Self::Composed => "fallback-composed",
+            Self::Module => "fallback-module",
+        }
+    }
+
+    fn run(self, plugins: &Plugins, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        match self {
+            Self::Library => plugins.host(&workload.replace("object", "library"), file, numbers),
+            Self::Composed => plugins.composed(workload, file, numbers),
+            Self::Module => plugins.module(Measure::Seconds, workload, file, numbers),
+        }
+    }
+}
+
+/// Something that a plugin does with the mapping, and what it would do without.
+struct Operation {
+    name: &'static str,
+    unit: &'static str,
+    ours: &'static str,
+    peer: &'static str,
+    peer_name: &'static str,
+    file: &'static str,
+    numbers: &'static [u64],
+    /// How many of the unit a second is.
+    factor: f64,
+    bar: f64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a small number")]
+const OPERATIONS: [Operation; 5] = [
+    Operation {
+        name: "scan",
+        unit: "ms for 256 MiB by reads of 64 KiB",
+        ours: "object-scan",
+        peer: "file-scan",
+        peer_name: "File::read",
+        file: "text",
+        numbers: &[64 * KIB],
+        factor: 1e3,
+        bar: 1.1,
+    },
+    Operation {
+        name: "lines",
+        unit: "ms for the lines of 256 MiB",
+        ours: "object-lines",
+        peer: "file-lines",
+        peer_name: "BufReader::read_until",
+        file: "text",
+        numbers: &[],
+        factor: 1e3,
+        bar: 1.1,
+    },
+    Operation {
+        name: "random-hot",
+        unit: "µs for 8 bytes in a hot set of 8 MiB",
+        ours: "object-random",
+        peer: "file-random",
+        peer_name: "File seek and read",
+        file: "large",
+        numbers: &[READS, 8 * MIB],
+        factor: 1e6 / READS as f64,
+        bar: 0.05,
+    },
+    Operation {
+        name: "random-cold",
+        unit: "µs for 8 bytes in 1 GiB, with a budget of 16 MiB",
+        ours: "object-random",
+        peer: "file-random",
+        peer_name: "File seek and read",
+        file: "large",
+        numbers: &[READS, LARGE],
+        factor: 1e6 / READS as f64,
+        bar: 1.2,
+    },
+    Operation {
+        name: "write",
+        unit: "ms for 100,000 writes of 64 bytes in 64 MiB, and a flush",
+        ours: "object-write",
+        peer: "file-write",
+        peer_name: "File seek and write",
+        file: "written",
+        numbers: &[WRITES, WRITTEN],
+        factor: 1e3,
+        bar: 0.5,
+    },
+];
+
+pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Vec<Comparison<'a>> {
+    let forms = [Form::Library, Form::Composed, Form::Module];
+    let pairs = forms.into_iter().flat_map(|form| OPERATIONS.iter().map(move |operation| (form, operation)));
+    let mut comparisons: Vec<_> = pairs
+        .map(|(form, operation)| {
+            let Operation { name, unit, ours, peer: alone, peer_name, file, numbers, factor, bar } = *operation;
+            let run = move |workload: &'static str| -> Subject<'a> {
+                Box::new(move || Ok(form.run(plugins, workload, file, numbers)?.times(factor)))
+            };
+            let name = format!("{}-{name}", form.prefix());
+            Comparison::new(name, unit, run(ours), vec![peer(peer_name, bar, run(alone))])
+        })
+        .collect();
+    let cold_scan = move |workload: &'static str| -> Subject<'a> {
         Box::new(move || {
             files.cool("text")?;
-            subject()
+            Ok(Form::Library.run(plugins, workload, "text", &[64 * KIB])?.times(1e3))
         })
     };
-    let emulation = move |measure, workload: &'static str, factor: f64| -> Option<Subject<'a>> {
+    let emulation = move |measure, workload: &'static str, factor: f64| -> Vec<Peer<'a>> {
         let subject = move || Ok(plugins.emulation(measure, workload, "large", &[64 * KIB])?.times(factor));
-        plugins.has_emulation().then(|| -> Subject<'a> { Box::new(subject) })
+        let subject = plugins.has_emulation().then(|| -> Subject<'a> { Box::new(subject) });
+        let bar = if workload == "first-byte" { 0.01 } else { 0.03 };
+        vec![Peer { suffix: "", name: "wasi-libc's emulated mmap", bar: Some(bar), subject }]
     };
-    const HOT: &[u64] = &[READS, 8 * MIB];
-    const COLD: &[u64] = &[READS, LARGE];
-    const SCATTERED: &[u64] = &[WRITES, WRITTEN];
-    let per_read = 1e6 / READS as f64;
-    Ok(vec![
-        Comparison::new(
-            "fallback-scan",
-            "ms for 256 MiB by reads of 64 KiB",
-            library("object-scan", "text", &[64 * KIB], 1e3),
-            vec![peer("File::read in the plugin", 1.10, library("file-scan", "text", &[64 * KIB], 1e3))],
-        ),
+    let module = move |measure, workload: &'static str, factor: f64| -> Subject<'a> {
+        Box::new(move || Ok(plugins.module(measure, workload, "large", &[64 * KIB])?.times(factor)))
+    };
+    let memory = 1.0 / MIB as f64;
+    comparisons.extend([
         Comparison::new(
             "fallback-cold-scan",
             "ms for 256 MiB by reads of 64 KiB, not in the page cache",
-            cold(library("object-scan", "text", &[64 * KIB], 1e3)),
-            vec![peer("File::read in the plugin", None, cold(library("file-scan", "text", &[64 * KIB], 1e3)))],
-        ),
-        Comparison::new(
-            "fallback-composed-scan",
-            "ms for 256 MiB by reads of 64 KiB",
-            composed("object-scan", "text", &[64 * KIB], 1e3),
-            vec![peer("File::read in the plugin", None, composed("file-scan", "text", &[64 * KIB], 1e3))],
-        ),
-        Comparison::new(
-            "fallback-lines",
-            "ms for the lines of 256 MiB",
-            library("object-lines", "text", &[], 1e3),
-            vec![peer("BufReader::read_until in the plugin", 1.10, library("file-lines", "text", &[], 1e3))],
-        ),
-        Comparison::new(
-            "fallback-random-hot",
-            "µs for 8 bytes in a hot set of 8 MiB",
-            library("object-random", "large", HOT, per_read),
-            vec![peer("File seek and read in the plugin", 0.05, library("file-random", "large", HOT, per_read))],
-        ),
-        Comparison::new(
-            "fallback-random-cold",
-            "µs for 8 bytes in 1 GiB, with a budget of 16 MiB",
-            library("object-random", "large", COLD, per_read),
-            vec![peer("File seek and read in the plugin", 1.2, library("file-random", "large", COLD, per_read))],
-        ),
-        Comparison::new(
-            "fallback-write",
-            "ms for 100,000 writes of 64 bytes in 64 MiB, and a flush",
-            library("object-write", "written", SCATTERED, 1e3),
-            vec![peer("File seek and write in the plugin", 0.5, library("file-write", "written", SCATTERED, 1e3))],
+            cold_scan("object-scan"),
+            vec![peer("File::read", None, cold_scan("file-scan"))],
         ),
         Comparison::new(
             "fallback-first-byte",
             "ms to open and read 1 byte of 1 GiB",
-            library("first-byte", "large", &[], 1e3),
-            vec![Peer {
-                suffix: "",
-                name: "wasi-libc's emulated mmap",
-                bar: Some(0.01),
-                subject: emulation(seconds, "first-byte", 1e3),
-            }],
+            module(Measure::Seconds, "first-byte", 1e3),
+            emulation(Measure::Seconds, "first-byte", 1e3),
         ),
         Comparison::new(
             "fallback-memory",
             "MiB of the plugin's memory to scan 1 GiB",
-            Box::new(move || {
-                Ok(plugins.library(Measure::Memory, "object-scan", "large", &[64 * KIB])?.times(1.0 / MIB as f64))
-            }),
-            vec![Peer {
-                suffix: "",
-                name: "wasi-libc's emulated mmap",
-                bar: Some(0.03),
-                subject: emulation(Measure::Memory, "scan", 1.0 / MIB as f64),
-            }],
+            module(Measure::Memory, "object-scan", memory),
+            emulation(Measure::Memory, "scan", memory),
         ),
         Comparison::new(
             "fallback-amplification",
@@ -116,7 +176,8 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
                 subject: None,
             }],
         ),
-    ])
+    ]);
+    comparisons
 }
 
 /// How many bytes are written for each that is changed, by what the system counts.
@@ -124,7 +185,7 @@ fn amplification(files: &Files, plugins: &Plugins) -> Result<Sample> {
     const CHANGES: u64 = 1000;
     open_written(files)?.sync_all()?;
     let before = written()?;
-    plugins.library(Measure::Seconds, "object-write", "written", &[CHANGES, WRITTEN])?;
+    plugins.module(Measure::Seconds, "object-write", "written", &[CHANGES, WRITTEN])?;
     let after = written()?;
     Ok(Sample { answer: 0, amount: (after - before) / (CHANGES * 64) as f64 })
 }

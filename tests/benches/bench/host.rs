@@ -5,7 +5,7 @@ use wasi_mmap_tests::measured::{ABSENT, Sum, sum};
 use wasmtime::Result;
 
 use crate::files::{Files, TEXT};
-use crate::measure::{Comparison, Sample, peer, timed};
+use crate::measure::{Comparison, Peer, Sample, peer, timed};
 use crate::plugins::Plugins;
 use crate::window::map;
 
@@ -42,27 +42,27 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
             "host-find",
             "ms for an absent needle in 256 MiB, from open on",
             Box::new(move || plugins.host("find", "text", &[]).map(ms)),
-            vec![peer(
-                "the native mapping's find",
-                1.05,
-                Box::new(move || {
-                    let mapping = wasi_mmap::Mapping::open(files.path("text"), wasi_mmap::Access::Read)?;
-                    timed(|| Ok(mapping.find(ABSENT, None, None)?.unwrap_or(u64::MAX))).map(ms)
-                }),
-            )],
-        ),
-        Comparison::new(
-            "host-find-memmem",
-            "ms for an absent needle in 256 MiB, from open on",
-            Box::new(move || plugins.host("find", "text", &[]).map(ms)),
-            vec![peer(
-                "memmem on memmap2",
-                None,
-                Box::new(move || {
-                    let map = map(files, "text")?;
-                    timed(|| Ok(memmem::find(&map, ABSENT).map_or(u64::MAX, |at| at as u64))).map(ms)
-                }),
-            )],
+            vec![
+                peer(
+                    "the native mapping's find",
+                    1.05,
+                    Box::new(move || {
+                        let mapping = wasi_mmap::Mapping::open(files.path("text"), wasi_mmap::Access::Read)?;
+                        timed(|| Ok(mapping.find(ABSENT, None, None)?.unwrap_or(u64::MAX))).map(ms)
+                    }),
+                ),
+                Peer {
+                    suffix: "-memmem",
+                    ..peer(
+                        "memmem on memmap2",
+                        None,
+                        Box::new(move || {
+                            let map = map(files, "text")?;
+                            timed(|| Ok(memmem::find(&map, ABSENT).map_or(u64::MAX, |at| at as u64))).map(ms)
+                        }),
+                    )
+                },
+            ],
         ),
         Comparison::new(
             "host-call",

@@ -97,7 +97,7 @@ fn main() -> Result<()> {
             Group::Window => window::comparisons(&files, &plugins)?,
             Group::Native => native::comparisons(&files)?,
             Group::Host => host::comparisons(&files, &plugins)?,
-            Group::Fallback => fallback::comparisons(&files, &plugins)?,
+            Group::Fallback => fallback::comparisons(&files, &plugins),
         };
         let wanted =
             |comparison: &Comparison<'_>| options.only.as_ref().is_none_or(|only| comparison.name.contains(only));

@@ -26,7 +26,7 @@ pub(crate) type Subject<'a> = Box<dyn Fn() -> Result<Sample> + 'a>;
 
 /// Ours, against one peer or several.
 pub(crate) struct Comparison<'a> {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) unit: &'static str,
     pub(crate) ours: Subject<'a>,
     pub(crate) peers: Vec<Peer<'a>>,
@@ -62,13 +62,13 @@ pub(crate) fn peer<'a>(name: &'static str, bar: impl Into<Option<f64>>, subject:
 }
 
 impl<'a> Comparison<'a> {
-    pub(crate) fn new(name: &'static str, unit: &'static str, ours: Subject<'a>, peers: Vec<Peer<'a>>) -> Self {
-        Self { name, unit, ours, peers }
+    pub(crate) fn new(name: impl Into<String>, unit: &'static str, ours: Subject<'a>, peers: Vec<Peer<'a>>) -> Self {
+        Self { name: name.into(), unit, ours, peers }
     }
 
     /// Measures everything so often, after once that is not counted.
     pub(crate) fn measure(self, rounds: u32) -> Result<Vec<Row>> {
-        let bar = ProgressBar::new(u64::from(rounds) + 1).with_message(self.name);
+        let bar = ProgressBar::new(u64::from(rounds) + 1).with_message(self.name.clone());
         bar.set_style(ProgressStyle::with_template("{spinner} {msg} {pos}/{len} {elapsed}").expect("a template"));
         bar.enable_steady_tick(Duration::from_millis(100));
         let (mut ours, mut peers) = (Vec::new(), vec![Vec::new(); self.peers.len()]);

@@ -1,5 +1,5 @@
-//! Workloads in a sandbox: the plugin `bench` over the host, composed with the fallback, and with the fallback as a library; and
-//! a program in C over the emulation of `mmap` that comes with its C library.
+//! Workloads in a sandbox: the plugin `bench` over the host, composed with the fallback, and as a module of preview 1, in which the
+//! fallback is a library; and a program in C over the emulation of `mmap` that comes with its C library.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(crate) struct Plugins {
     folder: PathBuf,
     plain: Component,
     composed: Component,
-    library: Module,
+    module: Module,
     emulation: Option<Module>,
 }
 
@@ -61,12 +61,12 @@ impl Plugins {
             folder: folder.to_owned(),
             plain: Component::from_binary(engine(), &component)?,
             composed: Component::from_binary(engine(), &composed)?,
-            library: Module::from_binary(engine(), &plugin("bench", "wasm32-wasip1"))?,
+            module: Module::from_binary(engine(), &plugin("bench", "wasm32-wasip1"))?,
             emulation: emulation.context("the program over the emulated mmap")?,
         })
     }
 
-    /// Runs a workload over the host's mappings.
+    /// Runs a workload as a component, over the host's mappings where it uses any.
     pub(crate) fn host(&self, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
         self.host_and_then(workload, file, numbers, |_, sample| Ok(sample))
     }
@@ -98,9 +98,9 @@ impl Plugins {
         Measure::Seconds.of(&printed)
     }
 
-    /// Runs a workload with the fallback as a library.
-    pub(crate) fn library(&self, measure: Measure, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
-        self.module(&self.library, measure, workload, file, numbers)
+    /// Runs a workload as a module of preview 1, in which the mapping is the fallback's library.
+    pub(crate) fn module(&self, measure: Measure, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        self.run_module(&self.module, measure, workload, file, numbers)
     }
 
     /// Whether there is a program over the emulated `mmap`.
@@ -111,10 +111,17 @@ impl Plugins {
     /// Runs a workload over the emulated `mmap`.
     pub(crate) fn emulation(&self, measure: Measure, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
         let emulation = self.emulation.as_ref().context("there is none")?;
-        self.module(emulation, measure, workload, file, numbers)
+        self.run_module(emulation, measure, workload, file, numbers)
     }
 
-    fn module(&self, module: &Module, measure: Measure, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+    fn run_module(
+        &self,
+        module: &Module,
+        measure: Measure,
+        workload: &str,
+        file: &str,
+        numbers: &[u64],
+    ) -> Result<Sample> {
         let arguments = arguments(workload, file, numbers);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         measure.of(&run_module(module, &self.folder, &arguments)?)

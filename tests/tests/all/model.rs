@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::suite::run_suite;
+use super::support::is_long;
 use wasi_mmap::fallback::{Cache, CacheOptions};
 use wasi_mmap_tests::case::Backend;
 use wasi_mmap_tests::model::{Run, SEEDS, run};
@@ -11,9 +12,8 @@ use wasi_mmap_tests::viewing::Viewing;
 
 /// The runs: those of the seeds that are kept, and one more; in the long form another one each time.
 fn runs() -> Vec<Run> {
-    let long = std::env::var_os("WASI_MMAP_LONG").is_some();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (seed, operations) = if long { (now, 1_000_000) } else { (0, 20_000) };
+    let (seed, operations) = if is_long() { (now, 1_000_000) } else { (0, 20_000) };
     let kept = SEEDS.iter().map(|&seed| Run { seed, operations: 5_000, private: true, windows: false });
     kept.chain([Run { seed, operations, private: true, windows: false }]).collect()
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::support::{Ended, Run, engine, plugin};
+use super::support::{Ended, Run, engine, is_long, plugin};
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions};
 use wasi_mmap_host::{Limit, MmapCtx};
@@ -199,7 +199,7 @@ fn two_memories_in_one_component_have_their_own_windows() {
 #[test]
 fn a_file_larger_than_the_memory_is_scanned() {
     let scratch = scratch();
-    let gibibytes = if std::env::var_os("WASI_MMAP_LONG").is_some() { 20 } else { 5 };
+    let gibibytes = if is_long() { 20 } else { 5 };
     let file = fs::File::create(scratch.path().join("large")).expect("a file");
     file.set_len(gibibytes << 30).expect("a sparse file");
     std::os::unix::fs::FileExt::write_all_at(&file, &[7], (gibibytes << 30) - 1).expect("its last byte");

@@ -3,26 +3,28 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
-use wasi_mmap::{Access, Mapping, Whence};
+use wasi_mmap::{Access, Mapping, Whence, fallback};
+use wasi_mmap_core::{Mapping as Object, Storage};
 use wasi_mmap_tests::measured::{ABSENT, Sum, sum, sum_times};
 
 use crate::{Done, Job, Result, Workload, timed};
 
 pub(crate) const WORKLOADS: &[Workload] = &[
-    ("object-scan", object_scan),
+    ("object-scan", |job| object_scan(Mapping::open(job.file, Access::Read)?, job)),
+    ("library-scan", |job| object_scan(fallback::Mapping::open(job.file, Access::Read)?, job)),
     ("list-scan", list_scan),
     ("file-scan", file_scan),
     ("memory-scan", memory_scan),
-    ("object-lines", object_lines),
+    ("object-lines", |job| object_lines(Mapping::open(job.file, Access::Read)?)),
+    ("library-lines", |job| object_lines(fallback::Mapping::open(job.file, Access::Read)?)),
     ("file-lines", file_lines),
     ("find", find),
     ("first-byte", first_byte),
 ];
 
 /// Reads of the mapping into one buffer of `number 0` bytes.
-fn object_scan(job: &Job<'_>) -> Result<Done> {
+fn object_scan<S: Storage>(mut mapping: Object<S>, job: &Job<'_>) -> Result<Done> {
     let mut buffer = vec![0; job.number(0)];
-    let mut mapping = Mapping::open(job.file, Access::Read)?;
     timed(|| {
         let mut state = Sum::default();
         loop {
@@ -79,8 +81,7 @@ fn memory_scan(job: &Job<'_>) -> Result<Done> {
     timed(|| Ok(sum_times(&bytes, job.number(0))))
 }
 
-fn object_lines(job: &Job<'_>) -> Result<Done> {
-    let mut mapping = Mapping::open(job.file, Access::Read)?;
+fn object_lines<S: Storage>(mut mapping: Object<S>) -> Result<Done> {
     let mut line = Vec::new();
     timed(|| {
         let mut state = 0;

@@ -3,17 +3,21 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-use wasi_mmap::{Access, Mapping};
+use wasi_mmap::{Access, Mapping, fallback};
+use wasi_mmap_core::{Mapping as Object, Storage};
 use wasi_mmap_tests::measured::Random;
 
 use crate::{Done, Job, Result, Workload, timed};
 
-pub(crate) const WORKLOADS: &[Workload] =
-    &[("object-random", object_random), ("file-random", file_random), ("read-small", read_small)];
+pub(crate) const WORKLOADS: &[Workload] = &[
+    ("object-random", |job| object_random(&Mapping::open(job.file, Access::Read)?, job)),
+    ("library-random", |job| object_random(&fallback::Mapping::open(job.file, Access::Read)?, job)),
+    ("file-random", file_random),
+    ("read-small", read_small),
+];
 
 /// `number 0` reads of 8 bytes within the first `number 1` bytes, after as many that fill what there is to fill.
-fn object_random(job: &Job<'_>) -> Result<Done> {
-    let mapping = Mapping::open(job.file, Access::Read)?;
+fn object_random<S: Storage>(mapping: &Object<S>, job: &Job<'_>) -> Result<Done> {
     let reads = |seed: u64| {
         let (mut random, mut state, mut word) = (Random::new(seed), 0u64, [0; 8]);
         for _ in 0..job.number(0) {

@@ -3,12 +3,17 @@
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 
-use wasi_mmap::{Access, Mapping};
+use wasi_mmap::{Access, Mapping, fallback};
+use wasi_mmap_core::{Mapping as Object, Storage};
 use wasi_mmap_tests::measured::Random;
 
 use crate::{Done, Job, Result, Workload, timed};
 
-pub(crate) const WORKLOADS: &[Workload] = &[("object-write", object_write), ("file-write", file_write)];
+pub(crate) const WORKLOADS: &[Workload] = &[
+    ("object-write", |job| object_write(Mapping::open(job.file, Access::Write)?, job)),
+    ("library-write", |job| object_write(fallback::Mapping::open(job.file, Access::Write)?, job)),
+    ("file-write", file_write),
+];
 
 /// What the write with this number writes.
 fn record(number: usize) -> [u8; 64] {
@@ -16,8 +21,7 @@ fn record(number: usize) -> [u8; 64] {
 }
 
 /// `number 0` writes of 64 bytes within the first `number 1` bytes, and what makes them safe.
-fn object_write(job: &Job<'_>) -> Result<Done> {
-    let mut mapping = Mapping::open(job.file, Access::Write)?;
+fn object_write<S: Storage>(mut mapping: Object<S>, job: &Job<'_>) -> Result<Done> {
     timed(|| {
         let mut random = Random::new(5);
         for number in 0..job.number(0) {
