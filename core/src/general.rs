@@ -19,17 +19,6 @@ const SMALL: u64 = 4096;
 /// From this distance on, bytes of a slice are cheaper one by one than with what lies between them.
 const FAR: u64 = 64;
 
-/// [`Storage::read_vec`] for any storage.
-///
-/// # Errors
-///
-/// What the storage answers; `out-of-memory`.
-pub fn read_vec<S: Storage + ?Sized>(storage: &S, range: Range<u64>) -> Result<Vec<u8>> {
-    let mut bytes = zeroed(range.end - range.start)?;
-    storage.read_at(range.start, &mut bytes)?;
-    Ok(bytes)
-}
-
 /// [`Storage::find`] for any storage.
 ///
 /// # Errors

@@ -63,7 +63,9 @@ pub trait Storage {
 
     /// The bytes of `range` as a vector.
     fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>> {
-        general::read_vec(self, range)
+        let mut bytes = zeroed(range.end - range.start)?;
+        self.read_at(range.start, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// The bytes of several ranges, one after the other.

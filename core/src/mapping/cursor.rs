@@ -166,6 +166,7 @@ impl<S: Storage> Mapping<S> {
     /// # Errors
     ///
     /// `closed`; `truncated`; `out-of-memory`. After an error `line` is as it was.
+    #[inline]
     pub fn read_line_into(&mut self, line: &mut Vec<u8>) -> Result<usize> {
         let rest = self.next_range(None)?;
         let old = line.len();

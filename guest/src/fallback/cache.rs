@@ -94,12 +94,13 @@ impl<F: File> Cache<F> {
     pub fn new(options: CacheOptions) -> Self {
         let CacheOptions { page_size, budget } = options;
         let most_patches = budget / 8;
+        let block_size = PAGE_LEN.max(page_size / 64);
         let inner = Pages {
-            frames: Frames::new(page_size, ((budget - most_patches) / page_size).max(2)),
+            frames: Frames::new(page_size, block_size, ((budget - most_patches) / page_size).max(2)),
             patches: Patches::default(),
             most_patches,
-            page_size,
-            block_bits: PAGE_LEN.max(page_size / 64).trailing_zeros(),
+            page_bits: page_size.trailing_zeros(),
+            block_bits: block_size.trailing_zeros(),
             files: HashMap::default(),
             next_number: 0,
             stats: CacheStats::default(),
@@ -151,21 +152,41 @@ impl<F: File> Hold<F> {
     }
 
     /// Copies bytes of the file out.
+    #[inline]
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let mut inner = self.cache.inner.borrow_mut();
-        for part in parts(offset, buffer.len(), inner.page_size) {
+        match inner.peek(self.number, offset, buffer.len()) {
+            Some(bytes) => copy(bytes, buffer),
+            None => self.read_parts(&mut inner, offset, buffer)?,
+        }
+        Ok(())
+    }
+
+    /// What `look` finds in the bytes of a range up to the end of their page, if that is the one which was found last, and is there.
+    #[inline]
+    pub(super) fn glance<T>(&self, range: &Range<u64>, look: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        let mut inner = self.cache.inner.borrow_mut();
+        let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let rest = inner.rest_of_last_page(self.number, range.start)?;
+        look(&rest[..len.min(rest.len())])
+    }
+
+    /// Copies bytes out of several pages, or of one that may have to be read.
+    fn read_parts(&self, inner: &mut Pages<F>, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        for part in parts(offset, buffer.len(), inner.page_size()) {
             let (key, buffer) = (self.key(part.page), &mut buffer[part.buffer]);
             let index = match inner.find(key, &part.within) {
                 Ok(index) => index,
                 Err(None) if inner.read_past(key, &self.file, part.within.clone(), buffer)? => continue,
                 Err(found) => inner.fetch(key, found, &self.file, part.within.clone(), self.pattern.get())?,
             };
-            buffer.copy_from_slice(&inner.frames.get(index).bytes[part.within]);
+            copy(&inner.frames.get(index).bytes[part.within], buffer);
         }
         Ok(())
     }
 
     /// Shows `look` the bytes of a range, piece by piece, until it has seen enough.
+    #[inline]
     pub(super) fn visit(
         &self,
         range: Range<u64>,
@@ -173,34 +194,44 @@ impl<F: File> Hold<F> {
     ) -> Result<()> {
         let mut inner = self.cache.inner.borrow_mut();
         let mut at = range.start;
-        // The range may be longer than memory, and its next part is not.
-        let next = |at: u64, size: usize| {
-            let rest = usize::try_from(range.end - at).unwrap_or(usize::MAX);
-            parts(at, rest, size).next()
-        };
-        while let Some(part) = next(at, inner.page_size) {
-            let (key, mut within) = (self.key(part.page), part.within);
-            let index = match inner.find(key, &within) {
-                Ok(index) => index,
-                Err(_) => {
-                    // No more than a block: what is looked for may be found at once, and what follows need not be there.
-                    let size = inner.block_size();
-                    within.end = within.end.min((within.start / size + 1) * size);
-                    inner.load(key, &self.file, within.clone(), self.pattern.get())?
+        while at < range.end {
+            let rest = inner.rest_of_page(at);
+            let len = usize::try_from(range.end - at).map_or(rest, |len| len.min(rest));
+            let seen = match inner.peek(self.number, at, len) {
+                Some(bytes) => look(bytes).map(|flow| (flow, len)),
+                None => {
+                    let bytes = self.load_some(&mut inner, at, len)?;
+                    look(bytes).map(|flow| (flow, bytes.len()))
                 }
             };
-            if look(&inner.frames.get(index).bytes[within.clone()])?.is_break() {
-                break;
+            match seen? {
+                (ControlFlow::Break(()), _) => break,
+                (ControlFlow::Continue(()), count) => at += count as u64,
             }
-            at += within.len() as u64;
         }
         Ok(())
+    }
+
+    /// The first of `len` bytes of a page: all that are there, or no more than a block. What is looked for may be found at once, and
+    /// what follows need not be there.
+    fn load_some<'a>(&self, inner: &'a mut Pages<F>, at: u64, len: usize) -> Result<&'a [u8]> {
+        let Some(part) = parts(at, len, inner.page_size()).next() else { return Ok(&[]) };
+        let (key, mut within) = (self.key(part.page), part.within);
+        let index = match inner.find(key, &within) {
+            Ok(index) => index,
+            Err(_) => {
+                let size = inner.block_size();
+                within.end = within.end.min((within.start / size + 1) * size);
+                inner.load(key, &self.file, within.clone(), self.pattern.get())?
+            }
+        };
+        Ok(&inner.frames.get(index).bytes[within])
     }
 
     /// Copies bytes in; they reach the file later.
     pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let mut inner = self.cache.inner.borrow_mut();
-        for part in parts(offset, bytes.len(), inner.page_size) {
+        for part in parts(offset, bytes.len(), inner.page_size()) {
             inner.write(self.key(part.page), &self.file, part.within, &bytes[part.buffer])?;
         }
         Ok(())
@@ -233,7 +264,7 @@ impl<F: File> Hold<F> {
     /// Forgets changes from `start` on: that part of the file is gone.
     pub(super) fn cut(&self, start: u64) {
         let mut inner = self.cache.inner.borrow_mut();
-        let size = inner.page_size as u64;
+        let size = inner.page_size() as u64;
         for (page, index) in inner.frames.of_file(self.number) {
             if page * size >= start {
                 inner.frames.release(index);
@@ -256,7 +287,7 @@ impl<F: File> Hold<F> {
         let most = inner.frames.limit() as u64 / 2;
         for page in pages.take(usize::try_from(most).unwrap_or(usize::MAX)) {
             // What is not there any more is not read before it is wanted.
-            let whole = 0..inner.page_size;
+            let whole = 0..inner.page_size();
             match inner.load(self.key(page), &self.file, whole, Pattern::Sequential) {
                 Ok(_) | Err(Error::Truncated) => {}
                 Err(error) => return Err(error),
@@ -267,6 +298,23 @@ impl<F: File> Hold<F> {
 
     fn key(&self, page: u64) -> Key {
         Key { file: self.number, page }
+    }
+}
+
+/// Copies bytes, a few of them without `memory.copy`: in a sandbox that may be a call, which takes longer than they do.
+#[inline]
+fn copy(from: &[u8], to: &mut [u8]) {
+    const WORD: usize = 8;
+    if from.len() <= 2 * WORD
+        && let (Some(first), Some(last)) = (from.first_chunk::<WORD>(), from.last_chunk::<WORD>())
+        && to.len() == from.len()
+    {
+        // The two may overlap.
+        to[..WORD].copy_from_slice(first);
+        let at = to.len() - WORD;
+        to[at..].copy_from_slice(last);
+    } else {
+        to.copy_from_slice(from);
     }
 }
 

@@ -39,7 +39,7 @@ const MOST_USES: u8 = 3;
 const MOST_SLOTS: usize = 4096;
 
 /// Blocks of a page, 64 at most: what is read at once where a whole page would be too much.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Blocks(u64);
 
 impl Blocks {
@@ -74,8 +74,10 @@ impl Blocks {
 
 #[inline]
 fn mask(numbers: &Range<usize>) -> u64 {
-    let below = |number: usize| if number >= 64 { u64::MAX } else { (1 << number) - 1 };
-    below(numbers.end) & !below(numbers.start)
+    match numbers.len() {
+        0 => 0,
+        count => (u64::MAX >> (64 - count)) << numbers.start,
+    }
 }
 
 impl Frame {
@@ -140,6 +142,8 @@ pub(super) struct Frames {
     frames: Vec<Frame>,
     by_key: HashMap<Key, usize, FxBuildHasher>,
     page_size: usize,
+    /// The blocks of a whole page.
+    all: Blocks,
     /// How many frames there may be.
     limit: usize,
     hand: usize,
@@ -152,12 +156,13 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    pub(super) fn new(page_size: usize, limit: usize) -> Self {
+    pub(super) fn new(page_size: usize, block_size: usize, limit: usize) -> Self {
         let slots = limit.next_power_of_two().min(MOST_SLOTS);
         Self {
             frames: Vec::new(),
             by_key: HashMap::default(),
             page_size,
+            all: Blocks(mask(&(0..page_size / block_size))),
             limit,
             hand: 0,
             last: 0,
@@ -180,23 +185,39 @@ impl Frames {
     /// the other, are one use.
     #[inline]
     pub(super) fn find(&mut self, key: Key) -> Option<usize> {
-        let slot = self.slot(key);
-        let index = self.hints[slot];
-        match self.frames.get_mut(index) {
-            Some(frame) if frame.key == Some(key) => {
-                if index != self.last {
-                    frame.uses = MOST_USES.min(frame.uses + 1);
-                    self.last = index;
-                }
-                Some(index)
-            }
-            _ => self.find_by_key(key, slot),
+        match self.peek(key) {
+            Some(_) => Some(self.last),
+            None => self.find_by_key(key),
         }
     }
 
+    /// The same, where the page is found at once.
+    #[inline]
+    pub(super) fn peek(&mut self, key: Key) -> Option<&Frame> {
+        let index = self.hints[self.slot(key)];
+        let frame = self.frames.get_mut(index)?;
+        if frame.key != Some(key) {
+            return None;
+        }
+        if index != self.last {
+            frame.uses = MOST_USES.min(frame.uses + 1);
+            self.last = index;
+        }
+        Some(frame)
+    }
+
+    /// The frame that was found last, if it holds this page, and all of it.
+    #[inline]
+    pub(super) fn last(&self, key: Key) -> Option<&Frame> {
+        let frame = self.frames.get(self.last)?;
+        let is_whole = frame.valid == self.all && frame.filled == frame.bytes.len();
+        (frame.key == Some(key) && is_whole).then_some(frame)
+    }
+
     #[cold]
-    fn find_by_key(&mut self, key: Key, slot: usize) -> Option<usize> {
+    fn find_by_key(&mut self, key: Key) -> Option<usize> {
         let index = *self.by_key.get(&key)?;
+        let slot = self.slot(key);
         self.hints[slot] = index;
         let frame = &mut self.frames[index];
         frame.uses = MOST_USES.min(frame.uses + 1);
@@ -206,10 +227,10 @@ impl Frames {
 
     /// Where a page has its place in the tables.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "only the lower bits are used")]
     fn slot(&self, key: Key) -> usize {
         // The files' pages are numbered from 0 on: those of several must not all meet at the start.
-        let mixed = key.page.wrapping_add((key.file as u64).wrapping_mul(0x9e37_79b9));
-        usize::try_from(mixed & (self.hints.len() as u64 - 1)).expect("less than a length")
+        (key.page as usize).wrapping_add(key.file.wrapping_mul(0x9e37_79b9)) & (self.hints.len() - 1)
     }
 
     /// Whether a page was asked for lately; from now on, it was.
@@ -270,14 +291,11 @@ impl Frames {
         self.by_key.contains_key(&key)
     }
 
-    /// Makes the hand come to a page next, if it was not come back to, and has no changes.
-    pub(super) fn retire(&mut self, key: Key) {
-        if let Some(&index) = self.by_key.get(&key)
-            && self.frames[index].uses == 0
-            && self.frames[index].dirty.is_empty()
-        {
-            self.hand = index;
-        }
+    /// The frame of a page, if it was not come back to, and has no changes.
+    pub(super) fn unused(&self, key: Key) -> Option<usize> {
+        let index = *self.by_key.get(&key)?;
+        let frame = &self.frames[index];
+        (frame.uses == 0 && frame.dirty.is_empty()).then_some(index)
     }
 
     /// Makes a frame hold nothing. What was dirty in it is lost.

@@ -32,8 +32,8 @@ pub(super) struct Pages<F> {
     pub(super) patches: Patches,
     /// How many bytes the patches may take.
     pub(super) most_patches: usize,
-    /// A power of two.
-    pub(super) page_size: usize,
+    /// A page has two to the power of this many bytes.
+    pub(super) page_bits: u32,
     /// A block has two to the power of this many bytes: a page of memory, or what 64 blocks to a page make necessary.
     pub(super) block_bits: u32,
     pub(super) files: HashMap<usize, Entry<F>, FxBuildHasher>,
@@ -63,6 +63,34 @@ impl<F> Entry<F> {
 }
 
 impl<F: File> Pages<F> {
+    /// Bytes of a file that lie in one page and are there, where they are found at once.
+    #[inline]
+    pub(super) fn peek(&mut self, file: usize, offset: u64, len: usize) -> Option<&[u8]> {
+        let key = Key { file, page: offset >> self.page_bits };
+        let start = self.in_page(offset);
+        // Both are less than memory.
+        let within = start..start + len;
+        if within.end > self.page_size() {
+            return None;
+        }
+        let blocks = self.blocks(&within);
+        let frame = self.frames.peek(key)?;
+        if within.end > frame.filled || !frame.valid.has(&blocks) {
+            return None;
+        }
+        self.stats.hits += 1;
+        Some(&frame.bytes[within])
+    }
+
+    /// The bytes from a place in a file to the end of its page, if that is the page which was found last, and all of it is there.
+    #[inline]
+    pub(super) fn rest_of_last_page(&mut self, file: usize, offset: u64) -> Option<&[u8]> {
+        let start = self.in_page(offset);
+        let frame = self.frames.last(Key { file, page: offset >> self.page_bits })?;
+        self.stats.hits += 1;
+        frame.bytes.get(start..)
+    }
+
     /// The frame that holds a part of a page, which is read from `file` if it is not there; the file must reach so far.
     pub(super) fn load(&mut self, key: Key, file: &F, within: Range<usize>, pattern: Pattern) -> Result<usize> {
         match self.find(key, &within) {
@@ -107,7 +135,7 @@ impl<F: File> Pages<F> {
             // What was come back to, or follows what was read before it, will be wanted whole.
             Pattern::Normal => is_known || is_next,
         };
-        let wanted = if whole { 0..self.page_size } else { within.clone() };
+        let wanted = if whole { 0..self.page_size() } else { within.clone() };
         // Only up to where the file is known to end: what may have come since is looked for at need.
         let known = wanted.start..wanted.end.min(frame.filled);
         let mut blocks = self.blocks(&known);
@@ -131,31 +159,25 @@ impl<F: File> Pages<F> {
         Ok(index)
     }
 
-    /// Reads a part of a page that has no frame straight into the caller's buffer, where a frame would not pay. Answers whether
-    /// it did.
+    /// Reads a part of a page that has no frame straight into the caller's buffer, where a frame would not pay: a whole page, or less
+    /// than a block out of the order of the file, of a page that was not asked for lately. Answers whether it did.
     ///
-    /// That is the next page of a scan of more than the cache holds, where it would go before anyone came back to it; and less than a
-    /// block of a page that was not asked for lately. Such a page gets its frame the second time: the queue of remembered pages of 2Q
-    /// (Johnson and Shasha 1994), as a table.
+    /// Such a page gets its frame the second time: the queue of remembered pages of 2Q (Johnson and Shasha 1994), as a table.
     pub(super) fn read_past(&mut self, key: Key, file: &F, part: Range<usize>, buffer: &mut [u8]) -> Result<bool> {
         let Some(entry) = self.files.get_mut(&key.file) else { return Ok(false) };
         let is_next = entry.last_page.is_some_and(|last| last + 1 == key.page);
-        let is_scan = is_next && entry.run > self.frames.limit() as u64 && part.len() == self.page_size;
-        let is_stray = !is_next && part.len() < 1 << self.block_bits && !self.frames.was_asked_for(key);
-        if !is_scan && !is_stray || self.frames.has(key) || self.patches.memory_of(key) > 0 {
+        let (is_whole, is_small) = (part.len() == 1 << self.page_bits, part.len() < 1 << self.block_bits);
+        let is_new = self.patches.memory_of(key) == 0 && !self.frames.has(key);
+        if !(is_new && (is_whole || is_small && !is_next)) || self.frames.was_asked_for(key) {
             return Ok(false);
         }
-        let count = read_fully(file, key.page * self.page_size as u64 + part.start as u64, buffer)?;
+        let count = read_fully(file, key.page * self.page_size() as u64 + part.start as u64, buffer)?;
         self.stats.bytes_read += count as u64;
         if count < buffer.len() {
             // The page in which the file ends needs more care.
             return Ok(false);
         }
         self.stats.misses += 1;
-        if is_scan {
-            entry.last_page = Some(key.page);
-            entry.run += 1;
-        }
         Ok(true)
     }
 
@@ -177,7 +199,7 @@ impl<F: File> Pages<F> {
             Some(index) => index,
             // Many changes to a page pay for a frame, which has each byte once.
             None if part.len() < self.block_size()
-                && self.patches.memory_of(key) < self.page_size / 4
+                && self.patches.memory_of(key) < self.page_size() / 4
                 && self.make_room_for_patch(part.len()) =>
             {
                 self.patches.add(key, part.start, bytes)?;
@@ -211,28 +233,37 @@ impl<F: File> Pages<F> {
 
     /// A frame for a page that has none, and whether the page before it was the last to get one in its file.
     fn take_frame(&mut self, key: Key) -> Result<(usize, bool)> {
-        let Self { frames, files, .. } = self;
-        let mut is_next = false;
-        if let Some(entry) = files.get_mut(&key.file) {
+        let (mut is_next, mut run) = (false, 0);
+        if let Some(entry) = self.files.get_mut(&key.file) {
             is_next = entry.last_page.is_some_and(|last| last + 1 == key.page);
             entry.run = if is_next { entry.run + 1 } else { 0 };
             entry.last_page = Some(key.page);
-            // A scan of more than fits would wash everything else out, and itself before it comes back.
-            if entry.run > frames.limit() as u64
-                && let Some(page) = key.page.checked_sub(SCAN_PAGES)
-            {
-                frames.retire(Key { page, ..key });
-            }
+            run = entry.run;
         }
-        let index = match self.frames.add() {
-            Some(index) => index,
-            None => self.evict()?,
+        let index = if let Some(index) = self.behind_a_scan(key, run) {
+            self.frames.release(index);
+            index
+        } else if let Some(index) = self.frames.add() {
+            index
+        } else {
+            self.evict()?
         };
         self.frames.assign(index, key);
         if let Some(changes) = self.patches.take(key) {
             changes.make(self.frames.get_mut(index));
         }
         Ok((index, is_next))
+    }
+
+    /// The frame that a long scan has left behind, if it has changes nowhere and was not come back to: the scan would wash everything
+    /// else out, and itself before it comes back. A page that was asked for lately is kept.
+    fn behind_a_scan(&mut self, key: Key, run: u64) -> Option<usize> {
+        let is_new = !self.frames.was_asked_for(key);
+        if run < SCAN_START || !is_new {
+            return None;
+        }
+        let page = key.page.checked_sub(SCAN_PAGES)?;
+        self.frames.unused(Key { page, ..key })
     }
 
     /// Takes a frame from a page. If that has changes, those of the whole file are written back: together, in the order of the file,
@@ -281,6 +312,7 @@ impl<F: File> Pages<F> {
     pub(super) fn write_back(&mut self, file: usize, pages: Range<u64>) -> Result<()> {
         let mut dirty = self.dirty_pages(file);
         dirty.retain(|(page, _)| pages.contains(page));
+        let page_size = self.page_size();
         let Some(entry) = self.files.get_mut(&file) else { return Ok(()) };
         if !dirty.is_empty() {
             let writer = entry.writers.first().expect("a file with changes has a descriptor to write them with");
@@ -288,13 +320,13 @@ impl<F: File> Pages<F> {
             // Patches come together here, one page's at a time.
             let mut scratch = None;
             for (page, index) in dirty {
-                let (key, start) = (Key { file, page }, page * self.page_size as u64);
+                let (key, start) = (Key { file, page }, page * page_size as u64);
                 let cleaned = match index {
                     Some(index) => clean(self.frames.get_mut(index), &**writer, start, len, &mut self.stats),
                     None => {
                         let frame = match &mut scratch {
                             Some(frame) => frame,
-                            empty => empty.insert(Frame::new(self.page_size)?),
+                            empty => empty.insert(Frame::new(page_size)?),
                         };
                         if let Some(changes) = self.patches.take(key) {
                             changes.make(frame);
@@ -337,7 +369,7 @@ impl<F: File> Pages<F> {
 
     /// Reads on where the file ended in a page when it was read: it may have become longer.
     fn read_rest(&mut self, key: Key, index: usize, file: &F) -> Result<()> {
-        let (start, size, page_size) = (self.start(key), self.block_size(), self.page_size);
+        let (start, size, page_size) = (self.start(key), self.block_size(), self.page_size());
         let frame = self.frames.get_mut(index);
         let filled = frame.filled;
         let count =
@@ -360,12 +392,31 @@ impl<F: File> Pages<F> {
 
     /// Where a page starts in its file.
     fn start(&self, key: Key) -> u64 {
-        key.page * self.page_size as u64
+        key.page * self.page_size() as u64
     }
 
     /// How much of a page and of what follows it a file of `len` bytes has.
     fn rest(&self, key: Key, len: u64) -> usize {
         usize::try_from(len.saturating_sub(self.start(key))).unwrap_or(usize::MAX)
+    }
+
+    /// How many bytes a page has.
+    #[inline]
+    pub(super) fn page_size(&self) -> usize {
+        1 << self.page_bits
+    }
+
+    /// Where a place in a file lies in its page.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "only the lower bits are used")]
+    fn in_page(&self, offset: u64) -> usize {
+        offset as usize & (self.page_size() - 1)
+    }
+
+    /// How many bytes there are from a place in a file to the end of its page.
+    #[inline]
+    pub(super) fn rest_of_page(&self, offset: u64) -> usize {
+        self.page_size() - self.in_page(offset)
     }
 
     /// How many bytes a block has.
@@ -395,10 +446,13 @@ impl<F: File> Pages<F> {
 
     /// The numbers of the pages that a range of a file touches.
     pub(super) fn pages(&self, range: &Range<u64>) -> Range<u64> {
-        let size = self.page_size as u64;
+        let size = self.page_size() as u64;
         range.start / size..range.end.div_ceil(size)
     }
 }
+
+/// From how many pages in a row on a scan is long.
+const SCAN_START: u64 = 16;
 
 /// How many pages of a long scan stay behind it: few, so that they stay in the processor's cache.
 const SCAN_PAGES: u64 = 4;

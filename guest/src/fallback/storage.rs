@@ -35,6 +35,7 @@ enum Below<F: File> {
 }
 
 impl<F: File> Below<F> {
+    #[inline]
     fn read(&self, position: u64, buffer: &mut [u8]) -> Result<()> {
         match self {
             Self::File(hold) => hold.read(position, buffer),
@@ -156,26 +157,13 @@ impl<F: File> Storage for Cached<F> {
         PAGE_SIZE
     }
 
+    #[inline]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let start = self.start_below();
         match &self.overlay {
             None => self.below.read(start + offset, buffer),
             Some(overlay) => overlay.read(offset, buffer, |at, rest| self.below.read(start + at, rest)),
         }
-    }
-
-    fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>> {
-        let (Below::File(hold), None) = (&self.below, &self.overlay) else {
-            return general::read_vec(self, range);
-        };
-        let len = usize::try_from(range.end - range.start).map_err(|_| Error::OutOfMemory)?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(len).map_err(|_| Error::OutOfMemory)?;
-        hold.visit(self.in_file(&range), |part| {
-            bytes.extend_from_slice(part);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(bytes)
     }
 
     fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
@@ -190,11 +178,23 @@ impl<F: File> Storage for Cached<F> {
         Ok(found.map(|at| range.start + at))
     }
 
+    #[inline]
     fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
         let (Below::File(hold), None) = (&self.below, &self.overlay) else {
             return general::read_line(self, range, line);
         };
-        hold.visit(self.in_file(&range), |bytes| {
+        let range = self.in_file(&range);
+        // Most lines lie within a page.
+        let appended = hold.glance(&range, |bytes| {
+            let bytes = &bytes[..=memchr::memchr(b'\n', bytes)?];
+            line.try_reserve(bytes.len()).ok()?;
+            line.extend_from_slice(bytes);
+            Some(())
+        });
+        if appended.is_some() {
+            return Ok(());
+        }
+        hold.visit(range, |bytes| {
             let (bytes, outcome) = match memchr::memchr(b'\n', bytes) {
                 Some(at) => (&bytes[..=at], ControlFlow::Break(())),
                 None => (bytes, ControlFlow::Continue(())),
