@@ -15,6 +15,12 @@ use wasi_mmap_core::{Advice, Error, FlushFlags, Result};
 
 use crate::os::{Attached, Map};
 
+/// The range of so many bytes from `start` on. Said in the words of `core`'s check, so that the compiler drops the second one.
+#[inline]
+fn from(start: usize, count: usize) -> Range<usize> {
+    start..start.checked_add(count).expect("no mapping ends past all memory")
+}
+
 /// Memory that the operating system mapped. At least one byte.
 #[derive(Debug)]
 pub(crate) struct Pages {
@@ -74,7 +80,7 @@ impl Pages {
     /// Copies the bytes from `start` on to `buffer`.
     #[inline]
     pub(crate) fn read(&self, start: usize, buffer: &mut [u8]) -> Result<()> {
-        let range = start..start + buffer.len();
+        let range = from(start, buffer.len());
         if !self.is_whole() {
             return self.read_pieces(start, buffer);
         }
@@ -82,7 +88,7 @@ impl Pages {
         // SAFETY: `pointer` checked that so many bytes lie there; they stay mapped as long as `self` lives, and a fault in
         // them is repaired. `buffer` is memory of its own: nobody has a `&mut` to mapped pages but through `lend`.
         unsafe { source.copy_to_nonoverlapping(buffer.as_mut_ptr(), buffer.len()) };
-        self.check(range)
+        self.map.check(range)
     }
 
     /// Appends the bytes of `range` to `bytes`, which has room for them.
@@ -97,7 +103,7 @@ impl Pages {
         let room = &mut bytes.spare_capacity_mut()[..range.len()];
         // SAFETY: as in `read`; `room` has `range.len()` bytes, or the line before panicked.
         unsafe { source.copy_to_nonoverlapping(room.as_mut_ptr().cast(), range.len()) };
-        self.check(range.clone())?;
+        self.map.check(range.clone())?;
         // SAFETY: the capacity suffices, and so many bytes behind the old length have just been written.
         unsafe { bytes.set_len(bytes.len() + range.len()) };
         Ok(())
@@ -106,14 +112,14 @@ impl Pages {
     /// Copies `bytes` to the pages from `start` on. For pages that were mapped for writing.
     #[inline]
     pub(crate) fn write(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
-        let range = start..start + bytes.len();
+        let range = from(start, bytes.len());
         if !self.is_whole() {
             return self.write_pieces(start, bytes);
         }
         let target = self.pointer(&range);
         // SAFETY: as in `read`, the other way round; `&mut self` keeps others in this process from these pages.
         unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        self.check(range)
+        self.map.check(range)
     }
 
     /// Sets the bytes of `range`. For pages that were mapped for writing.
@@ -124,7 +130,7 @@ impl Pages {
         let target = self.pointer(&range);
         // SAFETY: as in `write`.
         unsafe { target.write_bytes(byte, range.len()) };
-        self.check(range)
+        self.map.check(range)
     }
 
     /// Copies `source` to `destination`, which may overlap. For pages that were mapped for writing.

@@ -11,6 +11,7 @@ use rustix::mm::{MapFlags, ProtFlags};
 use wasi_mmap_core::{Error, Result};
 
 use super::fault::Guard;
+use super::page_len;
 use crate::storage::Native;
 
 /// What keeps the system from reserving memory for pages that may never be touched. FreeBSD has no such flag.
@@ -116,7 +117,7 @@ impl Native {
         let range = index(range.start)..index(range.end);
         let (pin, offset) = (Arc::clone(&self.pin), self.file_offset());
         let pages = self.pages_mut()?;
-        let page = rustix::param::page_size();
+        let page = page_len();
         assert!(range.start.is_multiple_of(page) && range.end <= pages.len() && address.is_multiple_of(page));
         let memory = address..address + range.len().next_multiple_of(page);
         let is_moved = pages.is_private() && pages.is_writable();

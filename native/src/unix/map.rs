@@ -81,7 +81,7 @@ impl Map {
     fn private_memory(len: usize, flags: MapFlags) -> io::Result<Self> {
         let mut map = memmap2::MmapOptions::new();
         apply_flags(&mut map, flags);
-        let (mut whole, mut page) = (len, rustix::param::page_size());
+        let (mut whole, mut page) = (len, page_len());
         if flags.contains(MapFlags::HUGE_PAGES) {
             map.huge(Some(HUGE_PAGE_BITS));
             page = 1 << HUGE_PAGE_BITS;
@@ -226,4 +226,13 @@ fn full_sync(file: &File) -> io::Result<()> {
         Err(Errno::NOTSUP | Errno::NOTTY | Errno::INVAL) => Ok(rustix::fs::fsync(file)?),
         outcome => Ok(outcome?),
     }
+}
+
+/// The size of a page of memory, in bytes, as an index. POSIX `sysconf(3)`.
+///
+/// `rustix` finds it without the C library, in a way that ends a program which Valgrind runs.
+pub(super) fn page_len() -> usize {
+    // SAFETY: `sysconf` answers a number.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).expect("every system has pages")
 }

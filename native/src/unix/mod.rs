@@ -13,12 +13,13 @@ mod named;
 pub use attach::Attached;
 pub(crate) use file::{describe, open};
 pub(crate) use map::Map;
+use map::page_len;
 pub(crate) use memory::Memory;
 pub(crate) use named::{Name, open_named};
 
 /// The size of a page of memory, in bytes.
 pub(crate) fn page_size() -> u64 {
-    rustix::param::page_size() as u64
+    page_len() as u64
 }
 
 /// What the offset of a mapping must be a multiple of, in bytes.

@@ -74,7 +74,7 @@ fn try_open(name: &str, options: &MapOptions) -> Result<Option<(Memory, Option<u
         return Ok(Some((hold.file.try_clone()?.into(), Some(len), hold)));
     }
     // From here on, an error drops the hold, which removes what was just made.
-    let extent = options.extent_of_named(None, rustix::param::page_size() as u64)?;
+    let extent = options.extent_of_named(None, super::page_size())?;
     hold.file.set_len(0)?;
     hold.file.set_len(extent.len)?;
     // The lock is given up and taken anew: another process may have started the memory in between.

@@ -14,6 +14,8 @@ use std::os::fd::AsRawFd;
 
 use wasi_mmap_core::Error;
 
+use super::page_len;
+
 /// What a fault says of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -48,7 +50,7 @@ impl Guard {
     ///
     /// What `sigaction(2)` answers, at the first call in a process; `OutOfMemory`.
     pub(crate) fn new(memory: Range<usize>, file: Option<&File>, offset: u64) -> io::Result<Self> {
-        Self::with_pages(memory, file, offset, rustix::param::page_size())
+        Self::with_pages(memory, file, offset, page_len())
     }
 
     /// The same for memory whose pages have another size.

@@ -171,11 +171,11 @@ impl Lease {
         if memory.end <= self.0.low.load(Acquire) {
             return None;
         }
-        self.lost_within(&memory)
+        self.lost_within(memory)
     }
 
     #[cold]
-    fn lost_within(&self, memory: &Range<usize>) -> Option<Fault> {
+    fn lost_within(&self, memory: Range<usize>) -> Option<Fault> {
         if memory.is_empty() || memory.start >= self.0.high.load(Acquire) {
             return None;
         }
