@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, Parser};
 use serde::Deserialize;
 
 use crate::guests::{self, Guests};
+use crate::instructions;
 use crate::python;
 use crate::run::{cargo, quietly, root, target_dir};
 
-/// Measure the project against what its users would take instead; `cargo xtask bench --help` says how, and
-/// `cargo xtask bench python` measures Python plugins.
+/// Measure the project against what its users would take instead; `cargo xtask bench --help` says how,
+/// `cargo xtask bench python` measures Python plugins, and `cargo xtask bench instructions` counts instructions.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {
@@ -26,8 +27,13 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
     if options.arguments.first().is_some_and(|group| group == "python") {
         return python::bench(&guests);
     }
+    if options.arguments.first().is_some_and(|group| group == "instructions") {
+        let options =
+            instructions::Options::try_parse_from(&options.arguments[1..]).unwrap_or_else(|error| error.exit());
+        return instructions::count(&build(&guests, "instructions")?, &options);
+    }
     let emulation = emulation();
-    let mut bench = Command::new(build(&guests)?);
+    let mut bench = Command::new(build(&guests, "bench")?);
     bench.args(&options.arguments);
     match emulation {
         Ok(module) => _ = bench.env("WASI_MMAP_EMULATION", module),
@@ -40,9 +46,9 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds the benchmarks, and answers where they are.
-fn build(guests: &Guests) -> Result<PathBuf> {
-    let arguments = ["bench", "--locked", "--package", "wasi-mmap-tests", "--bench", "bench", "--no-run"];
+/// Builds the benchmarks of a program, and answers where it is.
+fn build(guests: &Guests, name: &str) -> Result<PathBuf> {
+    let arguments = ["bench", "--locked", "--package", "wasi-mmap-tests", "--bench", name, "--no-run"];
     quietly("building the benchmarks (the first time takes minutes)", guests.tell(cargo(".").args(arguments)))?;
     // Built already; this says where.
     let output = guests.tell(cargo(".").args(arguments).arg("--message-format=json")).output()?;

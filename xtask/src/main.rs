@@ -5,6 +5,7 @@ mod cpython;
 mod demo;
 mod fuzz;
 mod guests;
+mod instructions;
 mod outcomes;
 mod python;
 mod run;

@@ -59,7 +59,7 @@ struct Operation {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a small number")]
-const OPERATIONS: [Operation; 5] = [
+static OPERATIONS: [Operation; 5] = [
     Operation {
         name: "scan",
         unit: "ms for 256 MiB by reads of 64 KiB",
@@ -178,6 +178,26 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Vec<Com
         ),
     ]);
     comparisons
+}
+
+/// The operations with pages of other sizes, which ours, of 64 KiB, are compared with.
+pub(crate) fn page_sizes(plugins: &Plugins) -> Vec<Comparison<'_>> {
+    let sizes = [
+        ("16-kib", "pages of 16 KiB", 16 * KIB),
+        ("32-kib", "pages of 32 KiB", 32 * KIB),
+        ("128-kib", "pages of 128 KiB", 128 * KIB),
+        ("256-kib", "pages of 256 KiB", 256 * KIB),
+    ];
+    let run = move |operation: &'static Operation, size: Option<u64>| -> Subject<'_> {
+        let Operation { ours, file, numbers, factor, .. } = *operation;
+        let numbers: Vec<u64> = numbers.iter().copied().chain(size).collect();
+        Box::new(move || Ok(Form::Library.run(plugins, ours, file, &numbers)?.times(factor)))
+    };
+    let compare = |operation: &'static Operation| {
+        let peers = sizes.map(|(suffix, name, size)| Peer { suffix, ..peer(name, None, run(operation, Some(size))) });
+        Comparison::new(format!("pages-{}-", operation.name), operation.unit, run(operation, None), peers.into())
+    };
+    OPERATIONS.iter().map(compare).collect()
 }
 
 /// How many bytes are written for each that is changed, by what the system counts.

@@ -12,6 +12,7 @@ mod measure;
 mod native;
 mod plugins;
 mod report;
+mod scale;
 mod window;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ Examples:
   cargo xtask bench                        everything, as a table
   cargo xtask bench window --json          one group, a line of JSON for each row
   cargo xtask bench python                 Python plugins: lines of JSON, against Python itself in the same sandbox
+  cargo xtask bench instructions           instructions of small operations, which no other work on the machine changes
   cargo xtask bench --save docs/bench      everything, also as Markdown and plots
 
 Exit status: 0 if everything could be measured, 1 if something failed, 2 for wrong arguments"
@@ -58,6 +60,10 @@ struct Options {
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
 
+    /// Measures a part in a process of its own: what, how many, the folder of the files
+    #[arg(long, hide = true, num_args = 3)]
+    part: Option<Vec<String>>,
+
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
@@ -74,6 +80,10 @@ enum Group {
     Host,
     /// The fallback's page cache in a plugin
     Fallback,
+    /// The fallback's default size of pages, against others
+    Pages,
+    /// Many mappings and plugins at once, against ten
+    Scale,
 }
 
 impl Group {
@@ -84,6 +94,9 @@ impl Group {
 
 fn main() -> Result<()> {
     let options = Options::parse();
+    if let Some(part) = &options.part {
+        return scale::part(part);
+    }
     let groups = if options.groups.is_empty() { Group::value_variants() } else { &options.groups };
     // Plain memory may get huge pages, which those of a file do not: what is compared is the access, not the pages' size.
     // SAFETY: this option of `prctl(2)` takes numbers only.
@@ -98,6 +111,8 @@ fn main() -> Result<()> {
             Group::Native => native::comparisons(&files)?,
             Group::Host => host::comparisons(&files, &plugins)?,
             Group::Fallback => fallback::comparisons(&files, &plugins),
+            Group::Pages => fallback::page_sizes(&plugins),
+            Group::Scale => scale::comparisons(&files),
         };
         let wanted =
             |comparison: &Comparison<'_>| options.only.as_ref().is_none_or(|only| comparison.name.contains(only));

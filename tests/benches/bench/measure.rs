@@ -104,7 +104,7 @@ impl<'a> Comparison<'a> {
                 peer: theirs,
                 peer_name: peer.name.to_owned(),
                 unit: self.unit.to_owned(),
-                ratio: theirs.map(|theirs| ours / theirs),
+                ratio: theirs.filter(|&theirs| theirs > 0.0).map(|theirs| ours / theirs),
                 bar: peer.bar,
             }
         });

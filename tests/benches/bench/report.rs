@@ -11,13 +11,13 @@ use wasmtime::error::Context as _;
 use crate::measure::Row;
 
 pub(crate) fn print_head(group: &str) {
-    println!("\n{group}\n{:<26} {:>12} {:>12} {:>8} {:>6}  against; unit", "", "ours", "peer", "ratio", "bar");
+    println!("\n{group}\n{:<30} {:>12} {:>12} {:>8} {:>6}  against; unit", "", "ours", "peer", "ratio", "bar");
 }
 
 pub(crate) fn print(row: &Row) {
     let Row { name, peer_name, unit, .. } = row;
     let [ours, peer, ratio, bar] = figures(row);
-    println!("{name:<26} {ours:>12} {peer:>12} {ratio:>8} {bar:>6}  {peer_name}; {unit}");
+    println!("{name:<30} {ours:>12} {peer:>12} {ratio:>8} {bar:>6}  {peer_name}; {unit}");
 }
 
 fn figures(row: &Row) -> [String; 4] {

@@ -181,7 +181,7 @@ fn private(plugins: &Plugins, len: u64) -> Result<Sample> {
 }
 
 /// The private memory of this process, in KiB. Linux `proc_pid_status(5)`.
-fn anonymous() -> Result<f64> {
+pub(crate) fn anonymous() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)

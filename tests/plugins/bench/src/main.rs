@@ -11,6 +11,9 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use wasi_mmap::Access;
+use wasi_mmap::fallback::{self, Cache, CacheOptions};
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// What is to be done.
@@ -25,6 +28,14 @@ impl Job<'_> {
         let number = self.numbers.get(index).unwrap_or_else(|| panic!("number {index} is missing"));
         usize::try_from(*number).expect("it fits into the memory")
     }
+}
+
+/// Maps the job's file with the fallback's library, with pages of another size if the number with this index says so.
+fn library(job: &Job<'_>, access: Access, index: usize) -> Result<fallback::Mapping> {
+    if let Some(&size) = job.numbers.get(index) {
+        Cache::new(CacheOptions::new().page_size(usize::try_from(size)?)).set_for_this_thread()?;
+    }
+    Ok(fallback::Mapping::open(job.file, access)?)
 }
 
 /// What came out, and how long it took.

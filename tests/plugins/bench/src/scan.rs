@@ -3,20 +3,20 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
-use wasi_mmap::{Access, Mapping, Whence, fallback};
+use wasi_mmap::{Access, Mapping, Whence};
 use wasi_mmap_core::{Mapping as Object, Storage};
 use wasi_mmap_tests::measured::{ABSENT, Sum, sum, sum_times};
 
-use crate::{Done, Job, Result, Workload, timed};
+use crate::{Done, Job, Result, Workload, library, timed};
 
 pub(crate) const WORKLOADS: &[Workload] = &[
     ("object-scan", |job| object_scan(Mapping::open(job.file, Access::Read)?, job)),
-    ("library-scan", |job| object_scan(fallback::Mapping::open(job.file, Access::Read)?, job)),
+    ("library-scan", |job| object_scan(library(job, Access::Read, 1)?, job)),
     ("list-scan", list_scan),
     ("file-scan", file_scan),
     ("memory-scan", memory_scan),
     ("object-lines", |job| object_lines(Mapping::open(job.file, Access::Read)?)),
-    ("library-lines", |job| object_lines(fallback::Mapping::open(job.file, Access::Read)?)),
+    ("library-lines", |job| object_lines(library(job, Access::Read, 0)?)),
     ("file-lines", file_lines),
     ("find", find),
     ("first-byte", first_byte),

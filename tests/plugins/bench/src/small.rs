@@ -3,15 +3,15 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-use wasi_mmap::{Access, Mapping, fallback};
+use wasi_mmap::{Access, Mapping};
 use wasi_mmap_core::{Mapping as Object, Storage};
 use wasi_mmap_tests::measured::Random;
 
-use crate::{Done, Job, Result, Workload, timed};
+use crate::{Done, Job, Result, Workload, library, timed};
 
 pub(crate) const WORKLOADS: &[Workload] = &[
     ("object-random", |job| object_random(&Mapping::open(job.file, Access::Read)?, job)),
-    ("library-random", |job| object_random(&fallback::Mapping::open(job.file, Access::Read)?, job)),
+    ("library-random", |job| object_random(&library(job, Access::Read, 2)?, job)),
     ("file-random", file_random),
     ("read-small", read_small),
 ];

@@ -3,15 +3,15 @@
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 
-use wasi_mmap::{Access, Mapping, fallback};
+use wasi_mmap::{Access, Mapping};
 use wasi_mmap_core::{Mapping as Object, Storage};
 use wasi_mmap_tests::measured::Random;
 
-use crate::{Done, Job, Result, Workload, timed};
+use crate::{Done, Job, Result, Workload, library, timed};
 
 pub(crate) const WORKLOADS: &[Workload] = &[
     ("object-write", |job| object_write(Mapping::open(job.file, Access::Write)?, job)),
-    ("library-write", |job| object_write(fallback::Mapping::open(job.file, Access::Write)?, job)),
+    ("library-write", |job| object_write(library(job, Access::Write, 2)?, job)),
     ("file-write", file_write),
 ];
 
