@@ -1,19 +1,15 @@
 //! What a fuzzer runs: bytes go in, and nothing may panic, die, or differ from a model. A test replays the corpus.
 
-use std::ops::Range;
-use std::path::PathBuf;
-use std::{fs, ptr};
+mod windows;
 
-use wasi_mmap_core::{Access, Error, FlushFlags, MapOptions};
-use wasi_mmap_native::{Attached, Mapping, page_size};
+use std::fs;
+use std::path::PathBuf;
+
+use wasi_mmap_native::Mapping;
 
 use crate::model;
 
-/// A target's name, and what it does with an input.
-pub type Target = (&'static str, fn(&[u8]));
-
-/// The targets.
-pub const TARGETS: [Target; 3] = [("operations", operations), ("faults", faults), ("windows", windows)];
+pub use windows::windows;
 
 /// A directory for the files of one thread, which goes with it.
 struct Scratch(PathBuf);
@@ -37,26 +33,27 @@ impl Drop for Scratch {
     }
 }
 
-fn scratch() -> PathBuf {
+/// A directory for the files of this thread's inputs.
+pub fn scratch() -> PathBuf {
     thread_local! {
         static SCRATCH: Scratch = Scratch::new();
     }
     SCRATCH.with(|scratch| scratch.0.clone())
 }
 
-/// Operations against the model, natively and on the fallback.
+/// Operations against the model, natively and on the fallback; the file is cut and made whole again between them.
 ///
 /// # Panics
 ///
 /// If they differ.
 pub fn operations(bytes: &[u8]) {
     let scratch = scratch();
-    model::play_bytes::<Mapping>(bytes, true, &scratch).unwrap_or_else(|wrong| panic!("native: {wrong}"));
-    let played = model::play_bytes::<wasi_mmap::fallback::Mapping>(bytes, true, &scratch);
+    model::play_bytes::<Mapping>(bytes, &scratch).unwrap_or_else(|wrong| panic!("native: {wrong}"));
+    let played = model::play_bytes::<wasi_mmap::fallback::Mapping>(bytes, &scratch);
     played.unwrap_or_else(|wrong| panic!("fallback: {wrong}"));
 }
 
-/// Operations while the file becomes shorter and longer between them.
+/// Operations on a file that becomes shorter and longer between them, and stays so.
 ///
 /// # Panics
 ///
@@ -66,138 +63,4 @@ pub fn faults(bytes: &[u8]) {
     model::play_with_faults::<Mapping>(bytes, &scratch).unwrap_or_else(|wrong| panic!("native: {wrong}"));
     let played = model::play_with_faults::<wasi_mmap::fallback::Mapping>(bytes, &scratch);
     played.unwrap_or_else(|wrong| panic!("fallback: {wrong}"));
-}
-
-/// How many pages the windows' mapping has.
-const PAGES: usize = 6;
-/// How many windows there can be at a time, each of at most so many pages.
-const PLACES: usize = 3;
-
-/// Memory that windows lie in.
-struct Memory(*mut u8, usize);
-
-impl Memory {
-    fn new(len: usize) -> Self {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
-        // SAFETY: the kernel chooses where.
-        let start = unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
-        assert_ne!(start, libc::MAP_FAILED, "no memory");
-        Self(start.cast(), len)
-    }
-
-    fn at(&self, place: usize) -> *mut u8 {
-        assert!(place < self.1);
-        self.0.wrapping_add(place)
-    }
-
-    fn read(&self, range: Range<usize>) -> Vec<u8> {
-        assert!(range.end <= self.1);
-        // SAFETY: the memory has so many bytes, which nobody else uses now.
-        range.map(|place| unsafe { self.at(place).read_volatile() }).collect()
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: nothing uses it any more: the windows were detached.
-        unsafe { libc::munmap(self.0.cast(), self.1) };
-    }
-}
-
-/// Windows: what is written through them, through the mapping, and to its file is one memory.
-///
-/// # Panics
-///
-/// If it is not.
-pub fn windows(bytes: &[u8]) {
-    let page = page_size() as usize;
-    let len = (PAGES - 1) * page + 100;
-    // A hundred steps: after each, everything is compared.
-    let mut bytes = bytes.iter().copied().take(300);
-    let mut next = move || bytes.next().map(usize::from);
-    let Some(kind) = next() else { return };
-    let access = [Access::Write, Access::Copy][kind % 2];
-    let path = scratch().join("windows");
-    let mut model: Vec<u8> = (0..len).map(|at| (at / 7 % 251) as u8).collect();
-    fs::write(&path, &model).expect("a file");
-    let mut mapping = Mapping::open_with(&path, &MapOptions::new().access(access)).expect("a mapping");
-    let memory = Memory::new(PLACES * PAGES * page);
-    let mut attached: [Option<(Attached, bool)>; PLACES] = [const { None }; PLACES];
-    while let (Some(what), Some(a), Some(b)) = (next(), next(), next()) {
-        let place = a % PLACES;
-        let start = place * PAGES * page;
-        match what % 6 {
-            0 | 1 if attached[place].is_none() => {
-                let from = b % PAGES * page;
-                let to = (from + (1 + b / 16 % PAGES) * page).min(len);
-                let to_write = what % 6 == 0;
-                // SAFETY: the pages are of `memory`, which outlives the window, and no other window lies there.
-                let part = unsafe {
-                    let storage = mapping.storage_mut().expect("it is open");
-                    storage.attach(from as u64..to as u64, memory.at(start) as usize, to_write)
-                };
-                match part {
-                    Ok(part) => {
-                        assert_eq!(memory.read(start..start + to - from), model[from..to]);
-                        attached[place] = Some((part, to_write));
-                    }
-                    // Pages of a copy exist once.
-                    Err(Error::Busy) => assert_eq!(access, Access::Copy),
-                    // Advice and moves may have made several areas of one.
-                    Err(Error::Unsupported(_)) => assert_eq!(access, Access::Copy),
-                    Err(error) => panic!("attaching: {error}"),
-                }
-            }
-            2 => {
-                if let Some((part, _)) = attached[place].take() {
-                    // SAFETY: nobody uses the memory.
-                    unsafe { mapping.storage_mut().expect("it is open").detach(&part) }.expect("it detaches");
-                    let count = part.memory().len();
-                    assert!(memory.read(start..start + count).iter().all(|&byte| byte == 0), "zeros are left");
-                }
-            }
-            3 => {
-                // A copy's windows are its memory, whatever they were attached for.
-                if let Some((part, true)) = &attached[place] {
-                    let range = part.range();
-                    let at = (a * 256 + b) * 13 % (range.end - range.start) as usize;
-                    // SAFETY: the place is in the window.
-                    unsafe { memory.at(start + at).write_volatile(b as u8) };
-                    model[range.start as usize + at] = b as u8;
-                }
-            }
-            4 => {
-                let at = (a * 256 + b) * 29 % len;
-                let count = (a + 1).min(len - at);
-                mapping.write_at(at as u64, &vec![b as u8; count]).expect("it writes");
-                model[at..at + count].fill(b as u8);
-            }
-            _ => {
-                mapping.flush_range(0, None, FlushFlags::SYNC).expect("it flushes");
-                let at = (a * 256 + b) * 31 % len;
-                assert_eq!(mapping.find(&model[at..(at + 9).min(len)], Some(at as i64), None), Ok(Some(at as u64)));
-            }
-        }
-        assert!(mapping.read_vec_at(0, len as u64).expect("it reads") == model, "the mapping differs");
-        for (place, part) in attached.iter().enumerate() {
-            if let Some((part, to_write)) = part {
-                let range = part.range().start as usize..part.range().end as usize;
-                let start = place * PAGES * page;
-                // A window to read shows a shared mapping's writes as long as its own pages are untouched: here, always.
-                let seen = memory.read(start..start + range.len());
-                assert!(seen == model[range], "the window {place}, to write: {to_write}, differs");
-                part.check().expect("nothing was lost");
-            }
-        }
-    }
-    for (part, _) in attached.into_iter().flatten() {
-        // SAFETY: nobody uses the memory.
-        unsafe { mapping.storage_mut().expect("it is open").detach(&part) }.expect("it detaches");
-    }
-    let expected: Vec<u8> = match access {
-        Access::Write => model,
-        _ => (0..len).map(|at| (at / 7 % 251) as u8).collect(),
-    };
-    mapping.close().expect("no window is left");
-    assert!(fs::read(&path).expect("the file is there") == expected, "the file differs");
 }
