@@ -65,7 +65,7 @@ impl Fuzz {
     ///
     /// If one does not build, or an input brings it down.
     pub(crate) fn run(&self, guests: &Guests, targets: &[String], seconds: u64) -> Result<()> {
-        let mut build = cargo_fuzz("build");
+        let mut build = cargo_fuzz("build")?;
         if let [target] = targets {
             build.arg(target);
         }
@@ -74,7 +74,7 @@ impl Fuzz {
             // What is found goes to a folder of its own: the corpus in the repository stays small.
             let found = directory().join("found").join(target);
             std::fs::create_dir_all(&found)?;
-            let mut run = cargo_fuzz("run");
+            let mut run = cargo_fuzz("run")?;
             run.arg(target).arg(&found).arg(format!("corpus/{target}"));
             let seconds = (seconds / targets.len() as u64).max(1);
             run.args(["--", &format!("-max_len={MOST_BYTES}"), &format!("-max_total_time={seconds}")]);
@@ -90,10 +90,12 @@ fn directory() -> PathBuf {
     target_dir().join("fuzz")
 }
 
-fn cargo_fuzz(command: &str) -> Command {
+fn cargo_fuzz(command: &str) -> Result<Command> {
     let mut cargo = nightly::cargo(FOLDER);
     cargo.args(["fuzz", command, "--fuzz-dir", ".", "--target-dir"]).arg(directory());
-    cargo
+    // See `instrument`.
+    cargo.env("RUSTC_WRAPPER", std::env::current_exe()?);
+    Ok(cargo)
 }
 
 /// The names of all targets: each is a file.

@@ -5,6 +5,7 @@ mod cpython;
 mod demo;
 mod fuzz;
 mod guests;
+mod instrument;
 mod nightly;
 mod outcomes;
 mod python;
@@ -52,6 +53,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if instrument::is_meant(&arguments) {
+        return instrument::compile(&arguments);
+    }
     let outcome = match Arguments::parse().command {
         Command::Demo(options) => demo::demo(&options),
         Command::Bench(options) => bench::bench(&options),
