@@ -100,12 +100,12 @@ fn read<T: MmapView>(
     plan: impl FnOnce(&Mapping, u64) -> Result<Range<u64>>,
     done: impl FnOnce(&mut Mapping, &Range<u64>),
 ) -> Read {
-    let mapping = get(&mut store, handle)?;
+    let shared = get(&mut store, handle)?;
     let limits = store.data_mut().mmap().ctx.limits;
-    let mut mapping = mapping.lock();
+    let mut mapping = shared.lock();
     let bytes = plan(&mapping, limits.get(Limit::BytesPerCall)).and_then(|range| {
         limits.check(Limit::BytesPerCall, range.end - range.start)?;
-        let bytes = Reading::new(mapping.storage()?, range.clone())?;
+        let bytes = Reading::new(mapping.storage()?, range.clone())?.moved_from(&shared, mapping.tell()?);
         done(&mut mapping, &range);
         Ok(bytes)
     });
