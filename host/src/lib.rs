@@ -57,6 +57,9 @@
 
 mod audit;
 mod bindings;
+#[cfg(feature = "command")]
+#[doc(hidden)]
+pub mod command;
 mod ctx;
 #[cfg(feature = "fallback")]
 pub mod fallback;

@@ -100,10 +100,10 @@ fn read<T: MmapView>(
     plan: impl FnOnce(&Mapping, u64) -> Result<Range<u64>>,
     done: impl FnOnce(&mut Mapping, &Range<u64>),
 ) -> Read {
-    reading(store, handle, |mapping, limits| {
+    reading(store, handle, |shared, mapping, limits| {
         let range = plan(mapping, limits.get(Limit::BytesPerCall))?;
         limits.check(Limit::BytesPerCall, range.end - range.start)?;
-        let bytes = Reading::new(mapping.storage()?, range.clone())?;
+        let bytes = Reading::new(mapping.storage()?, range.clone())?.moved_from(shared, mapping.tell()?);
         done(mapping, &range);
         Ok(bytes)
     })
@@ -113,18 +113,18 @@ fn read<T: MmapView>(
 fn reading<T: MmapView>(
     mut store: StoreContextMut<'_, T>,
     handle: &Handle,
-    read: impl FnOnce(&mut Mapping, &Limits) -> Result<Reading>,
+    read: impl FnOnce(&Arc<HostMapping>, &mut Mapping, &Limits) -> Result<Reading>,
 ) -> Read {
     let mapping = get(&mut store, handle)?;
     let limits = store.data_mut().mmap().ctx.limits;
-    let bytes = read(&mut mapping.lock(), &limits);
+    let bytes = read(&mapping, &mut mapping.lock(), &limits);
     Ok((bytes.unwrap_or_else(Reading::from),))
 }
 
 fn keep_cursor(_: &mut Mapping, _: &Range<u64>) {}
 
 fn read_slice<T: MmapView>(store: StoreContextMut<'_, T>, handle: &Handle, slice: Slice) -> Read {
-    reading(store, handle, |mapping, limits| {
+    reading(store, handle, |_, mapping, limits| {
         let strided = slice.resolve(mapping.len()?)?;
         limits.check(Limit::BytesPerCall, strided.count)?;
         match strided.contiguous() {
@@ -158,7 +158,7 @@ fn write_slice<T: MmapView>(
 }
 
 fn read_ranges<T: MmapView>(store: StoreContextMut<'_, T>, handle: &Handle, ranges: &[wit::Range]) -> Read {
-    reading(store, handle, |mapping, limits| {
+    reading(store, handle, |_, mapping, limits| {
         let inside: Result<Vec<_>> = ranges.iter().map(|range| mapping.range(range.offset, range.length)).collect();
         let ranges = inside?;
         mapping.storage()?;

@@ -4,32 +4,67 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use wasi_mmap::Views;
 use wasi_mmap_core::{Access, Backend, Error, MapOptions, Mapping, Result};
 
 const PAGE: usize = 4096;
 
 /// How the mapping is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Through {
-    /// By its own operations.
+    /// By writes.
     Object,
     /// By stores into a view.
     View,
+    /// By fills.
+    Fill,
+    /// By copies from its beginning.
+    CopyWithin,
+    /// By copies from another mapping.
+    CopyFrom,
 }
 
-fn write<S: Backend>(mapping: &mut Mapping<S>, through: Through, offset: u64, bytes: &[u8]) -> Result<()>
+impl Through {
+    /// All ways.
+    pub const ALL: [Self; 5] = [Self::Object, Self::View, Self::Fill, Self::CopyWithin, Self::CopyFrom];
+
+    /// What a page holds in the end, never 0: for fills one byte, else a period that has no common factor with a page, so that
+    /// every page stands in the first two.
+    fn page(self, page: usize) -> Vec<u8> {
+        match self {
+            Self::Fill => vec![1 + (page % PERIOD) as u8; PAGE],
+            _ => (page * PAGE..(page + 1) * PAGE).map(|at| 1 + (at % PERIOD) as u8).collect(),
+        }
+    }
+}
+
+/// After how many bytes what pages hold begins anew.
+const PERIOD: usize = 251;
+
+/// Writes a page.
+fn write<S: Backend>(mapping: &mut Mapping<S>, through: Through, page: usize) -> Result<()>
 where
     Mapping<S>: Views,
 {
+    let (offset, bytes) = ((page * PAGE) as u64, through.page(page));
+    let len = bytes.len() as u64;
     match through {
-        Through::Object => mapping.write_at(offset, bytes),
         Through::View => {
             // SAFETY: the test has the file to itself.
-            let mut view = unsafe { mapping.view_mut(offset, bytes.len() as u64) }?;
-            view.copy_from_slice(bytes);
+            let mut view = unsafe { mapping.view_mut(offset, len) }?;
+            view.copy_from_slice(&bytes);
             view.close()
         }
+        Through::Fill => mapping.fill(offset, len, bytes[0]),
+        Through::CopyWithin if page >= 2 => mapping.copy_within(offset, offset % PERIOD as u64, len),
+        Through::CopyFrom => {
+            let mut source = Mapping::<S>::anonymous(len)?;
+            source.write_at(0, &bytes)?;
+            mapping.copy_from(offset, &source, 0, len)
+        }
+        Through::Object | Through::CopyWithin => mapping.write_at(offset, &bytes),
     }
 }
 
@@ -62,12 +97,11 @@ where
     let options = MapOptions::new().access(Access::Write);
     let map = || Mapping::<S>::from_file(S::open(&sparse, options.rights())?, &options);
     let mut mapping = map().expect("a mapping");
-    let page_of = |page: usize| [1 + (page % 250) as u8; PAGE];
     let mut flushed = 0;
     let mut full = None;
     for page in 0..pages {
         // Every ten pages it is made safe.
-        let written = write(&mut mapping, through, (page * PAGE) as u64, &page_of(page));
+        let written = write(&mut mapping, through, page);
         let written = written.and_then(|()| if page % 10 == 9 { mapping.flush() } else { Ok(()) });
         match written {
             Ok(()) if page % 10 == 9 => flushed = page + 1,
@@ -81,7 +115,7 @@ where
     }
     let full = full.expect("the disk is full before the file is");
     assert!(flushed >= 10, "some of it was safe");
-    let safe: Vec<u8> = (0..flushed).flat_map(page_of).collect();
+    let safe: Vec<u8> = (0..flushed).flat_map(|page| through.page(page)).collect();
     let on_disk = fs::read(&sparse).expect("the file is there");
     assert!(on_disk[..safe.len()] == safe, "what was flushed is intact");
 
@@ -94,10 +128,10 @@ where
         Err(error) => panic!("flushing with room: {error}"),
     }
     for page in flushed..pages {
-        write(&mut mapping, through, (page * PAGE) as u64, &page_of(page)).expect("there is room");
+        write(&mut mapping, through, page).expect("there is room");
     }
     mapping.flush().expect("there is room");
-    let all: Vec<u8> = (0..pages).flat_map(page_of).collect();
+    let all: Vec<u8> = (0..pages).flat_map(|page| through.page(page)).collect();
     assert!(fs::read(&sparse).expect("the file is there") == all, "everything is on the disk");
     drop(mapping);
     give_back(&sparse);

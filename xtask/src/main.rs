@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `fuzz`, `guests`. Each does its own set-up.
+//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `fuzz`, `sanitize`, `guests`. Each does its own set-up.
 
 mod bench;
 mod cpython;
@@ -6,9 +6,12 @@ mod demo;
 mod fuzz;
 mod guests;
 mod instructions;
+mod instrument;
+mod nightly;
 mod outcomes;
 mod python;
 mod run;
+mod sanitize;
 mod test;
 mod windows;
 mod wit;
@@ -30,6 +33,7 @@ Examples:
   cargo xtask bench            how fast everything is, against what users would take instead
   cargo xtask test --python    the tests of Python plugins alone
   cargo xtask fuzz             a minute of looking for inputs that bring something down
+  cargo xtask sanitize         the tests with Miri and Valgrind, which see wrong accesses to memory
 
 Exit status: 0; 1 if something failed; 2 if the command line was wrong"
 )]
@@ -44,16 +48,22 @@ enum Command {
     Bench(bench::Options),
     Test(test::Options),
     Fuzz(fuzz::Options),
+    Sanitize(sanitize::Options),
     /// Build the plugins of tests and demo, and the fallback component
     Guests,
 }
 
 fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if instrument::is_meant(&arguments) {
+        return instrument::compile(&arguments);
+    }
     let outcome = match Arguments::parse().command {
         Command::Demo(options) => demo::demo(&options),
         Command::Bench(options) => bench::bench(&options),
         Command::Test(options) => test::test(&options),
         Command::Fuzz(options) => fuzz::fuzz(&options),
+        Command::Sanitize(options) => sanitize::sanitize(&options),
         Command::Guests => guests::build().map(|guests| println!("{}", guests.directory.display())),
     };
     match outcome {

@@ -24,6 +24,12 @@ pub(crate) fn cargo(directory: impl AsRef<Path>) -> Command {
     command
 }
 
+/// Whether a program is there: whether it runs, and ends well.
+pub(crate) fn answers(command: &mut Command) -> bool {
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
 /// Runs a program to its end; on a terminal it says what it does meanwhile, and if it fails it shows what it printed.
 ///
 /// # Errors

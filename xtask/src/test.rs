@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Args;
 
+use crate::fuzz::{self, Fuzz};
 use crate::run::{cargo, step, target_dir};
 use crate::windows::{self, Windows};
 use crate::{guests, python, wit};
@@ -18,7 +19,7 @@ pub(crate) struct Options {
     #[arg(long)]
     tests_only: bool,
 
-    /// Run random tests in their long form: an hour or so
+    /// Run random tests in their long form, and an hour of fuzzing: two hours or so
     #[arg(long)]
     long: bool,
 
@@ -36,12 +37,15 @@ pub(crate) struct Options {
 }
 
 /// The folders of the workspaces.
-const WORKSPACES: [&str; 3] = [".", "guest/component", "tests/plugins"];
+const WORKSPACES: [&str; 4] = [".", "guest/component", "tests/plugins", "tests/fuzz"];
 
 /// macOS, for which everything is checked, and nothing can be run.
 const MACOS: &str = "aarch64-apple-darwin";
 /// The packages that are meant for every system.
 const PORTABLE: [&str; 4] = ["wasi-mmap-core", "wasi-mmap-native", "wasi-mmap", "wasi-mmap-tests"];
+
+/// For how many seconds all targets are fuzzed together, and in the long form.
+const FUZZING: (u64, u64) = (60, 3600);
 
 /// What lints look at: a workspace's folder, the target if it is not this machine, and the packages if they are not all.
 const LINTS: [(&str, Option<&str>, &[&str]); 6] = [
@@ -109,6 +113,10 @@ pub(crate) fn test(options: &Options) -> Result<()> {
         Err(why) => println!("== the tests for Windows were left out: {why:#}"),
     }
     python::test(&guests, false, options.cpython_tests.as_deref())?;
+    match Fuzz::find() {
+        Ok(fuzz) => fuzz.run(&guests, &fuzz::targets()?, if options.long { FUZZING.1 } else { FUZZING.0 })?,
+        Err(why) => println!("== fuzzing was left out: {why:#}"),
+    }
     println!("== everything passed in {:.0} s", started.elapsed().as_secs_f64());
     Ok(())
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::guests;
-use crate::run::{cargo, quietly, step, target_dir};
+use crate::run::{answers, cargo, quietly, step, target_dir};
 
 /// What is built for: 64 bits, with the C library and the linker of MinGW.
 pub(crate) const TARGET: &str = "x86_64-pc-windows-gnu";
@@ -187,9 +187,7 @@ fn wine() -> Option<PathBuf> {
 
 /// Whether a program runs when it is asked for its version.
 fn is_program(program: impl AsRef<Path>) -> bool {
-    let mut command = Command::new(program.as_ref());
-    let status = command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    status.is_ok_and(|status| status.success())
+    answers(Command::new(program.as_ref()).arg("--version"))
 }
 
 /// Installs both from Debian's packages.

@@ -1,7 +1,9 @@
 //! Lending a mapping's pages to the engine, which copies them into the plugin's memory after the host function has returned.
 
+use std::io::SeekFrom;
 use std::mem::MaybeUninit;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use wasi_mmap_core::{Error, Result, Storage};
@@ -10,6 +12,7 @@ use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceT
 use wasmtime::component::{ComponentType, Lower};
 
 use crate::bindings::types as wit;
+use crate::mapping::HostMapping;
 
 /// From this length on, lending the pages is cheaper than copying them into a buffer first.
 const LENT_FROM: u64 = 16 * 1024;
@@ -22,6 +25,8 @@ pub(crate) struct Reading {
     answer: Plain,
     /// The pages, if they are lent.
     lent: Option<Shared>,
+    /// The mapping, and where its cursor was: it goes back there if bytes were lost.
+    moved: Option<(Arc<HostMapping>, u64)>,
 }
 
 impl Reading {
@@ -45,25 +50,35 @@ impl Reading {
         };
         // What is lost already need not be copied.
         lent.check()?;
-        Ok(Self { answer: Ok(Bytes::from_owner(lent.clone())), lent: Some(lent) })
+        Ok(Self { answer: Ok(Bytes::from_owner(lent.clone())), lent: Some(lent), moved: None })
+    }
+
+    /// Says that the mapping's cursor was moved for these bytes, and where it was.
+    pub(crate) fn moved_from(mut self, mapping: &Arc<HostMapping>, cursor: u64) -> Self {
+        self.moved = self.lent.is_some().then(|| (Arc::clone(mapping), cursor));
+        self
     }
 
     /// What is to be answered in place of the bytes, after they were copied: an error, if some of them were lost.
     fn correction(&self) -> Option<Plain> {
         let error = self.lent.as_ref()?.check().err()?;
+        if let Some((mapping, cursor)) = &self.moved {
+            // It was there before, so that it can be there.
+            let _ = mapping.lock().seek(SeekFrom::Start(*cursor));
+        }
         Some(Err(error.into()))
     }
 }
 
 impl From<Vec<u8>> for Reading {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { answer: Ok(bytes.into()), lent: None }
+        Self { answer: Ok(bytes.into()), lent: None, moved: None }
     }
 }
 
 impl From<Error> for Reading {
     fn from(error: Error) -> Self {
-        Self { answer: Err(error.into()), lent: None }
+        Self { answer: Err(error.into()), lent: None, moved: None }
     }
 }
 

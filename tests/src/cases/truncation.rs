@@ -21,6 +21,13 @@ pub(super) fn cases(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(Op::Size, number(page))
             .op(Op::Len, number(3 * page))
             .op(Op::ReadAt(0, page), bytes(first)),
+        case("a long read of what a shorter file has lost leaves the cursor where it is")
+            .file(pattern(8 * page))
+            .map(read())
+            .set_len(page)
+            .fails(Op::Read(None), TRUNCATED)
+            .op(Op::Tell, number(0))
+            .op(Op::Read(Some(page)), bytes(first)),
         case("the page in which a shorter file ends is there, with zeros behind the end")
             .file(&data)
             .map(read())

@@ -41,7 +41,7 @@ impl Drop for Disk {
 #[test]
 fn native() {
     let Some(disk) = Disk::new() else { return };
-    for through in [Through::Object, Through::View] {
+    for through in Through::ALL {
         let pages = fill_the_disk::<Native>(disk.path(), through);
         println!("native, {through:?}: {pages} pages until the disk was full");
     }
@@ -49,11 +49,12 @@ fn native() {
 
 fn in_plugin(component: &[u8], with_host: bool) {
     let Some(disk) = Disk::new() else { return };
-    for through in ["object", "view"] {
-        let arguments = ["faults", "full-disk", "/scratch", through];
+    for through in Through::ALL {
+        let name = serde_json::to_string(&through).expect("a name");
+        let arguments = ["faults", "full-disk", "/scratch", name.trim_matches('"')];
         let mut run = Run::new(MmapCtx::default(), disk.path(), &arguments).expect("a store");
         let (printed, outcome) = run.call(component, with_host).expect("the plugin runs to its end");
-        println!("host {with_host}, {through}: {} pages until the disk was full", printed.trim());
+        println!("host {with_host}, {through:?}: {} pages until the disk was full", printed.trim());
         assert_eq!(outcome, Ok(()));
     }
 }

@@ -80,6 +80,20 @@ fn wasi(directory: &Path, arguments: &[&str], stdout: &MemoryOutputPipe) -> Resu
     Ok(wasi)
 }
 
+/// Compiles a component, and links it with real mappings, or without any interface of ours.
+pub fn prepare(component: &[u8], with_host: bool) -> Result<sync::CommandPre<State>> {
+    link(&Component::from_binary(engine(), component)?, with_host)
+}
+
+fn link(component: &Component, with_host: bool) -> Result<sync::CommandPre<State>> {
+    let mut linker = Linker::<State>::new(component.engine());
+    wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+    if with_host {
+        wasi_mmap_host::add_to_linker(&mut linker)?;
+    }
+    sync::CommandPre::new(linker.instantiate_pre(component)?)
+}
+
 /// A command that can be run once, in a store that can be looked into.
 pub struct Run {
     pub store: Store<State>,
@@ -123,14 +137,12 @@ impl Run {
 
     /// The same, with a component that was compiled before.
     pub fn call_compiled(&mut self, component: &Component, with_host: bool) -> Result<Ended> {
-        let engine = self.store.engine().clone();
-        let mut linker = Linker::<State>::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
-        if with_host {
-            wasi_mmap_host::add_to_linker(&mut linker)?;
-        }
-        let command = sync::Command::instantiate(&mut self.store, component, &linker)?;
-        let outcome = command.wasi_cli_run().call_run(&mut self.store)?;
+        self.call_prepared(&link(component, with_host)?)
+    }
+
+    /// The same, with a component that was linked before.
+    pub fn call_prepared(&mut self, command: &sync::CommandPre<State>) -> Result<Ended> {
+        let outcome = command.instantiate(&mut self.store)?.wasi_cli_run().call_run(&mut self.store)?;
         Ok((self.printed(), outcome))
     }
 

@@ -1,7 +1,7 @@
 //! What other processes and full disks do to a mapping, as a plugin meets it. The tests' own code does the same natively.
 //!
 //! `faults storm FILE ACCESS SEED STOP` operates on a file that another process makes shorter and longer, until the file STOP is
-//! there, and prints what it did. `faults full-disk DIRECTORY object` and `… view` fill the disk that the directory is on.
+//! there, and prints what it did. `faults full-disk DIRECTORY THROUGH` fills the disk that the directory is on.
 //! `faults keep DIRECTORY` does what only the fallback can. `faults record FILE FROM` writes records until it is killed.
 //! `faults cycles FILE COUNT` maps a file and puts it into a window, so often. `faults hold FILE` leaves it there.
 
@@ -33,7 +33,7 @@ fn main() {
             }
         }
         ["full-disk", directory, through] => {
-            let through = if through == "view" { Through::View } else { Through::Object };
+            let through: Through = serde_json::from_str(&format!("\"{through}\"")).expect("a way to write");
             println!("{}", fill_the_disk::<Imported>(Path::new(directory), through));
         }
         ["keep", directory] => keep_what_cannot_be_written::<Imported>(Path::new(directory)),

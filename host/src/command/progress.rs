@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Does some work, and says so on a terminal once it has taken a second.
-pub(crate) fn spin<T>(what: &str, work: impl FnOnce() -> T) -> T {
+pub(super) fn spin<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("a template"));
     bar.set_message(what.to_owned());

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::{Limit, Limits};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use wasi_mmap_host::{Limit, Limits};
 
 /// Memory-mapped files for WebAssembly plugins.
 #[derive(Debug, Parser)]
@@ -15,13 +15,13 @@ Examples:
   wasi-mmap compose grep.wasm -o grep-anywhere.wasm
   wasi-mmap inspect grep.wasm"
 )]
-pub(crate) struct Arguments {
+pub struct Arguments {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub enum Command {
     Run(RunOptions),
     Compose(ComposeOptions),
     Inspect(InspectOptions),
@@ -42,37 +42,37 @@ Exit status:
   2    the command line was wrong
   125  the plugin could not be run: it is missing, no component, no command, or imports something unknown
   134  the plugin trapped")]
-pub(crate) struct RunOptions {
+pub struct RunOptions {
     /// Give the plugin a directory, to read and write; under the name GUEST, or under its own
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = parse_directory)]
-    pub(crate) directories: Vec<Directory>,
+    pub directories: Vec<Directory>,
 
     /// Give the plugin a directory to read
     #[arg(long = "read-only-dir", value_name = "HOST[::GUEST]", value_parser = parse_directory)]
-    pub(crate) read_only_directories: Vec<Directory>,
+    pub read_only_directories: Vec<Directory>,
 
     /// Set an environment variable of the plugin; without a value, to what it is here
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
-    pub(crate) environment: Vec<String>,
+    pub environment: Vec<String>,
 
     /// Where the mappings come from
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) backend: Backend,
+    pub backend: Backend,
 
     /// Limit what the plugin may use: a number, or one with KiB, MiB, GiB or TiB
     #[arg(long = "limit", value_name = "NAME=NUMBER", value_parser = parse_limit, long_help = limit_help())]
-    pub(crate) limits: Vec<(Limit, u64)>,
+    pub limits: Vec<(Limit, u64)>,
 
     /// Write what the run took to a file, as JSON
     #[arg(long, value_name = "FILE")]
-    pub(crate) stats: Option<PathBuf>,
+    pub stats: Option<PathBuf>,
 
     /// The plugin
-    pub(crate) plugin: PathBuf,
+    pub plugin: PathBuf,
 
     /// What the plugin gets as its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) arguments: Vec<String>,
+    pub arguments: Vec<String>,
 }
 
 /// Plug the fallback into a plugin, so that it runs on any WASI 0.2 engine.
@@ -82,31 +82,31 @@ Example:
   wasi-mmap compose grep.wasm -o grep-anywhere.wasm && wasmtime run --dir . grep-anywhere.wasm needle big.log
 
 Exit status: 0, or 1 if the plugin could not be composed, and then OUT is not written")]
-pub(crate) struct ComposeOptions {
+pub struct ComposeOptions {
     /// The plugin
-    pub(crate) plugin: PathBuf,
+    pub plugin: PathBuf,
 
     /// Where to write the composed component
     #[arg(short, long, value_name = "OUT")]
-    pub(crate) output: PathBuf,
+    pub output: PathBuf,
 }
 
 /// Say which of our interfaces a plugin imports, and where it runs.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit status: 0, or 1 if it is no component")]
-pub(crate) struct InspectOptions {
+pub struct InspectOptions {
     /// The plugin
-    pub(crate) plugin: PathBuf,
+    pub plugin: PathBuf,
 
     /// Print JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// Where mappings come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Backend {
+pub enum Backend {
     /// Real mappings of the operating system
     #[default]
     Host,
@@ -116,9 +116,9 @@ pub(crate) enum Backend {
 
 /// A directory of the host, and what the plugin calls it.
 #[derive(Debug, Clone)]
-pub(crate) struct Directory {
-    pub(crate) host: PathBuf,
-    pub(crate) guest: String,
+pub struct Directory {
+    pub host: PathBuf,
+    pub guest: String,
 }
 
 fn parse_directory(text: &str) -> Result<Directory, String> {

@@ -3,20 +3,24 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use wasi_mmap_host::fallback::{self, ComposeError};
+use crate::fallback::{self, ComposeError};
 use wasmtime::error::Context;
 use wasmtime::{Result, bail};
 
-use crate::arguments::ComposeOptions;
-use crate::{plugin, progress};
+use super::arguments::ComposeOptions;
+use super::{plugin, progress};
 
 /// Composes a plugin that was read from `path` with the fallback.
-pub(crate) fn with_fallback(path: &Path, component: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn with_fallback(path: &Path, component: &[u8]) -> Result<Vec<u8>> {
     let name = path.display();
     let composed = progress::spin("composing", || fallback::compose(component));
+    let ours = plugin::interfaces(component)?.ours;
     let composed = composed.map_err(|error| match error {
-        ComposeError::NothingToPlug => {
+        ComposeError::NothingToPlug if ours.is_empty() => {
             wasmtime::format_err!("{name} imports nothing of wasi-mmap:mmap@0.1: it needs no fallback")
+        }
+        ComposeError::NothingToPlug => {
+            wasmtime::format_err!("{name} imports {} with other types than the fallback exports", ours.join(", "))
         }
         error => wasmtime::Error::new(error).context(format!("cannot compose {name}")),
     })?;
@@ -27,7 +31,7 @@ pub(crate) fn with_fallback(path: &Path, component: &[u8]) -> Result<Vec<u8>> {
     Ok(composed)
 }
 
-pub(crate) fn compose(options: &ComposeOptions) -> Result<ExitCode> {
+pub(super) fn compose(options: &ComposeOptions) -> Result<ExitCode> {
     let component = plugin::read(&options.plugin)?;
     let composed = with_fallback(&options.plugin, &component)?;
     let output = &options.output;

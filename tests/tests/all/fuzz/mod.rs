@@ -1,15 +1,49 @@
 //! What the fuzzer has found worth keeping, and some random bytes, on any compiler; and plugins that are damaged at random.
 
+mod arguments;
+mod components;
+mod plugin;
+
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::support::{is_long, plugin};
-use wasi_mmap_tests::fuzz::TARGETS;
+use wasi_mmap_tests::fuzz;
 use wasi_mmap_tests::storm::Random;
+
+/// The targets, by name.
+const TARGETS: [(&str, fn(&[u8])); 6] = [
+    ("operations", fuzz::operations),
+    ("faults", fuzz::faults),
+    ("windows", fuzz::windows),
+    ("plugin", plugin::plugin),
+    ("arguments", arguments::arguments),
+    ("components", components::components),
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+/// What cargo-fuzz runs is what is replayed here.
+#[test]
+fn every_target_is_replayed() {
+    let mut targets: Vec<_> = fs::read_dir(folder().join("fuzz_targets"))
+        .expect("a folder")
+        .map(|entry| {
+            let path = entry.expect("a file").path();
+            path.file_stem().expect("a name").to_str().expect("UTF-8").to_owned()
+        })
+        .collect();
+    let mut replayed = TARGETS.map(|(name, _)| name);
+    targets.sort();
+    replayed.sort();
+    assert_eq!(targets, replayed);
+}
 
 fn replay(name: &str) {
     let (_, target) = TARGETS.iter().find(|(target, _)| *target == name).expect("a target");
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let corpus = folder().join("corpus").join(name);
     let mut count = 0;
     for entry in fs::read_dir(&corpus).expect("a corpus") {
         target(&fs::read(entry.expect("a file").path()).expect("a file"));
@@ -40,6 +74,29 @@ fn windows() {
     replay("windows");
 }
 
+#[test]
+fn plugins() {
+    replay("plugin");
+}
+
+#[test]
+fn arguments_of_the_command() {
+    replay("arguments");
+}
+
+/// Components that were written by hand, and what the fuzzer has made of them.
+#[test]
+fn components_of_any_kind() {
+    let mut count = 0;
+    for entry in fs::read_dir(folder().join("components")).expect("a folder") {
+        let path = entry.expect("a file").path();
+        components::components(&wat::parse_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
+        count += 1;
+    }
+    assert!(count > 0, "no component");
+    replay("components");
+}
+
 /// A damaged plugin is refused, or composed; nothing panics.
 #[test]
 fn damaged_plugins() {
@@ -59,6 +116,7 @@ fn damaged_plugins() {
                 _ => damaged.truncate(at + 1),
             }
         }
+        components::components(&damaged);
         refused += u32::from(wasi_mmap_host::fallback::compose(&damaged).is_err());
     }
     println!("{count} damaged plugins, {refused} of them refused");

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::{MmapCtx, MmapCtxView, MmapView};
 use serde::Serialize;
-use wasi_mmap_host::{MmapCtx, MmapCtxView, MmapView};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::error::Context;
 use wasmtime::{Config, Engine, ResourceLimiter, Store};
@@ -14,11 +14,11 @@ use wasmtime_wasi::filesystem::FsPerms;
 use wasmtime_wasi::p2::bindings::sync::CommandPre;
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use crate::arguments::{Backend, Directory, RunOptions};
-use crate::{compose, plugin, progress};
+use super::arguments::{Backend, Directory, RunOptions};
+use super::{compose, plugin, progress};
 
 /// The exit status for a plugin that could not be run.
-pub(crate) const NOT_RUN: u8 = 125;
+pub(super) const NOT_RUN: u8 = 125;
 /// The exit status for a plugin that trapped: what a shell shows for an aborted process.
 const TRAPPED: u8 = 134;
 
@@ -72,7 +72,7 @@ impl ResourceLimiter for Memory {
     }
 }
 
-pub(crate) fn run(options: &RunOptions) -> Result<ExitCode> {
+pub(super) fn run(options: &RunOptions) -> Result<ExitCode> {
     let name = options.plugin.display();
     let mut component = plugin::read(&options.plugin)?;
     let interfaces = plugin::interfaces(&component)?;
@@ -88,12 +88,12 @@ pub(crate) fn run(options: &RunOptions) -> Result<ExitCode> {
     }
 
     let mut config = Config::new();
-    wasi_mmap_host::configure(&mut config);
+    crate::configure(&mut config);
     let engine = Engine::new(&config)?;
     let mut linker = Linker::<State>::new(&engine);
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
     if options.backend == Backend::Host {
-        wasi_mmap_host::add_to_linker(&mut linker)?;
+        crate::add_to_linker(&mut linker)?;
     }
     let started = Instant::now();
     let component = progress::spin("compiling the plugin", || Component::from_binary(&engine, &component))

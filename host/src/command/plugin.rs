@@ -13,20 +13,20 @@ const WASI_PACKAGES: [&str; 6] =
 
 /// What a component imports and exports, by name.
 #[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct Interfaces {
+pub(super) struct Interfaces {
     /// Those of `wasi-mmap:mmap` in the version that this command offers.
-    pub(crate) ours: Vec<String>,
+    pub(super) ours: Vec<String>,
     /// Those of WASI 0.2.
-    pub(crate) wasi: Vec<String>,
+    pub(super) wasi: Vec<String>,
     /// Those that neither this command nor plain WASI offers.
-    pub(crate) unknown: Vec<String>,
+    pub(super) unknown: Vec<String>,
     /// What it exports.
-    pub(crate) exports: Vec<String>,
+    pub(super) exports: Vec<String>,
 }
 
 impl Interfaces {
     /// Whether it is a command: whether it can be run.
-    pub(crate) fn is_command(&self) -> bool {
+    pub(super) fn is_command(&self) -> bool {
         self.exports.iter().any(|name| name.starts_with("wasi:cli/run@0.2."))
     }
 
@@ -43,23 +43,29 @@ impl Interfaces {
 }
 
 /// Reads a plugin, and refuses what is no component.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    must_be_component(path, &bytes)?;
+    Ok(bytes)
+}
+
+/// Refuses bytes that were read from `path` and begin like no component.
+pub(super) fn must_be_component(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.display();
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
-    if Parser::is_core_wasm(&bytes) {
+    if Parser::is_core_wasm(bytes) {
         bail!(
             "{name} is a core module, not a component: build it for wasm32-wasip2, \
              or make a component of it with `wasm-tools component new`"
         );
     }
-    if !Parser::is_component(&bytes) {
+    if !Parser::is_component(bytes) {
         bail!("{name} is not a WebAssembly component");
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// What a component imports and exports.
-pub(crate) fn interfaces(component: &[u8]) -> Result<Interfaces> {
+pub(super) fn interfaces(component: &[u8]) -> Result<Interfaces> {
     let mut found = Interfaces::default();
     // Components and modules inside are parsed too: theirs are not the plugin's.
     let mut depth = 0u32;

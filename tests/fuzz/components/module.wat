@@ -1,0 +1,2 @@
+;; No component.
+(module (memory 1) (func (export "_start")))
