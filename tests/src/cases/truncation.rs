@@ -22,7 +22,7 @@ pub(super) fn cases(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(Op::Len, number(3 * page))
             .op(Op::ReadAt(0, page), bytes(first)),
         case("a long read of what a shorter file has lost leaves the cursor where it is")
-            .file(&pattern(8 * page))
+            .file(pattern(8 * page))
             .map(read())
             .set_len(page)
             .fails(Op::Read(None), TRUNCATED)
