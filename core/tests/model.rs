@@ -129,7 +129,7 @@ impl Storage for Plain {
 fn random_operations_agree_with_the_model() {
     let scratch = tempfile::tempdir().expect("a directory for the file");
     // Miri runs some ten thousand times slower.
-    let operations = if cfg!(miri) { 500 } else { 50_000 };
+    let operations = if cfg!(miri) { 100 } else { 50_000 };
     let one = Run { seed: 7, operations, private: false, windows: false };
     let outcome = run::<wasi_mmap_core::Mapping<Plain>>(one, scratch.path());
     if let Err(difference) = outcome {

@@ -11,8 +11,11 @@ use super::support::{is_long, plugin};
 use wasi_mmap_tests::fuzz;
 use wasi_mmap_tests::storm::Random;
 
-/// The targets, by name.
-const TARGETS: [(&str, fn(&[u8])); 6] = [
+/// A target's name, and what it does with an input.
+type Target = (&'static str, fn(&[u8]));
+
+/// The targets.
+const TARGETS: [Target; 6] = [
     ("operations", fuzz::operations),
     ("faults", fuzz::faults),
     ("windows", fuzz::windows),
