@@ -48,7 +48,14 @@ const FOR_VALGRIND: [&str; 10] = [
 ];
 
 /// What is not freed when a program ends is no error: the system has it back.
-const VALGRIND: [&str; 4] = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=no"];
+/// Our handler repairs a fault, and the access goes on: for that, Valgrind must have all registers as they were.
+const VALGRIND: [&str; 5] = [
+    "valgrind",
+    "--quiet",
+    "--vex-iropt-register-updates=allregs-at-mem-access",
+    "--error-exitcode=9",
+    "--leak-check=no",
+];
 
 pub(crate) fn sanitize(options: &Options) -> Result<()> {
     let started = Instant::now();

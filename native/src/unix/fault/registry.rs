@@ -219,7 +219,8 @@ mod tests {
         let base = 0x7000_0000_0000;
         // More than fit into one segment; Miri takes half an hour for so many.
         let count = if cfg!(miri) { 20 } else { 500 };
-        let leases: Vec<_> = (0..count).map(|i| lease_of(base + i * 0x1000..base + (i + 1) * 0x1000, i as u64)).collect();
+        let leases: Vec<_> =
+            (0..count).map(|i| lease_of(base + i * 0x1000..base + (i + 1) * 0x1000, i as u64)).collect();
         for i in 0..count {
             let found = find(base + i * 0x1000 + 5).expect("it is leased");
             assert_eq!(found.area.offset, i as u64);
