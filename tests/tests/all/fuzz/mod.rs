@@ -110,6 +110,9 @@ fn damaged_plugins() {
         let mut damaged = original.clone();
         // Mostly where the component describes itself: at its start and its end.
         for _ in 0..1 + random.below(4) {
+            if damaged.is_empty() {
+                break;
+            }
             let near = random.below(2000.min(damaged.len()));
             let at = if random.below(2) == 0 { near } else { damaged.len() - 1 - near };
             match random.below(4) {
