@@ -134,24 +134,26 @@ impl<S: Storage> Mapping<S> {
     }
 }
 
-/// The part of `len` bytes that `count` bytes at `offset` are, or `out-of-range` with the name of the culprit.
+/// The part of `len` bytes that `count` bytes at `offset` are, if they lie within.
+#[inline]
+fn within(len: u64, offset: u64, count: u64) -> Option<Range<u64>> {
+    offset.checked_add(count).filter(|&end| end <= len).map(|end| offset..end)
+}
+
+/// As [`within`], or `out-of-range` with the name of the culprit.
 #[inline]
 fn check_range(len: u64, offset: (&'static str, u64), count: (&'static str, u64)) -> Result<Range<u64>> {
-    match offset.1.checked_add(count.1) {
-        Some(end) if end <= len => Ok(offset.1..end),
-        _ if offset.1 > len => Err(starts_past_the_end(len, offset.0, offset.1)),
-        _ => Err(ends_past_the_end(len, offset.1, count.0, count.1)),
+    within(len, offset.1, count.1).ok_or_else(|| not_within(len, offset, count))
+}
+
+/// Why a range is not within `len` bytes.
+#[cold]
+fn not_within(len: u64, (start, offset): (&'static str, u64), (extent, count): (&'static str, u64)) -> Error {
+    if offset > len {
+        Error::out_of_range(start, format!("{offset} is past the end of the mapping, {len}"))
+    } else {
+        Error::out_of_range(extent, format!("{count} bytes from {offset} reach past the end of the mapping, {len}"))
     }
-}
-
-#[cold]
-fn starts_past_the_end(len: u64, name: &'static str, offset: u64) -> Error {
-    Error::out_of_range(name, format!("{offset} is past the end of the mapping, {len}"))
-}
-
-#[cold]
-fn ends_past_the_end(len: u64, offset: u64, name: &'static str, count: u64) -> Error {
-    Error::out_of_range(name, format!("{count} bytes from {offset} reach past the end of the mapping, {len}"))
 }
 
 impl<S: Storage> fmt::Debug for Mapping<S> {

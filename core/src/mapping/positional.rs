@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::check_range;
+use super::{check_range, not_within, within};
 use crate::{Error, Mapping, Result, Storage};
 
 /// At an offset.
@@ -25,8 +25,12 @@ impl<S: Storage> Mapping<S> {
     /// `closed`; `out-of-range` (`offset`, `length`); `truncated`.
     #[inline]
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        let range = self.range(offset, buffer.len() as u64)?;
-        self.storage()?.read_at(range.start, buffer)
+        let (storage, count) = (self.storage()?, buffer.len() as u64);
+        // Not `check_range(…)?`: the compiler would not know from it that the range is within, and a storage would check again.
+        if within(storage.len(), offset, count).is_none() {
+            return Err(not_within(storage.len(), ("offset", offset), ("length", count)));
+        }
+        storage.read_at(offset, buffer)
     }
 
     /// Reads `length` bytes at `offset` into a new vector.

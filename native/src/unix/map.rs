@@ -127,10 +127,13 @@ impl Map {
     #[inline]
     pub(crate) fn check(&self, range: Range<usize>) -> Result<()> {
         let base = self.map.as_ptr() as usize;
-        match self.guard.lost(base + range.start..base + range.end) {
-            None => Ok(()),
-            Some(fault) => Err(lost(fault)),
-        }
+        let memory = base + range.start..base + range.end;
+        if self.guard.is_sound_to(memory.end) { Ok(()) } else { self.check_lost(memory) }
+    }
+
+    #[cold]
+    fn check_lost(&self, memory: Range<usize>) -> Result<()> {
+        self.guard.lost(memory).map_or(Ok(()), |fault| Err(fault.into()))
     }
 
     /// Notes that a part of the map was lost elsewhere, and did not come back.
@@ -194,11 +197,6 @@ impl Map {
         self.guard.forget();
         Ok(())
     }
-}
-
-#[cold]
-fn lost(fault: Fault) -> Error {
-    fault.into()
 }
 
 /// Where the map lies in memory.

@@ -79,10 +79,17 @@ impl Guard {
         self.slot.set(&self.area);
     }
 
-    /// What was lost in a range of addresses since the guard was made or last [`forgot`](Self::forget).
+    /// Whether nothing before `end` was lost, as far as the first lost address tells: if not, [`lost`](Self::lost) knows more.
     ///
     /// To be called after the access that it speaks of.
     #[inline]
+    pub(crate) fn is_sound_to(&self, end: usize) -> bool {
+        self.slot.is_sound_to(end)
+    }
+
+    /// What was lost in a range of addresses since the guard was made or last [`forgot`](Self::forget).
+    ///
+    /// To be called after the access that it speaks of.
     pub(crate) fn lost(&self, memory: Range<usize>) -> Option<Fault> {
         self.slot.lost(memory)
     }

@@ -163,20 +163,16 @@ impl Lease {
     }
 
     #[inline]
-    pub(super) fn lost(&self, memory: Range<usize>) -> Option<Fault> {
+    pub(super) fn is_sound_to(&self, end: usize) -> bool {
         // The handler runs in the middle of the access before this call, in this thread or in another one that met the hole
         // first: keep the compiler from asking too early, and a processor that would read the mark before the bytes.
         compiler_fence(AcqRel);
         fence(Acquire);
-        if memory.end <= self.0.low.load(Acquire) {
-            return None;
-        }
-        self.lost_within(memory)
+        end <= self.0.low.load(Acquire)
     }
 
-    #[cold]
-    fn lost_within(&self, memory: Range<usize>) -> Option<Fault> {
-        if memory.is_empty() || memory.start >= self.0.high.load(Acquire) {
+    pub(super) fn lost(&self, memory: Range<usize>) -> Option<Fault> {
+        if self.is_sound_to(memory.end) || memory.is_empty() || memory.start >= self.0.high.load(Acquire) {
             return None;
         }
         Some(if self.0.no_space.load(Relaxed) == 0 { Fault::Truncated } else { Fault::NoSpace })
