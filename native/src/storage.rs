@@ -23,7 +23,7 @@ pub struct Native {
     /// Whether the mapping's file is one that the caller can see.
     has_file: bool,
     file_is_writable: bool,
-    /// Whether the mapping is private and ends where it was made shorter.
+    /// Whether the mapping is private and was resized: what a private page has behind the end was cut off from the file.
     was_cut: bool,
     /// What keeps the memory's name, if it has one.
     name: Option<NameHold>,
@@ -212,9 +212,9 @@ impl Storage for Native {
         // What is lost is to be known before the file is touched.
         self.pages.check(0..old)?;
         self.pages_mut()?.resize(new)?;
-        if new < old {
-            self.was_cut = self.pages.is_private();
-        } else if std::mem::take(&mut self.was_cut) {
+        // The file may have been longer than the mapping: it ends with it now, even where the mapping is as long as before.
+        let was_cut = std::mem::replace(&mut self.was_cut, self.pages.is_private());
+        if new > old && was_cut {
             self.clear_tail(old, new)?;
         }
         Ok(())

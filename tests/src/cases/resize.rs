@@ -95,6 +95,23 @@ fn files(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .op(Op::Size, number(g))
             .file_is(&three[..g as usize])
             .skip(Backend::Windows, windows::NO_PRIVATE_RESIZE),
+        case("a private mapping that grows again has zeros where the file was cut behind it")
+            .file("abcdef")
+            .map_opened(Rights::all(), MapOptions::new().length(1).flags(MapFlags::PRIVATE))
+            .op(Op::Set(0, b'x'), DONE)
+            .op(Op::Resize(1), DONE)
+            .op(Op::Resize(3), DONE)
+            .holds("x\0\0")
+            .skip(Backend::Windows, windows::NO_PRIVATE_RESIZE),
+        case("a private mapping that grows twice has zeros where the file was cut the first time")
+            .file("abcdef")
+            .map_opened(Rights::all(), MapOptions::new().length(1).flags(MapFlags::PRIVATE))
+            .op(Op::Set(0, b'x'), DONE)
+            .op(Op::Resize(2), DONE)
+            .holds("xb")
+            .op(Op::Resize(4), DONE)
+            .holds("xb\0\0")
+            .skip(Backend::Windows, windows::NO_PRIVATE_RESIZE),
     ]
 }
 
