@@ -73,13 +73,10 @@ fn emulation() -> Result<PathBuf> {
     clang.args(["--target=wasm32-wasi", "-O2", "-D_WASI_EMULATED_MMAN", "-lwasi-emulated-mman", "-o"]).arg(&module);
     clang.arg(root().join("tests/peers/emulated_mmap.c"));
     let output = clang.stdin(Stdio::null()).output();
-    let output =
-        output.context("there is no clang; Debian's packages are clang, lld, wasi-libc and libclang-rt-dev-wasm32")?;
+    let needed = "Debian's packages are clang, lld, wasi-libc and libclang-rt-dev-wasm32";
+    let output = output.with_context(|| format!("there is no clang; {needed}"))?;
     if !output.status.success() {
-        bail!(
-            "clang fails, perhaps without lld, wasi-libc or libclang-rt-dev-wasm32: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("clang fails; {needed}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(module)
 }

@@ -78,7 +78,7 @@ impl Attached {
     pub(crate) fn check_memory(&self, memory: Range<usize>) -> Result<()> {
         match &*self.state() {
             None => Err(Error::Closed),
-            Some(state) => state.guard.lost(memory).map_or(Ok(()), |fault| Err(fault.into())),
+            Some(state) => state.guard.check(memory),
         }
     }
 

@@ -127,13 +127,7 @@ impl Map {
     #[inline]
     pub(crate) fn check(&self, range: Range<usize>) -> Result<()> {
         let base = self.map.as_ptr() as usize;
-        let memory = base + range.start..base + range.end;
-        if self.guard.is_sound_to(memory.end) { Ok(()) } else { self.check_lost(memory) }
-    }
-
-    #[cold]
-    fn check_lost(&self, memory: Range<usize>) -> Result<()> {
-        self.guard.lost(memory).map_or(Ok(()), |fault| Err(fault.into()))
+        self.guard.check(base + range.start..base + range.end)
     }
 
     /// Notes that a part of the map was lost elsewhere, and did not come back.

@@ -17,6 +17,7 @@ pub(super) fn cases(sizes: Sizes) -> Vec<Case> {
 
 fn files(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
     let three = pattern(3 * g);
+    let private = || MapOptions::new().flags(MapFlags::PRIVATE);
     let zeros = |len: u64| vec![0; len as usize];
     vec![
         case("resize makes the file shorter")
@@ -88,7 +89,7 @@ fn files(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .op(Op::Get(0), number((!three[0]).into())),
         case("a private mapping resizes the file and keeps its changes")
             .file(&three)
-            .map_opened(Rights::all(), MapOptions::new().flags(MapFlags::PRIVATE))
+            .map_opened(Rights::all(), private())
             .op(Op::Set(0, !three[0]), DONE)
             .op(Op::Resize(g), DONE)
             .op(Op::Get(0), number((!three[0]).into()))
@@ -97,7 +98,7 @@ fn files(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .skip(Backend::Windows, windows::NO_PRIVATE_RESIZE),
         case("a private mapping that grows again has zeros where the file was cut behind it")
             .file("abcdef")
-            .map_opened(Rights::all(), MapOptions::new().length(1).flags(MapFlags::PRIVATE))
+            .map_opened(Rights::all(), private().length(1))
             .op(Op::Set(0, b'x'), DONE)
             .op(Op::Resize(1), DONE)
             .op(Op::Resize(3), DONE)
@@ -105,7 +106,7 @@ fn files(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .skip(Backend::Windows, windows::NO_PRIVATE_RESIZE),
         case("a private mapping that grows twice has zeros where the file was cut the first time")
             .file("abcdef")
-            .map_opened(Rights::all(), MapOptions::new().length(1).flags(MapFlags::PRIVATE))
+            .map_opened(Rights::all(), private().length(1))
             .op(Op::Set(0, b'x'), DONE)
             .op(Op::Resize(2), DONE)
             .holds("xb")

@@ -12,7 +12,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
-use wasi_mmap_core::Error;
+use wasi_mmap_core::{Error, Result};
 
 use super::page_len;
 
@@ -79,12 +79,17 @@ impl Guard {
         self.slot.set(&self.area);
     }
 
-    /// Whether nothing before `end` was lost, as far as the first lost address tells: if not, [`lost`](Self::lost) knows more.
+    /// An error if a part of a range of addresses was [`lost`](Self::lost).
     ///
     /// To be called after the access that it speaks of.
     #[inline]
-    pub(crate) fn is_sound_to(&self, end: usize) -> bool {
-        self.slot.is_sound_to(end)
+    pub(crate) fn check(&self, memory: Range<usize>) -> Result<()> {
+        if self.slot.is_sound_to(memory.end) { Ok(()) } else { self.check_lost(memory) }
+    }
+
+    #[cold]
+    fn check_lost(&self, memory: Range<usize>) -> Result<()> {
+        self.lost(memory).map_or(Ok(()), |fault| Err(fault.into()))
     }
 
     /// What was lost in a range of addresses since the guard was made or last [`forgot`](Self::forget).

@@ -162,6 +162,7 @@ impl Lease {
         self.0.set(area);
     }
 
+    /// Whether nothing before `end` was lost, as far as the first lost address tells: if not, [`lost`](Self::lost) knows more.
     #[inline]
     pub(super) fn is_sound_to(&self, end: usize) -> bool {
         // The handler runs in the middle of the access before this call, in this thread or in another one that met the hole
