@@ -56,3 +56,18 @@ pub enum Advice {
     /// macOS `MADV_FREE_REUSE`, 8: undo `FreeReusable`.
     FreeReuse,
 }
+
+impl Advice {
+    /// Returns whether the advice lasts, so that a part of a mapping that is given it becomes an area of memory of its own. Other
+    /// advice is for the moment.
+    ///
+    /// ```
+    /// use wasi_mmap_core::Advice;
+    ///
+    /// assert!(Advice::DontFork.lasts());
+    /// assert!(!Advice::WillNeed.lasts());
+    /// ```
+    pub fn lasts(self) -> bool {
+        !matches!(self, Self::WillNeed | Self::DontNeed | Self::Free | Self::Remove)
+    }
+}

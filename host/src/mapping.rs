@@ -62,9 +62,7 @@ impl HostMapping {
         }
         let len = mapping.len()?;
         let is_partial = start != 0 || length.is_some_and(|length| length < len);
-        // This advice is for now; all other lasts, and makes the part an area of its own.
-        let lasts = !matches!(advice, Advice::WillNeed | Advice::DontNeed | Advice::Free | Advice::Remove);
-        if is_partial && lasts {
+        if is_partial && advice.lasts() {
             let mut taken = self.advice_taken.lock().unwrap_or_else(PoisonError::into_inner);
             let count = taken.amount();
             taken.change(&ctx.limits, count + 1)?;

@@ -57,6 +57,11 @@ mod storage;
 pub use lend::{Lend, Shared};
 pub use named::Namespace;
 pub use os::Attached;
+#[cfg(unix)]
+pub use os::Reservation;
+#[cfg(all(target_os = "linux", feature = "failures"))]
+#[doc(hidden)]
+pub use os::failures;
 pub use storage::Native;
 pub use wasi_mmap_core::{
     Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System, Whence,

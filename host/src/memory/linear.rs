@@ -6,9 +6,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 use wasi_mmap_core::{Error, Result};
-use wasi_mmap_native::Attached;
+use wasi_mmap_native::{Attached, Reservation};
 use wasmtime::{Config, LinearMemory, MemoryCreator, MemoryType};
 
 /// What a 32-bit memory can grow to, in bytes.
@@ -101,6 +100,8 @@ struct Linear {
     /// How far it can grow in place.
     capacity: usize,
     guard: usize,
+    /// The address space: the capacity, and the guard behind it. Given back last.
+    reservation: Reservation,
 }
 
 // SAFETY: the memory is zeros, has as many bytes as were asked for, and as many inaccessible ones behind its capacity as the
@@ -119,13 +120,14 @@ unsafe impl MemoryCreator for Creator {
         // How large it can ever be.
         let most = maximum.map_or(if ty.is_64() { u64::MAX } else { WHOLE }, |maximum| maximum as u64);
         let is_fixed = !ty.is_shared() && most <= capacity as u64;
-        let base = reserve(capacity, guard, minimum).map_err(|error| format!("reserving a memory: {error}"))?;
+        let reservation = reserve(capacity, guard, minimum).map_err(|error| format!("reserving a memory: {error}"))?;
+        let base = reservation.addresses().start;
         let memory = Memory { base, size: AtomicUsize::new(minimum), attached: Mutex::default() };
         let memory = Arc::new(memory);
         if is_fixed {
             memories().insert(base, Arc::clone(&memory));
         }
-        Ok(Box::new(Linear { memory, is_fixed, capacity, guard }))
+        Ok(Box::new(Linear { memory, is_fixed, capacity, guard, reservation }))
     }
 }
 
@@ -143,19 +145,21 @@ unsafe impl LinearMemory for Linear {
     fn grow_to(&mut self, new_size: usize) -> wasmtime::Result<()> {
         let old_size = self.byte_size();
         if new_size <= self.capacity {
-            make_accessible(self.memory.base, old_size..new_size)?;
+            self.reservation.make_accessible(old_size..new_size)?;
             self.memory.size.store(new_size, Relaxed);
             return Ok(());
         }
         assert!(!self.is_fixed, "it was reserved for all that its type allows");
         let capacity = to_pages(new_size).ok_or_else(|| std::io::Error::from(std::io::ErrorKind::OutOfMemory))?;
-        let base = reserve(capacity, self.guard, new_size)?;
+        let reservation = reserve(capacity, self.guard, new_size)?;
+        let base = reservation.addresses().start;
         let (from, to) = (self.as_ptr(), ptr::with_exposed_provenance_mut::<u8>(base));
         // SAFETY: both have at least `old_size` accessible bytes, and are apart; the engine has the memory to itself.
         unsafe { to.copy_from_nonoverlapping(from, old_size) };
         let memory = Memory { base, size: AtomicUsize::new(new_size), attached: Mutex::default() };
         // The old memory is dropped, and given back, in place of the new one.
-        drop(std::mem::replace(self, Self { memory: Arc::new(memory), is_fixed: false, capacity, guard: self.guard }));
+        let guard = self.guard;
+        drop(std::mem::replace(self, Self { memory: Arc::new(memory), is_fixed: false, capacity, guard, reservation }));
         Ok(())
     }
 
@@ -173,10 +177,6 @@ impl Drop for Linear {
         for window in self.memory.attached().drain(..) {
             window.abandon();
         }
-        let start = ptr::with_exposed_provenance_mut(self.memory.base);
-        // SAFETY: the engine drops a memory when nothing runs in it; the whole reservation is ours, whatever is mapped in it.
-        let unmapped = unsafe { rustix::mm::munmap(start, self.capacity + self.guard) };
-        debug_assert!(unmapped.is_ok(), "the reservation was made by `reserve`");
     }
 }
 
@@ -186,26 +186,9 @@ fn to_pages(size: usize) -> Option<usize> {
 }
 
 /// Reserves address space for a memory and the guard behind it, and makes the first `size` bytes accessible.
-fn reserve(capacity: usize, guard: usize, size: usize) -> std::io::Result<usize> {
+fn reserve(capacity: usize, guard: usize, size: usize) -> std::io::Result<Reservation> {
     let total = capacity.checked_add(guard).ok_or(std::io::ErrorKind::OutOfMemory)?;
-    // SAFETY: the kernel chooses where: nothing that exists is touched.
-    let start = unsafe {
-        rustix::mm::mmap_anonymous(ptr::null_mut(), total, ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::NORESERVE)
-    }?;
-    let base = start.expose_provenance();
-    make_accessible(base, 0..size)?;
-    Ok(base)
-}
-
-/// Makes a part of a reservation accessible: whole pages, from where it is accessible already.
-fn make_accessible(base: usize, part: Range<usize>) -> std::io::Result<()> {
-    let page = rustix::param::page_size();
-    let (from, to) = (part.start.next_multiple_of(page), part.end.next_multiple_of(page));
-    if from >= to {
-        return Ok(());
-    }
-    let start = ptr::with_exposed_provenance_mut(base + from);
-    // SAFETY: the pages are in the reservation, and nothing has used them: they were inaccessible until now.
-    unsafe { rustix::mm::mprotect(start, to - from, MprotectFlags::READ | MprotectFlags::WRITE) }?;
-    Ok(())
+    let reservation = Reservation::new(total)?;
+    reservation.make_accessible(0..size)?;
+    Ok(reservation)
 }

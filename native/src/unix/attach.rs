@@ -7,18 +7,12 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::mm::{MapFlags, ProtFlags};
 use wasi_mmap_core::{Error, Result};
 
 use super::fault::Guard;
 use super::page_len;
+use super::replace::{self, Sharing};
 use crate::storage::Native;
-
-/// What keeps the system from reserving memory for pages that may never be touched. FreeBSD has no such flag.
-#[cfg(not(target_os = "freebsd"))]
-const NO_RESERVE: MapFlags = MapFlags::NORESERVE;
-#[cfg(target_os = "freebsd")]
-const NO_RESERVE: MapFlags = MapFlags::empty();
 
 /// A part of a mapping that lies in place of other memory. Clones are handles to the same part.
 ///
@@ -41,6 +35,8 @@ struct Part {
 #[derive(Debug)]
 struct State {
     guard: Guard,
+    /// Whether pages that were moved are in the mapping again, and what they left is still to be replaced.
+    is_back: bool,
     /// Keeps the mapping busy.
     _pin: Arc<()>,
 }
@@ -101,13 +97,14 @@ impl Native {
     ///
     /// # Safety
     ///
-    /// `address` is a multiple of the page size, and so many pages from there are mapped, belong to the caller, and are used by
-    /// nobody in this process during the call. They stay mapped until [`detach`](Self::detach) or
-    /// [`abandon`](Attached::abandon), whichever comes first.
+    /// `address` is a multiple of the page size, and so many pages from there are mapped as private memory without a file, can be
+    /// read and written, belong to the caller, and are used by nobody in this process during the call. They stay mapped until
+    /// [`detach`](Self::detach) or [`abandon`](Attached::abandon), whichever comes first.
     ///
     /// # Errors
     ///
-    /// `unsupported`, where the pages cannot be had apart; `busy`, where some of them are moved already; `out-of-memory`; `io`.
+    /// `unsupported`, where the pages cannot be had apart; `busy`, where some of them are moved already; `out-of-memory`; `io`. The
+    /// mapping is as it was then. So is the memory, unless the system failed after it had taken it away: then it is zeros.
     ///
     /// # Panics
     ///
@@ -125,27 +122,16 @@ impl Native {
         let guard = Guard::new(memory.clone(), pages.file(), offset + range.start as u64).map_err(Error::from)?;
         if is_moved {
             // SAFETY: the caller's promise; the range is within the pages, as just checked.
-            unsafe { pages.move_to(range.clone(), memory.clone()) }?;
+            unsafe { pages.move_to(range.clone(), &memory) }?;
         } else {
             let Some(file) = pages.file() else {
                 return Err(Error::Unsupported("a window of this memory".into()));
             };
-            let sharing = if to_write && pages.is_writable() { MapFlags::SHARED } else { MapFlags::PRIVATE };
-            let target = ptr::with_exposed_provenance_mut(memory.start);
+            let sharing = if to_write && pages.is_writable() { Sharing::Shared } else { Sharing::Private };
             // SAFETY: the caller owns the memory, which is replaced by pages that can be read and written all the same.
-            unsafe {
-                rustix::mm::mmap(
-                    target,
-                    memory.len(),
-                    ProtFlags::READ | ProtFlags::WRITE,
-                    sharing | MapFlags::FIXED,
-                    file,
-                    offset + range.start as u64,
-                )
-            }
-            .map_err(std::io::Error::from)?;
+            unsafe { replace::put_file(&memory, file, offset + range.start as u64, sharing, true) }?;
         }
-        let state = Mutex::new(Some(State { guard, _pin: pin }));
+        let state = Mutex::new(Some(State { guard, is_back: false, _pin: pin }));
         let attached = Attached(Arc::new(Part { range, memory, is_moved, state }));
         if is_moved {
             pages.note_moved(attached.clone());
@@ -168,31 +154,21 @@ impl Native {
             return Ok(());
         }
         let memory = attached.memory();
-        if attached.0.is_moved {
-            let (lost, fault) = state.as_ref().map_or((0..0, None), |state| {
-                let lost = state.guard.lost_range();
-                (lost.clone(), state.guard.lost(lost))
-            });
+        if let Some(state) = state.as_mut().filter(|state| attached.0.is_moved && !state.is_back) {
             let pages = self.pages_mut()?;
-            // SAFETY: the caller's promise; these pages were moved there from this range.
-            unsafe { pages.move_back(attached, &lost) };
-            if let Some(fault) = fault {
+            // SAFETY: the caller's promise; these pages were moved there from this range. On failure they still are there.
+            unsafe { pages.move_back(attached, || state.guard.lost_range()) }?;
+            state.is_back = true;
+            let lost = state.guard.lost_range();
+            if let Some(fault) = state.guard.lost(lost.clone()) {
                 // What was written there is gone, and where it was is the file again: the mapping must know.
                 let home = attached.0.range.start;
                 pages.map.note_lost(home + (lost.start - memory.start)..home + (lost.end - memory.start), fault);
             }
         }
-        let target = ptr::with_exposed_provenance_mut(memory.start);
-        // SAFETY: the caller owns the memory; what is put there can be read and written as what was there before.
-        unsafe {
-            rustix::mm::mmap_anonymous(
-                target,
-                memory.len(),
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE | MapFlags::FIXED | NO_RESERVE,
-            )
-        }
-        .map_err(std::io::Error::from)?;
+        // SAFETY: the caller owns the memory; what is put there can be read and written as what was there before. On failure it is
+        // as it was, guarded, and stays attached.
+        unsafe { replace::put_zeros(&memory) }?;
         *state = None;
         Ok(())
     }

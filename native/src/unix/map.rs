@@ -9,12 +9,13 @@ use std::ops::Range;
 
 use memmap2::MmapRaw;
 use rustix::io::Errno;
-use rustix::mm::{MapFlags as OsMapFlags, MsyncFlags, ProtFlags};
+use rustix::mm::MsyncFlags;
 use wasi_mmap_core::{Advice, Error, FlushFlags, MapFlags, MapOptions, Result};
 
 use super::advice;
 use super::fault::{Fault, Guard};
 use super::memory::Memory;
+use super::replace::{self, Sharing};
 
 /// Memory that the operating system mapped, guarded against faults. At least one byte.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Map {
     writable: bool,
     /// How much of the map is meant: huge pages are mapped whole.
     len: usize,
+    /// Whether it may lie in several areas of memory: parts of it were given advice, or were replaced.
+    has_areas: bool,
 }
 
 /// The size of the huge pages that are asked for: 2 MiB, as a power of two.
@@ -75,7 +78,7 @@ impl Map {
             map.map_raw(&file)?
         };
         let guard = Guard::new(addresses(&map), Some(&file), offset)?;
-        Ok(Self { guard, map, file: Some(file), offset, private, writable, len })
+        Ok(Self { guard, map, file: Some(file), offset, private, writable, len, has_areas: false })
     }
 
     fn private_memory(len: usize, flags: MapFlags) -> io::Result<Self> {
@@ -90,7 +93,7 @@ impl Map {
         let map = map.len(whole).map_anon()?.into();
         // Huge pages may be missing when they are touched, and are replaced whole then. Others are always there.
         let guard = Guard::with_pages(addresses(&map), None, 0, page)?;
-        Ok(Self { guard, map, file: None, offset: 0, private: true, writable: true, len })
+        Ok(Self { guard, map, file: None, offset: 0, private: true, writable: true, len, has_areas: false })
     }
 
     #[inline]
@@ -130,6 +133,22 @@ impl Map {
         self.guard.check(base + range.start..base + range.end)
     }
 
+    /// Returns why pages of the map cannot be moved to other memory, if they cannot.
+    pub(crate) fn why_not_movable(&self) -> Option<&'static str> {
+        if self.guard.page() != page_len() {
+            Some("they are huge pages")
+        } else if self.has_areas {
+            Some("they may lie in several areas of memory, after advice for a part, or a repair")
+        } else {
+            None
+        }
+    }
+
+    /// Notes that the map may lie in several areas from now on.
+    pub(crate) fn note_areas(&mut self) {
+        self.has_areas = true;
+    }
+
     /// Notes that a part of the map was lost elsewhere, and did not come back.
     pub(crate) fn note_lost(&self, range: Range<usize>, fault: Fault) {
         let base = self.map.as_ptr() as usize;
@@ -162,6 +181,7 @@ impl Map {
         // one again, and could not be resized.
         let is_read_ahead = matches!(advice, Advice::Normal | Advice::Random | Advice::Sequential);
         let range = if self.private && is_read_ahead { 0..self.len } else { range };
+        self.has_areas |= advice.lasts() && range != (0..self.len);
         let start = self.pointer(&range);
         // SAFETY: the range is mapped. Some advice changes bytes (DONTNEED, REMOVE); `&mut self` keeps other users in this
         // process away, and bytes that change under others are what every user of a mapping must expect.
@@ -181,13 +201,15 @@ impl Map {
         if file.metadata()?.len() < self.offset + lost.end as u64 {
             return Err(Error::Truncated);
         }
-        let sharing = if self.private { OsMapFlags::PRIVATE } else { OsMapFlags::SHARED };
-        let protection = if self.writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
-        let (start, offset) = (self.pointer(&lost), self.offset + lost.start as u64);
-        // SAFETY: the range starts with a page of this mapping, in whose place the fault handler had put zeros; `&mut self`
-        // means that nobody in this process uses it. It is mapped as it was when the mapping was made.
-        unsafe { rustix::mm::mmap(start.cast(), lost.len(), protection, sharing | OsMapFlags::FIXED, file, offset) }
-            .map_err(io::Error::from)?;
+        let sharing = if self.private { Sharing::Private } else { Sharing::Shared };
+        let (start, offset) = (self.pointer(&lost).expose_provenance(), self.offset + lost.start as u64);
+        let memory = start..start + lost.len().next_multiple_of(page_len());
+        self.has_areas = true;
+        // SAFETY: whole pages of this mapping, and `&mut self` means that nobody in this process uses them. What they hold is lost
+        // already. On failure, they are as they were.
+        unsafe { replace::put_zeros(&memory) }?;
+        // SAFETY: as above; they are zeros now. On failure, they still are, and stay lost.
+        unsafe { replace::put_file(&memory, file, offset, sharing, self.writable) }?;
         self.guard.forget();
         Ok(())
     }

@@ -9,6 +9,7 @@ mod memory;
 mod moved;
 #[cfg_attr(not(target_os = "linux"), path = "no_names.rs")]
 mod named;
+pub(crate) mod replace;
 
 pub use attach::Attached;
 pub(crate) use file::{describe, open};
@@ -16,6 +17,9 @@ pub(crate) use map::Map;
 use map::page_len;
 pub(crate) use memory::Memory;
 pub(crate) use named::{Name, open_named};
+pub use replace::Reservation;
+#[cfg(feature = "failures")]
+pub use replace::failures;
 
 /// The size of a page of memory, in bytes.
 pub(crate) fn page_size() -> u64 {

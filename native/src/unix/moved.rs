@@ -6,6 +6,7 @@ use std::ptr;
 use wasi_mmap_core::{Error, Result};
 
 use super::attach::Attached;
+use super::replace;
 use crate::pages::Pages;
 
 impl Pages {
@@ -14,18 +15,29 @@ impl Pages {
     /// # Safety
     ///
     /// See [`Native::attach`](crate::Native::attach).
-    pub(crate) unsafe fn move_to(&mut self, range: Range<usize>, memory: Range<usize>) -> Result<()> {
+    pub(crate) unsafe fn move_to(&mut self, range: Range<usize>, memory: &Range<usize>) -> Result<()> {
         if self.moved.iter().any(|moved| !moved.part_of(&range).is_empty()) {
             return Err(Error::Busy);
         }
         self.map.check(range.clone())?;
-        let home = self.pointer(&range) as usize;
-        // SAFETY: whole pages of this mapping, which nobody uses: `&mut self`. The others are the caller's.
-        unsafe { move_pages(home, memory.start, memory.len()) }.map_err(|error| {
-            // Several areas, or a kernel before Linux 5.13: the caller can do without.
+        if let Some(why) = self.map.why_not_movable() {
+            return Err(Error::Unsupported(format!("moving these pages: {why}").into()));
+        }
+        let home = self.pointer(&range);
+        if self.file().is_none() {
+            // Memory that was never written takes its place in the kernel's order from where it lies. A part that is written
+            // elsewhere and comes back would be an area of its own, and could not be moved together with its neighbours.
+            // SAFETY: the range is within the pages, which can be written, and are no file's; `&mut self` keeps others away.
+            let byte = unsafe { home.read_volatile() };
+            // SAFETY: as above.
+            unsafe { home.write_volatile(byte) };
+        }
+        // SAFETY: whole pages of this mapping, in one area, as was just checked, and nobody uses them: `&mut self`. The others
+        // are the caller's. On failure, these are where they were, and those are as before, or zeros.
+        unsafe { replace::move_pages(home.expose_provenance(), memory) }.map_err(|error| {
+            // A kernel before Linux 5.13, or no memory for it: the caller can do without.
             Error::Unsupported(format!("moving these pages: {error}").into())
-        })?;
-        Ok(())
+        })
     }
 
     /// Notes where pages were moved.
@@ -33,20 +45,37 @@ impl Pages {
         self.moved.push(attached);
     }
 
-    /// Moves pages back from where they were moved; `lost` are addresses there that hold nothing of value.
+    /// Moves pages back from where they were moved; `lost` returns the addresses there that hold nothing of value.
+    ///
+    /// # Errors
+    ///
+    /// `out-of-memory`. The pages are where they were.
     ///
     /// # Safety
     ///
     /// See [`Native::detach`](crate::Native::detach).
-    pub(crate) unsafe fn move_back(&mut self, attached: &Attached, lost: &Range<usize>) {
+    pub(crate) unsafe fn move_back(&mut self, attached: &Attached, lost: impl Fn() -> Range<usize>) -> Result<()> {
         let (memory, range) = (attached.memory(), attached.part_of(&(0..self.len())));
-        self.moved.retain(|moved| moved.memory() != memory);
-        let home = self.pointer(&range) as usize;
-        // SAFETY: both are whole pages of the same length; nobody uses either, by `&mut self` and the caller's promise.
-        if lost.is_empty() && unsafe { move_pages(memory.start, home, memory.len()) }.is_ok() {
-            return;
+        let home = self.pointer(&range).expose_provenance();
+        let home = home..home + memory.len();
+        if lost().is_empty() {
+            if self.file().is_some() {
+                // What the pages left behind is the file's, and cannot be marked.
+                // SAFETY: the pages belong to this mapping, whose content is elsewhere. On failure, they are as they were.
+                unsafe { replace::put_zeros(&home) }?;
+            }
+            // SAFETY: both are whole pages of the same length; nobody uses either, by `&mut self` and the caller's promise. The
+            // source is one area, of which nothing was replaced; the target is private memory, which can be written. On failure
+            // the source is as it was, and the target is as before, or zeros: it is overwritten below.
+            if unsafe { replace::move_pages(memory.start, &home) }.is_ok() {
+                self.moved.retain(|moved| moved.memory() != memory);
+                return Ok(());
+            }
+            self.map.note_areas();
         }
-        // The pages are not one area any more, since some were lost. The others are copied.
+        self.moved.retain(|moved| moved.memory() != memory);
+        // The pages are not one area any more, since some were lost, or cannot be moved. The others are copied.
+        let lost = lost();
         let (before, after) =
             if lost.is_empty() { (memory.clone(), 0..0) } else { (memory.start..lost.start, lost.end..memory.end) };
         for part in [before, after].into_iter().filter(|part| !part.is_empty()) {
@@ -55,33 +84,9 @@ impl Pages {
             let target = self.pointer(&(start..start + count));
             let source = ptr::with_exposed_provenance::<u8>(part.start);
             // SAFETY: the pages are still at `memory`, whose owner leaves them alone, and the target is this mapping's, as
-            // `pointer` checked. The two are apart.
+            // `pointer` checked. The two are apart. Faults in either are repaired.
             unsafe { target.copy_from_nonoverlapping(source, count) };
         }
+        Ok(())
     }
-}
-
-/// Moves pages from one place to another, where others were. Linux `mremap(2)`.
-///
-/// The place that they leave stays mapped, so that no other thread can be given it: what is there is the file's content, or
-/// zeros.
-///
-/// # Safety
-///
-/// Both are whole pages of the same length that are mapped; nobody uses either during the call.
-#[cfg(target_os = "linux")]
-unsafe fn move_pages(from: usize, to: usize, len: usize) -> std::io::Result<()> {
-    use rustix::mm::MremapFlags;
-
-    /// `MREMAP_DONTUNMAP`, which takes the pages of a file since Linux 5.13.
-    const LEAVE_MAPPED: MremapFlags = MremapFlags::from_bits_retain(4);
-    let (from, to) = (ptr::with_exposed_provenance_mut(from), ptr::with_exposed_provenance_mut(to));
-    // SAFETY: the caller's promise.
-    unsafe { rustix::mm::mremap_fixed(from, len, len, MremapFlags::MAYMOVE | LEAVE_MAPPED, to) }?;
-    Ok(())
-}
-
-#[cfg(not(target_os = "linux"))]
-unsafe fn move_pages(_: usize, _: usize, _: usize) -> std::io::Result<()> {
-    Err(std::io::ErrorKind::Unsupported.into())
 }

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use libc::{c_int, c_void, sigaction, siginfo_t};
 
+use super::super::replace;
 use super::Fault;
 use super::registry::{self, Area, Found, Slot};
 
@@ -128,13 +129,21 @@ fn populate(_: &Range<usize>) -> Populated {
 /// Puts zeros in the place of memory, and notes before that it is lost.
 fn replace(slot: &Slot, area: &Area, lost: Range<usize>, fault: Fault) -> bool {
     slot.lose(lost.clone(), fault);
-    if put_zeros(&lost) {
+    // SAFETY: the pages lie in a range that its owner registered and keeps mapped while it is accessed, as the fault shows that it
+    // is. They are replaced by private pages that can be read and written, which no pointer into them can tell from pages whose
+    // contents another process changed. On failure they are as they were.
+    if unsafe { replace::put_zeros(&lost) }.is_ok() {
         return true;
     }
     // A part of an area makes two or three of it, and the process may have no more. All of it makes none.
     let all = area.memory.start..area.memory.end.next_multiple_of(area.page);
     slot.lose(all.clone(), fault);
-    put_zeros(&all) || put_zeros_anew(&all)
+    // SAFETY: as above.
+    if unsafe { replace::put_zeros(&all) }.is_ok() {
+        return true;
+    }
+    // SAFETY: as above. Whoever touches the memory between its two steps dies: it is the last thing to try before the process ends.
+    unsafe { replace::put_zeros_anew(&all) }.is_ok()
 }
 
 fn offset_of(area: &Area, address: usize) -> u64 {
@@ -150,43 +159,6 @@ fn file_len(descriptor: c_int) -> Option<u64> {
     // SAFETY: the call succeeded, so it has written all of `stat`.
     let stat = unsafe { stat.assume_init() };
     u64::try_from(stat.st_size).ok()
-}
-
-fn put_zeros(memory: &Range<usize>) -> bool {
-    // SAFETY: the pages lie in a range that its owner registered and keeps mapped while it is accessed, as the fault shows
-    // that it is. They are replaced by private pages that can be read and written, which no pointer into them can tell from
-    // pages whose contents another process changed. A pointer made from the address serves as a mere number here.
-    let status = unsafe {
-        libc::mmap(
-            ptr::without_provenance_mut(memory.start),
-            memory.end - memory.start,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED,
-            -1,
-            0,
-        )
-    };
-    status != libc::MAP_FAILED
-}
-
-/// The same by taking the old memory away first: a process can come to have one area more than it may have, and then nothing can
-/// be mapped before something is given back. Whoever touches the memory between the two steps dies, and so does this access if
-/// another thread is given the place: it is the last thing to try before the process ends.
-#[cfg(target_os = "linux")]
-fn put_zeros_anew(memory: &Range<usize>) -> bool {
-    let (start, len) = (ptr::without_provenance_mut(memory.start), memory.end - memory.start);
-    // SAFETY: as in `put_zeros`: the memory is the owner's, and comes back below.
-    if unsafe { libc::munmap(start, len) } != 0 {
-        return false;
-    }
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED_NOREPLACE;
-    // SAFETY: nothing is replaced.
-    unsafe { libc::mmap(start, len, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) == start }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn put_zeros_anew(_: &Range<usize>) -> bool {
-    false
 }
 
 /// Lets the handler that was there before decide; where there was none, the process ends as it would have without us.

@@ -39,7 +39,6 @@ impl From<Fault> for Error {
 #[must_use]
 pub(crate) struct Guard {
     slot: registry::Lease,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "memory moves only where Linux resizes it"))]
     area: registry::Area,
 }
 
@@ -63,6 +62,11 @@ impl Guard {
         let descriptor = file.map_or(-1, AsRawFd::as_raw_fd);
         let area = registry::Area { memory, descriptor, offset, page };
         Ok(Self { slot: registry::lease(&area)?, area })
+    }
+
+    /// Returns the size of the memory's pages.
+    pub(crate) fn page(&self) -> usize {
+        self.area.page
     }
 
     /// Guards nothing until it is told where the memory lies. To be called before memory moves: what takes its place meanwhile

@@ -6,6 +6,7 @@ use memmap2::RemapOptions;
 use rustix::io::Errno;
 use wasi_mmap_core::{Advice, Error, Result};
 
+use super::super::replace::failures::{self, Call};
 use super::{Map, addresses};
 
 impl Map {
@@ -63,6 +64,7 @@ impl Map {
     }
 
     fn try_remap(&mut self, len: usize) -> io::Result<()> {
+        failures::check(Call::Resize)?;
         // SAFETY: the memory may move. `&mut self` means that no slice of it is lent, and pointers into it are made anew for
         // every access. Bytes past the end of the file fault, and the guard repairs that.
         unsafe { self.map.remap(len, RemapOptions::new().may_move(true)) }

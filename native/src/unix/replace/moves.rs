@@ -1,0 +1,45 @@
+//! Moves of pages: Linux `mremap(2)`.
+
+use std::io;
+use std::ops::Range;
+
+use super::mark::Mark;
+use super::{calls, die, fill};
+
+/// Moves pages over others. What they leave stays mapped, so that no other thread can be given the place: it is the file's
+/// content, or zeros.
+///
+/// # Errors
+///
+/// The error of `mremap(2)`; the pages are where they were.
+///
+/// # Safety
+///
+/// Both are whole pages of one length, apart, that belong to the caller, and no reference into them lives. The source lies in one
+/// area of memory, without huge pages: until Linux 6.16, the kernel rounds the target of huge pages up, and takes away more than it
+/// is told. The target can be written, and is no file's.
+pub(crate) unsafe fn move_pages(source: usize, target: &Range<usize>) -> io::Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { place(source, target, true) }
+}
+
+/// Moves pages over others, and settles what a failure has left.
+///
+/// # Safety
+///
+/// As [`move_pages`].
+pub(super) unsafe fn place(source: usize, target: &Range<usize>, leave_mapped: bool) -> io::Result<()> {
+    // SAFETY: the target can be written, and is no file's.
+    let mark = unsafe { Mark::set(target) };
+    // SAFETY: the caller's promise. On failure, the target is as it was, or all of it is gone: every kernel first takes the whole
+    // target away, as one step, and may then fail: until 6.16 even for a source in several areas (`EFAULT`), and up to now when it
+    // has no memory for its records or page tables. Both cases are settled below.
+    let Err(error) = (unsafe { calls::move_over(source, target, leave_mapped) }) else {
+        return Ok(());
+    };
+    // As before, or a gap that is filled.
+    if mark.take() || fill(target) {
+        return Err(error);
+    }
+    die("memory was taken away, and cannot be put back: another thread has its place, or there is no more")
+}
