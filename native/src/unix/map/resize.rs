@@ -17,12 +17,20 @@ impl Map {
         let old = self.len;
         if len < old {
             self.set_file_len(len)?;
-            return self.remap(len);
+            return match self.remap(len) {
+                // What cannot be given back stays mapped, and is not used: the file has nothing there any more.
+                Err(_) if self.file.is_some() => {
+                    self.len = len;
+                    Ok(())
+                }
+                outcome => outcome,
+            };
         }
         self.remap(len)?;
         if let Err(error) = self.set_file_len(len) {
-            // Making a mapping shorter again needs no new memory.
-            self.remap(old)?;
+            // What cannot be given back stays mapped, and is not used.
+            let _ = self.remap(old);
+            self.len = old;
             return Err(error);
         }
         Ok(())

@@ -133,12 +133,20 @@ pub(super) unsafe fn make_accessible(pages: &Range<usize>) -> io::Result<()> {
 ///
 /// # Safety
 ///
-/// The memory belongs to the caller. On failure it is still mapped, as it was.
+/// The memory belongs to the caller. On failure it is still mapped, as it was: the kernel first splits the areas at both ends, which
+/// is what can fail.
 pub(super) unsafe fn unmap(memory: &Range<usize>) -> io::Result<()> {
-    plain(Call::Unmap, || {
-        // SAFETY: the caller's promise.
-        done(unsafe { libc::munmap(pointer(memory), length(memory)) })
-    })
+    // SAFETY: the caller's promise.
+    let make = || done(unsafe { libc::munmap(pointer(memory), length(memory)) });
+    match failures::order(Call::Unmap) {
+        Order::Make => make(),
+        Order::Fail(error) => Err(io::Error::from_raw_os_error(error)),
+        Order::TakeAndFail(_) => {
+            make()?;
+            failures::taken(memory);
+            Ok(())
+        }
+    }
 }
 
 /// Maps zeros over a target. POSIX `mmap(2)` with `MAP_FIXED`.

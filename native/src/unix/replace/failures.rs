@@ -1,5 +1,5 @@
-//! Failures on demand, for tests: the nth call that this thread makes fails, before it has done anything, or after it has taken
-//! the target away, as kernels do.
+//! Failures on demand, for tests: calls that this thread makes fail before they have done anything, or after they have taken the
+//! target away, as kernels do.
 
 use std::io;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicI32, AtomicUsize};
 
 /// A call of the system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Call {
     /// Pages are moved over others.
     Move,
@@ -26,16 +26,23 @@ pub enum Call {
     Resize,
 }
 
-/// How a call fails.
+impl Call {
+    const ALL: [Self; 7] =
+        [Self::Move, Self::MapFile, Self::MapZeros, Self::Reserve, Self::Protect, Self::Unmap, Self::Resize];
+}
+
+/// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Kind {
-    /// Before it has done anything.
-    Before = 1,
-    /// After it has taken the target away. A call without a target fails before.
-    Taken = 2,
+    /// It is made.
+    Made,
+    /// It fails before it has done anything.
+    Before,
+    /// It fails after it has taken the target away. A call without a target fails before.
+    Taken,
     /// The same, and another thread is given the place at once.
-    Stolen = 3,
+    Stolen,
 }
 
 /// What is to be done of a call.
@@ -46,37 +53,49 @@ pub(super) enum Order {
     TakeAndFail(i32),
 }
 
+/// How many calls there can be orders for.
+const MOST: usize = 256;
+
 /// The thread whose calls are counted; 0 if no thread's are.
 static THREAD: AtomicI32 = AtomicI32::new(0);
-/// Which call fails, from 1 on.
-static NTH: AtomicUsize = AtomicUsize::new(0);
-/// How it fails, as a number of [`Kind`].
-static KIND: AtomicI32 = AtomicI32::new(0);
+/// What becomes of each call, as numbers of [`Kind`].
+static KINDS: [AtomicI32; MOST] = [const { AtomicI32::new(0) }; MOST];
 /// How many calls there were.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
-/// Which call has failed, as a number of [`Call`] plus one.
+/// Which call has failed first, as a number of [`Call`] plus one.
 static FAILED: AtomicUsize = AtomicUsize::new(0);
 
-/// Lets the nth call that this thread makes from now on fail, counted from 1. One thread at a time can ask for failures.
+/// Says what becomes of the calls that this thread makes from now on, one after the other; later ones are made.
 ///
 /// # Panics
 ///
-/// If another thread has asked, and not [ended](end) it.
-pub fn fail(nth: usize, kind: Kind) {
+/// If another thread has said so, and not [ended](end) it; if there are more than 256.
+pub fn order_calls(kinds: &[Kind]) {
     assert_eq!(THREAD.load(SeqCst), 0, "one thread at a time");
-    NTH.store(nth, SeqCst);
-    KIND.store(kind as i32, SeqCst);
+    assert!(kinds.len() <= MOST, "too many calls");
+    for (at, kind) in KINDS.iter().enumerate() {
+        kind.store(kinds.get(at).map_or(0, |&kind| kind as i32), SeqCst);
+    }
     CALLS.store(0, SeqCst);
     FAILED.store(0, SeqCst);
     THREAD.store(this_thread(), SeqCst);
 }
 
-/// Lets all calls be made again. Returns the one that has failed, if it came to that.
+/// Lets the nth call that this thread makes from now on fail, counted from 1.
+///
+/// # Panics
+///
+/// As [`order_calls`].
+pub fn fail(nth: usize, kind: Kind) {
+    let mut kinds = vec![Kind::Made; nth];
+    kinds[nth - 1] = kind;
+    order_calls(&kinds);
+}
+
+/// Lets all calls be made again. Returns the first one that has failed, if it came to that.
 pub fn end() -> Option<Call> {
     THREAD.store(0, SeqCst);
-    const CALLS: [Call; 7] =
-        [Call::Move, Call::MapFile, Call::MapZeros, Call::Reserve, Call::Protect, Call::Unmap, Call::Resize];
-    FAILED.load(SeqCst).checked_sub(1).map(|index| CALLS[index])
+    FAILED.load(SeqCst).checked_sub(1).map(|index| Call::ALL[index])
 }
 
 fn this_thread() -> i32 {
@@ -87,20 +106,23 @@ fn this_thread() -> i32 {
 /// Says what is to be done of a call. Async-signal-safe.
 pub(super) fn order(call: Call) -> Order {
     let thread = THREAD.load(SeqCst);
-    if thread == 0 || thread != this_thread() || CALLS.fetch_add(1, SeqCst) + 1 != NTH.load(SeqCst) {
+    if thread == 0 || thread != this_thread() {
         return Order::Make;
     }
-    FAILED.store(call as usize + 1, SeqCst);
-    // As a kernel without memory does.
-    match KIND.load(SeqCst) {
-        kind if kind == Kind::Before as i32 => Order::Fail(libc::ENOMEM),
-        _ => Order::TakeAndFail(libc::ENOMEM),
+    let kind = KINDS.get(CALLS.fetch_add(1, SeqCst)).map_or(0, |kind| kind.load(SeqCst));
+    if kind == Kind::Made as i32 {
+        return Order::Make;
     }
+    // The first one stays. It was called by this thread alone.
+    let _ = FAILED.compare_exchange(0, call as usize + 1, SeqCst, SeqCst);
+    // As a kernel without memory does.
+    if kind == Kind::Before as i32 { Order::Fail(libc::ENOMEM) } else { Order::TakeAndFail(libc::ENOMEM) }
 }
 
-/// Gives the place of a target that was taken away to somebody else, if that was asked for.
+/// Gives the place of a target that was taken away to somebody else, if that was asked for of the last call.
 pub(super) fn taken(target: &Range<usize>) {
-    if KIND.load(SeqCst) != Kind::Stolen as i32 {
+    let last = CALLS.load(SeqCst).checked_sub(1).and_then(|last| KINDS.get(last));
+    if last.is_none_or(|kind| kind.load(SeqCst) != Kind::Stolen as i32) {
         return;
     }
     let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED_NOREPLACE;

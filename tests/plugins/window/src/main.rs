@@ -1,5 +1,6 @@
 //! Every rule of windows, as a plugin sees it: `window CHECK` runs one, in `/scratch`, and panics where the rule does not hold.
 
+mod failures;
 mod memory;
 mod rules;
 mod views;
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let checks = rules::CHECKS.iter().chain(memory::CHECKS).chain(views::CHECKS);
+    let checks = rules::CHECKS.iter().chain(memory::CHECKS).chain(views::CHECKS).chain(failures::CHECKS);
     let wanted = arguments.first().map_or("", String::as_str);
     match checks.clone().find(|(name, _)| *name == wanted) {
         Some((_, check)) => {

@@ -1,0 +1,464 @@
+//! Every call that replaces memory, failed one by one: before it has done anything, and after it has taken the target away, as
+//! kernels do. After each, all memory is there and its owner's, what was refused has changed nothing, and the next call works.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::child;
+use super::neighbours::Neighbours;
+use super::support::{Run, plugin, prepare};
+use wasi_mmap_core::{Access, Backend, Error, MapFlags, MapOptions};
+use wasi_mmap_host::{Limit, MmapCtx};
+use wasi_mmap_native::failures::{self, Call, Kind};
+use wasi_mmap_native::{Attached, Mapping, Native, page_size};
+
+/// One test at a time orders failures.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Which calls have failed, and how often.
+#[derive(Debug, Default)]
+struct Tally(BTreeMap<String, usize>);
+
+impl Tally {
+    fn add(&mut self, operation: &str, kind: Kind, call: Call) {
+        *self.0.entry(format!("{operation}: {call:?} {kind:?}")).or_default() += 1;
+    }
+
+    fn print(&self) {
+        println!("{} failures of {} kinds", self.0.values().sum::<usize>(), self.0.len());
+        for (what, count) in &self.0 {
+            println!("  {what}: {count}");
+        }
+    }
+}
+
+/// Performs an operation again and again, and lets its 1st, 2nd, … call fail, until it makes no more calls.
+fn fail_each(tally: &mut Tally, operation: &str, mut perform: impl FnMut(&dyn Fn(), &dyn Fn() -> Option<Call>)) {
+    for kind in [Kind::Before, Kind::Taken] {
+        for nth in 1.. {
+            assert!(nth < 200, "{operation} never ends");
+            let failed = std::cell::Cell::new(None);
+            perform(&|| failures::fail(nth, kind), &|| {
+                failed.set(failures::end());
+                failed.get()
+            });
+            match failed.get() {
+                Some(call) => tally.add(operation, kind, call),
+                None => break,
+            }
+        }
+    }
+}
+
+/// How many pages a mapping has.
+const PAGES: usize = 6;
+
+fn page() -> usize {
+    page_size() as usize
+}
+
+fn letters(count: usize) -> Vec<u8> {
+    (0..count * page()).map(|at| b'a' + (at / page()) as u8).collect()
+}
+
+/// Memory that a window lies in: private pages without a file.
+struct Target(memmap2::MmapMut);
+
+impl Target {
+    fn new() -> Self {
+        let mut memory = memmap2::MmapMut::map_anon(PAGES * page()).expect("memory");
+        memory.fill(7);
+        Self(memory)
+    }
+
+    fn address(&self) -> usize {
+        self.0.as_ptr().expose_provenance()
+    }
+
+    /// Reads every page, and writes it.
+    fn touch(&mut self) {
+        for at in (8..self.0.len()).step_by(page()) {
+            let place = self.0.as_mut_ptr().wrapping_add(at);
+            // SAFETY: the place is within the memory.
+            let byte = unsafe { place.read_volatile() };
+            // SAFETY: as above.
+            unsafe { place.write_volatile(byte) };
+        }
+    }
+
+    fn read(&self, range: Range<usize>) -> Vec<u8> {
+        assert!(range.end <= self.0.len());
+        // SAFETY: the place is within the memory.
+        range.map(|at| unsafe { self.0.as_ptr().wrapping_add(at).read_volatile() }).collect()
+    }
+
+    fn write(&mut self, at: usize, byte: u8) {
+        assert!(at < self.0.len());
+        // SAFETY: the place is within the memory.
+        unsafe { self.0.as_mut_ptr().wrapping_add(at).write_volatile(byte) };
+    }
+}
+
+/// The kinds of windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Window {
+    Write,
+    Read,
+    Copy,
+    Anonymous,
+}
+
+impl Window {
+    const ALL: [Self; 4] = [Self::Write, Self::Read, Self::Copy, Self::Anonymous];
+
+    fn mapping(self, path: &Path) -> Mapping {
+        fs::write(path, letters(PAGES)).expect("a file");
+        match self {
+            Self::Write => Mapping::open(path, Access::Write).expect("a mapping"),
+            Self::Read => Mapping::open(path, Access::Read).expect("a mapping"),
+            Self::Copy => Mapping::open(path, Access::Copy).expect("a mapping"),
+            Self::Anonymous => {
+                let len = (PAGES * page()) as u64;
+                let options = MapOptions::new().length(len).access(Access::Write).flags(MapFlags::PRIVATE);
+                let mapping = Native::map_anonymous(&options).expect("memory");
+                let mut mapping = Mapping::new(mapping, Access::Write);
+                mapping.write_at(0, &letters(PAGES)).expect("it writes");
+                mapping
+            }
+        }
+    }
+}
+
+fn attach(mapping: &mut Mapping, target: &Target, range: Range<usize>, write: bool) -> Result<Attached, Error> {
+    let range = range.start as u64..range.end as u64;
+    // SAFETY: the target is private memory of so many pages, which outlives the window, and nobody uses it meanwhile.
+    unsafe { mapping.storage_mut()?.attach(range, target.address(), write) }
+}
+
+fn detach(mapping: &mut Mapping, part: &Attached) -> Result<(), Error> {
+    // SAFETY: nobody uses the memory.
+    unsafe { mapping.storage_mut()?.detach(part) }
+}
+
+fn bytes(mapping: &Mapping) -> Vec<u8> {
+    mapping.read_vec_at(0, mapping.len().expect("it is open")).expect("it reads")
+}
+
+#[test]
+fn a_window_that_is_refused_or_not_detached_leaves_all_memory_in_place() {
+    let _alone = alone();
+    let scratch = tempfile::tempdir().expect("a directory");
+    let path = scratch.path().join("file");
+    let mut tally = Tally::default();
+    let neighbours = Neighbours::new();
+    for kind in Window::ALL {
+        for range in [0..PAGES * page(), page()..3 * page()] {
+            fail_each(&mut tally, &format!("attach to {kind:?}"), |begin, end| {
+                let (mut mapping, mut target) = (kind.mapping(&path), Target::new());
+                begin();
+                let part = attach(&mut mapping, &target, range.clone(), kind == Window::Write);
+                end();
+                target.touch();
+                assert!(bytes(&mapping) == letters(PAGES));
+                let part = part.or_else(|error| {
+                    assert!(matches!(error, Error::OutOfMemory | Error::Unsupported(_)), "{error}");
+                    let seen = target.read(0..PAGES * page());
+                    assert!(seen == [7].repeat(seen.len()) || seen[..range.len()].iter().all(|&byte| byte == 0));
+                    attach(&mut mapping, &target, range.clone(), kind == Window::Write)
+                });
+                let part = part.expect("it is attached the next time");
+                assert!(target.read(0..range.len()) == letters(PAGES)[range.clone()]);
+                detach(&mut mapping, &part).expect("it detaches");
+                assert!(target.read(0..range.len()).iter().all(|&byte| byte == 0));
+                mapping.close().expect("it is not busy");
+            });
+            fail_each(&mut tally, &format!("detach from {kind:?}"), |begin, end| {
+                let (mut mapping, mut target) = (kind.mapping(&path), Target::new());
+                let part = attach(&mut mapping, &target, range.clone(), kind == Window::Write).expect("a window");
+                let mut expected = letters(PAGES);
+                if kind != Window::Read {
+                    target.write(5, b'!');
+                    expected[range.start + 5] = b'!';
+                }
+                begin();
+                let detached = detach(&mut mapping, &part);
+                end();
+                target.touch();
+                assert!(bytes(&mapping) == expected, "{detached:?}");
+                if let Err(error) = detached {
+                    assert!(matches!(error, Error::OutOfMemory), "{error}");
+                    assert_eq!(mapping.close(), Err(Error::Busy), "it stays attached");
+                    detach(&mut mapping, &part).expect("it detaches the next time");
+                    target.touch();
+                }
+                assert!(target.read(0..range.len()).iter().all(|&byte| byte == 0));
+                assert!(bytes(&mapping) == expected);
+                // What came back can be a window again, or the caller is told that it cannot.
+                match attach(&mut mapping, &target, range.clone(), kind == Window::Write) {
+                    Ok(part) => {
+                        assert!(target.read(0..range.len()) == expected[range.clone()]);
+                        detach(&mut mapping, &part).expect("it detaches");
+                    }
+                    Err(error) => assert!(matches!(error, Error::Unsupported(_)), "{error}"),
+                }
+                assert!(bytes(&mapping) == expected);
+                mapping.close().expect("it is not busy");
+            });
+        }
+    }
+    println!("{} pieces of memory of the neighbours", neighbours.dismiss());
+    tally.print();
+    assert!(tally.0.len() >= 20, "every kind of call was failed");
+}
+
+#[test]
+fn a_resize_that_fails_has_changed_nothing() {
+    let _alone = alone();
+    let scratch = tempfile::tempdir().expect("a directory");
+    let path = scratch.path().join("file");
+    let mut tally = Tally::default();
+    for kind in [Window::Write, Window::Anonymous] {
+        for pages in [1, 2 * PAGES] {
+            fail_each(&mut tally, &format!("resize of {kind:?} to {pages} pages"), |begin, end| {
+                let mut mapping = kind.mapping(&path);
+                begin();
+                let resized = mapping.resize((pages * page()) as u64);
+                end();
+                let mut expected = letters(PAGES);
+                if resized.is_err() {
+                    assert!(bytes(&mapping) == expected);
+                    assert_eq!(mapping.size(), Ok((PAGES * page()) as u64));
+                }
+                mapping.resize((pages * page()) as u64).expect("it is resized the next time");
+                expected.resize(pages * page(), 0);
+                assert!(bytes(&mapping) == expected);
+            });
+        }
+    }
+    tally.print();
+    assert!(tally.0.len() >= 8, "every kind of call was failed");
+}
+
+#[test]
+fn a_refresh_that_fails_has_changed_nothing() {
+    let _alone = alone();
+    let scratch = tempfile::tempdir().expect("a directory");
+    let path = scratch.path().join("file");
+    let mut tally = Tally::default();
+    for kind in [Window::Write, Window::Read, Window::Copy] {
+        fail_each(&mut tally, &format!("refresh of {kind:?}"), |begin, end| {
+            let mut mapping = kind.mapping(&path);
+            cut(&path, 2);
+            assert_eq!(mapping.get(4 * page() as i64), Err(Error::Truncated));
+            fs::write(&path, letters(PAGES)).expect("a file");
+            begin();
+            let refreshed = mapping.refresh();
+            end();
+            if refreshed.is_err() {
+                assert_eq!(mapping.get(4 * page() as i64), Err(Error::Truncated), "it stays lost");
+                assert_eq!(mapping.get(page() as i64), Ok(b'b'));
+                mapping.refresh().expect("the next time");
+            }
+            assert!(bytes(&mapping) == letters(PAGES));
+        });
+    }
+    tally.print();
+    assert!(tally.0.len() >= 8, "every kind of call was failed");
+}
+
+fn cut(path: &Path, pages: usize) {
+    let file = fs::OpenOptions::new().write(true).open(path).expect("a file");
+    file.set_len((pages * page()) as u64).expect("it becomes shorter");
+}
+
+#[test]
+fn a_repair_that_fails_is_made_in_another_way() {
+    let _alone = alone();
+    let scratch = tempfile::tempdir().expect("a directory");
+    let path = scratch.path().join("file");
+    let mut tally = Tally::default();
+    // The last way takes the memory away itself.
+    let orders = [
+        &[Kind::Before][..],
+        &[Kind::Taken],
+        &[Kind::Before, Kind::Before],
+        &[Kind::Before, Kind::Taken],
+        &[Kind::Before, Kind::Before, Kind::Taken],
+    ];
+    for kind in [Window::Write, Window::Read, Window::Copy] {
+        for orders in orders {
+            let mut mapping = kind.mapping(&path);
+            cut(&path, 4);
+            failures::order_calls(orders);
+            let read = mapping.read_vec_at(0, (PAGES * page()) as u64);
+            tally.add(&format!("repair of {kind:?}"), orders[orders.len() - 1], failures::end().expect("a call"));
+            assert_eq!(read, Err(Error::Truncated));
+            fs::write(&path, letters(PAGES)).expect("a file");
+            mapping.refresh().expect("it is whole");
+            assert!(bytes(&mapping) == letters(PAGES));
+        }
+    }
+    tally.print();
+}
+
+#[test]
+fn a_plugin_keeps_its_memory_whatever_fails_in_the_host() {
+    let _alone = alone();
+    let scratch = tempfile::tempdir().expect("a directory");
+    let command = prepare(&plugin("window", "wasm32-wasip2"), true).expect("it links");
+    let mut tally = Tally::default();
+    let neighbours = Neighbours::new();
+    for window in ["write", "read", "copy", "anonymous"] {
+        fail_each(&mut tally, &format!("a plugin with a window to {window}"), |begin, end| {
+            let ctx = MmapCtx::default();
+            let usage = Arc::clone(ctx.usage());
+            let mut run = Run::new(ctx, scratch.path(), &["window", "under-failures", window]).expect("a store");
+            begin();
+            let ended = run.call_prepared(&command);
+            let used = [Limit::Mappings, Limit::Windows, Limit::WindowBytes].map(|limit| usage.get(limit));
+            drop(run);
+            match (ended, end()) {
+                (Ok((printed, outcome)), _) => {
+                    assert_eq!(outcome, Ok(()), "{printed}");
+                    assert!(printed.ends_with("under-failures: done\n"), "{printed}");
+                    assert_eq!(used, [0, 0, 0], "the plugin has dropped all");
+                }
+                // No memory for the plugin itself, or no growth of it.
+                (Err(_), Some(Call::Reserve | Call::Protect)) => {}
+                (Err(error), failed) => panic!("{failed:?}: {error:?}"),
+            }
+            let left = Limit::ALL.map(|limit| usage.get(limit));
+            assert_eq!(left, [0; Limit::ALL.len()], "everything is given back");
+        });
+    }
+    println!("{} pieces of memory of the neighbours", neighbours.dismiss());
+    tally.print();
+    let calls = [Call::Reserve, Call::Protect, Call::Unmap, Call::Move, Call::MapFile, Call::MapZeros];
+    for call in calls {
+        let name = format!("{call:?}");
+        assert!(tally.0.keys().any(|key| key.contains(&name)), "{name} was never failed");
+    }
+}
+
+/// A file system of its own in a file, which is unmounted at the end.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    /// Makes an ext4 file system and mounts it, if this process may.
+    fn new(scratch: &Path) -> Result<Self, String> {
+        let (image, folder) = (scratch.join("image"), scratch.join("mounted"));
+        fs::File::create(&image).and_then(|file| file.set_len(16 << 20)).map_err(|error| error.to_string())?;
+        fs::create_dir(&folder).map_err(|error| error.to_string())?;
+        run("mkfs.ext4", &["-q", "-F", "image"], scratch)?;
+        run("mount", &["-o", "loop", "image", "mounted"], scratch)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = run("umount", &["--lazy", "mounted"], self.0.parent().expect("a folder"));
+    }
+}
+
+fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<(), String> {
+    let output = Command::new(program).args(arguments).current_dir(folder).output();
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    let message = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(format!("{program}: {message}")) }
+}
+
+/// A file system that fails refuses to map its files, after the kernel has taken the target away.
+#[test]
+fn a_window_of_a_broken_file_system_leaves_the_memory_as_it_was() {
+    /// `EXT4_IOC_SHUTDOWN`, and not to write the journal first.
+    const SHUTDOWN: libc::Ioctl = 0x8004_587d_u32 as libc::Ioctl;
+    let scratch = tempfile::tempdir().expect("a directory");
+    let mounted = match Mounted::new(scratch.path()) {
+        Ok(mounted) => mounted,
+        Err(why) => return println!("skipped: no file system can be mounted: {why}"),
+    };
+    let mut mapping = Window::Write.mapping(&mounted.0.join("file"));
+    let mut target = Target::new();
+    let folder = fs::File::open(&mounted.0).expect("a folder");
+    // SAFETY: the call reads a number, and changes no memory of this process.
+    let status = unsafe { libc::ioctl(folder.as_raw_fd(), SHUTDOWN, &2_u32) };
+    assert_eq!(status, 0, "{}", std::io::Error::last_os_error());
+    for to_write in [true, false] {
+        let error = attach(&mut mapping, &target, 0..PAGES * page(), to_write).expect_err("the file system is broken");
+        assert!(matches!(error, Error::Io(_)), "{error}");
+        target.touch();
+        assert!(target.read(0..PAGES * page()).iter().all(|&byte| byte == 7), "it is as it was");
+    }
+    assert_eq!(mapping.get(0), Ok(b'a'), "what is mapped already is there");
+}
+
+#[test]
+fn pages_in_several_areas_are_not_moved() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let neighbours = Neighbours::new();
+    let mut run = Run::new(MmapCtx::default(), scratch.path(), &["window", "several-areas"]).expect("a store");
+    let (printed, outcome) = run.call(&plugin("window", "wasm32-wasip2"), true).expect("it runs");
+    assert_eq!((printed.as_str(), outcome), ("several-areas: done\n", Ok(())));
+    drop(run);
+    println!("{} pieces of memory of the neighbours", neighbours.dismiss());
+}
+
+/// A process in which another thread is given the place of memory that a failed call has taken away: it ends at once.
+#[test]
+fn a_process_ends_that_has_lost_memory_to_another_thread() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let path = scratch.path().join("file");
+    for part in ["stolen-by-a-window", "stolen-by-a-move", "stolen-by-a-return", "stolen-by-a-repair"] {
+        let path = path.to_str().expect("UTF-8");
+        let output = child::command(part, &[path]).stderr(Stdio::piped()).output().expect("a process");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{part}: {}: {message}", output.status);
+        assert!(message.contains("wasi-mmap: memory was taken away, and cannot be put back"), "{part}: {message}");
+    }
+}
+
+/// Loses memory to another thread.
+pub fn lose_memory(part: &str, path: &Path) {
+    let mut target = Target::new();
+    let whole = 0..PAGES * page();
+    match part {
+        "stolen-by-a-window" => {
+            let mut mapping = Window::Write.mapping(path);
+            failures::order_calls(&[Kind::Made, Kind::Stolen]);
+            let outcome = attach(&mut mapping, &target, whole, true);
+            panic!("{outcome:?}");
+        }
+        "stolen-by-a-move" => {
+            let mut mapping = Window::Copy.mapping(path);
+            failures::order_calls(&[Kind::Stolen]);
+            let outcome = attach(&mut mapping, &target, whole, true);
+            panic!("{outcome:?}");
+        }
+        "stolen-by-a-return" => {
+            let mut mapping = Window::Copy.mapping(path);
+            let part = attach(&mut mapping, &target, whole, true).expect("a window");
+            target.write(0, 1);
+            failures::order_calls(&[Kind::Made, Kind::Stolen]);
+            let outcome = detach(&mut mapping, &part);
+            panic!("{outcome:?}");
+        }
+        "stolen-by-a-repair" => {
+            let mapping = Window::Write.mapping(path);
+            cut(path, 4);
+            failures::order_calls(&[Kind::Before, Kind::Before, Kind::Stolen]);
+            let outcome = mapping.get(5 * page() as i64);
+            panic!("{outcome:?}");
+        }
+        other => panic!("no such part: {other}"),
+    }
+}
