@@ -208,7 +208,7 @@ impl Map {
         // SAFETY: whole pages of this mapping, and `&mut self` means that nobody in this process uses them. What they hold is lost
         // already. On failure, they are as they were.
         unsafe { replace::put_zeros(&memory) }?;
-        // SAFETY: as above; they are zeros now. On failure, they still are, and stay lost.
+        // SAFETY: as above; they are zeros now. On failure, they still are, and stay lost. The part was mapped in this way before.
         unsafe { replace::put_file(&memory, file, offset, sharing, self.writable) }?;
         self.guard.forget();
         Ok(())

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::ops::Range;
-use std::os::fd::RawFd;
 use std::ptr;
 
 use libc::{c_int, c_void};
 
+use super::Sharing;
 use super::failures::{self, Call, Order};
+use super::files::Part;
 
 /// What keeps the system from reserving memory for pages that may never be touched. FreeBSD has no such flag.
 #[cfg(not(target_os = "freebsd"))]
@@ -68,39 +69,40 @@ fn length(range: &Range<usize>) -> usize {
     range.end - range.start
 }
 
-/// Maps a file's pages where nothing else is, to be read and written. POSIX `mmap(2)`. Returns the address.
+/// Maps a part of a file. POSIX `mmap(2)`.
+///
+/// # Safety
+///
+/// With `MAP_FIXED` among the flags, the target is whole pages that belong to the caller.
+unsafe fn map(start: *mut c_void, len: usize, part: &Part, flags: c_int) -> io::Result<*mut c_void> {
+    let offset = libc::off_t::try_from(part.offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let protection = libc::PROT_READ | if part.can_write { libc::PROT_WRITE } else { 0 };
+    let sharing = match part.sharing {
+        Sharing::Shared => libc::MAP_SHARED,
+        Sharing::Private => libc::MAP_PRIVATE | NO_RESERVE,
+    };
+    // SAFETY: without `MAP_FIXED` the system chooses a free place; with it, the caller promises that it may replace what is there.
+    mapped(unsafe { libc::mmap(start, len, protection, sharing | flags, part.file, offset) })
+}
+
+/// Maps a part of a file where nothing else is. POSIX `mmap(2)`. Returns the address.
 #[cfg(target_os = "linux")]
-pub(super) fn map_file(len: usize, shared: bool, protection: c_int, file: RawFd, offset: u64) -> io::Result<usize> {
+pub(super) fn map_file(len: usize, part: &Part) -> io::Result<usize> {
     plain(Call::MapFile, || {
-        let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let sharing = if shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
-        // SAFETY: the system chooses a free place; on failure it has mapped nothing.
-        let start = unsafe { libc::mmap(ptr::null_mut(), len, protection, sharing, file, offset) };
-        Ok(mapped(start)?.expose_provenance())
+        // SAFETY: nothing is replaced; on failure nothing was mapped.
+        let start = unsafe { map(ptr::null_mut(), len, part, 0) }?;
+        Ok(start.expose_provenance())
     })
 }
 
-/// Maps a file's pages over a target. POSIX `mmap(2)` with `MAP_FIXED`.
+/// Maps a part of a file over a target. POSIX `mmap(2)` with `MAP_FIXED`.
 ///
 /// # Safety
 ///
 /// The target is whole pages that belong to the caller. On failure, it may be gone.
-#[cfg(not(target_os = "linux"))]
-pub(super) unsafe fn map_file_over(
-    target: &Range<usize>,
-    shared: bool,
-    protection: c_int,
-    file: RawFd,
-    offset: u64,
-) -> io::Result<()> {
-    let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let sharing = if shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
-    let make = || {
-        // SAFETY: the caller's promise.
-        let start =
-            unsafe { libc::mmap(pointer(target), length(target), protection, sharing | libc::MAP_FIXED, file, offset) };
-        mapped(start).map(|_| ())
-    };
+pub(super) unsafe fn map_file_over(target: &Range<usize>, part: &Part) -> io::Result<()> {
+    // SAFETY: the caller's promise.
+    let make = || unsafe { map(pointer(target), length(target), part, libc::MAP_FIXED) }.map(|_| ());
     // SAFETY: the caller's promise.
     unsafe { replacing(Call::MapFile, target, make) }
 }

@@ -7,6 +7,8 @@ use std::ptr;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicI32, AtomicUsize};
 
+use super::files::care;
+
 /// A call of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Call {
@@ -78,7 +80,14 @@ pub fn order_calls(kinds: &[Kind]) {
     }
     CALLS.store(0, SeqCst);
     FAILED.store(0, SeqCst);
+    care::forget();
     THREAD.store(this_thread(), SeqCst);
+}
+
+/// Lets files be mapped elsewhere before they are put over a target, as after a file system has failed, until calls are
+/// [ordered](order_calls) the next time.
+pub fn be_careful() {
+    care::take();
 }
 
 /// Lets the nth call that this thread makes from now on fail, counted from 1.
@@ -115,8 +124,12 @@ pub(super) fn order(call: Call) -> Order {
     }
     // The first one stays. It was called by this thread alone.
     let _ = FAILED.compare_exchange(0, call as usize + 1, SeqCst, SeqCst);
-    // As a kernel without memory does.
-    if kind == Kind::Before as i32 { Order::Fail(libc::ENOMEM) } else { Order::TakeAndFail(libc::ENOMEM) }
+    // As a kernel without memory does, or a file system that is broken.
+    if kind == Kind::Before as i32 {
+        Order::Fail(libc::ENOMEM)
+    } else {
+        Order::TakeAndFail(if call == Call::MapFile { libc::EIO } else { libc::ENOMEM })
+    }
 }
 
 /// Gives the place of a target that was taken away to somebody else, if that was asked for of the last call.

@@ -10,9 +10,10 @@
 //!
 //! How:
 //!
-//! - New pages are prepared elsewhere, where a failure touches nothing, and are put in place with one call.
-//! - Before that call, the target is [marked](mark): after a failure, the mark tells memory that was not touched from memory that
-//!   somebody else has mapped there since.
+//! - Pages are put in place with one call, and what can fail for more reasons than want of memory is done elsewhere before: pages
+//!   that are moved must be one area; a file system that has failed once is asked elsewhere first ([`files`]).
+//! - Before pages are moved, the target is [marked](mark): after a failure, the mark tells memory that was not touched from memory
+//!   that somebody else has mapped there since.
 //! - A gap is filled with `MAP_FIXED_NOREPLACE`, which takes no place away from others. When somebody else has the place, the
 //!   process ends: nothing has run in the memory since, so that nothing was read or written that was not its owner's.
 //!
@@ -24,8 +25,6 @@ pub mod failures;
 #[cfg(not(feature = "failures"))]
 #[path = "no_failures.rs"]
 pub(crate) mod failures;
-#[cfg_attr(target_os = "linux", path = "files.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "files_elsewhere.rs")]
 mod files;
 #[cfg(target_os = "linux")]
 mod mark;
