@@ -22,7 +22,8 @@ echo "::kernel $(uname -r)"
 while read -r name; do
     echo "::begin $name"
     dmesg -c > /dev/null
-    timeout -s KILL $MOST /program "$name" --exact > /output 2>&1 < /dev/null
+    # Uncaptured: what a test said that does not come to its end would be lost.
+    timeout -s KILL $MOST /program "$name" --exact --nocapture > /output 2>&1 < /dev/null
     status=$?
     if [ $status != 0 ]; then
         # What it has started, and left in memory.

@@ -132,7 +132,8 @@ pub(super) fn run(kernel: &Path, version: &str, initramfs: &Path, log: &Path) ->
             Err(RecvTimeoutError::Timeout) => format!("it was stopped after {} s", MOST.as_secs()),
         };
         follower.tail.iter().for_each(|line| println!("{line}"));
-        bail!("Linux {version} did not come to its end: {why}; its output is in {}", log.display());
+        let during = follower.running.map(|(test, ..)| format!(", during {test}")).unwrap_or_default();
+        bail!("Linux {version} did not come to its end: {why}{during}; its output is in {}", log.display());
     }
 }
 
