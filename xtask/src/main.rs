@@ -7,6 +7,7 @@ mod fuzz;
 mod guests;
 mod instructions;
 mod instrument;
+mod kernels;
 mod nightly;
 mod outcomes;
 mod python;
@@ -32,6 +33,7 @@ Examples:
   cargo xtask test             everything that CI runs
   cargo xtask bench            how fast everything is, against what users would take instead
   cargo xtask test --python    the tests of Python plugins alone
+  cargo xtask test --kernels   the tests of windows and faults on older kernels, in QEMU
   cargo xtask fuzz             a minute of looking for inputs that bring something down
   cargo xtask sanitize         the tests with Miri and Valgrind, which see wrong accesses to memory
 

@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::fuzz::{self, Fuzz};
+use crate::kernels::Kernels;
 use crate::run::{cargo, step, target_dir};
 use crate::windows::{self, Windows};
 use crate::{guests, python, wit};
@@ -34,6 +35,14 @@ pub(crate) struct Options {
     /// The package `test` of a CPython (3.14 or before) to take tests of mmap from; by default an installed one
     #[arg(long, value_name = "FOLDER")]
     cpython_tests: Option<PathBuf>,
+
+    /// Run the tests of windows, faults and hostile plugins on the kernels of Debian 12 and 13 alone, in QEMU
+    #[arg(long, conflicts_with_all = ["tests_only", "long", "windows", "python"])]
+    kernels: bool,
+
+    /// Where those kernels are, as `vmlinuz-6.1.…` and `vmlinuz-6.12.…`; by default they are downloaded from Debian's mirror
+    #[arg(long, value_name = "FOLDER")]
+    kernel_images: Option<PathBuf>,
 }
 
 /// The folders of the workspaces.
@@ -66,6 +75,12 @@ pub(crate) fn test(options: &Options) -> Result<()> {
     }
     if options.python {
         return python::test(&guests::build()?, true, options.cpython_tests.as_deref());
+    }
+    if options.kernels {
+        let kernels = Kernels::find(options.kernel_images.as_deref())?;
+        kernels.test(&guests::build()?)?;
+        println!("== everything passed on older kernels in {:.0} s", started.elapsed().as_secs_f64());
+        return Ok(());
     }
     if !options.tests_only {
         for folder in WORKSPACES {
@@ -113,6 +128,15 @@ pub(crate) fn test(options: &Options) -> Result<()> {
         Err(why) => println!("== the tests for Windows were left out: {why:#}"),
     }
     python::test(&guests, false, options.cpython_tests.as_deref())?;
+    if options.long {
+        match Kernels::find(options.kernel_images.as_deref()) {
+            Ok(kernels) => kernels.test(&guests)?,
+            Err(why) if options.kernel_images.is_some() => return Err(why),
+            Err(why) => println!("== the tests on older kernels were left out: {why:#}"),
+        }
+    } else {
+        println!("== the tests on older kernels were left out: `--long` and `--kernels` run them");
+    }
     match Fuzz::find() {
         Ok(fuzz) => fuzz.run(&guests, &fuzz::targets()?, if options.long { FUZZING.1 } else { FUZZING.0 })?,
         Err(why) => println!("== fuzzing was left out: {why:#}"),

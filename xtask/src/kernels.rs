@@ -1,0 +1,159 @@
+//! `cargo xtask test --kernels`: the tests of windows, faults and hostile plugins on older kernels of Linux, which QEMU boots.
+//!
+//! What the kernel does when a call of it fails has changed between versions, and what a plugin can reach depends on that.
+
+mod images;
+mod machine;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::guests::Guests;
+use crate::run::{answers, cargo, target_dir};
+
+/// The modules of `tests/tests/all` whose tests are run.
+const MODULES: [&str; 5] = ["window", "faults", "hostile", "failures", "stable"];
+
+/// Tests that cannot be run in such a machine, which has a tmpfs and no disk, and why.
+const LEFT_OUT: [(&str, &str); 0] = [];
+
+/// Debian's packages of what is needed, apart from the kernels.
+const PACKAGES: [&str; 2] = ["qemu-system-x86", "busybox-static"];
+
+/// A kernel to test on.
+#[derive(Debug)]
+struct Kernel {
+    version: &'static str,
+    /// The release of Debian that has it.
+    release: &'static str,
+}
+
+const KERNELS: [Kernel; 2] =
+    [Kernel { version: "6.1", release: "bookworm" }, Kernel { version: "6.12", release: "trixie" }];
+
+/// The kernels, each with its image.
+#[derive(Debug)]
+pub(crate) struct Kernels(Vec<(&'static Kernel, PathBuf)>);
+
+impl Kernels {
+    /// Finds the emulator and the kernels: in a folder, or in the one where those are that were downloaded, or by downloading.
+    ///
+    /// # Errors
+    ///
+    /// If something is missing; says how to get it.
+    pub(crate) fn find(folder: Option<&Path>) -> Result<Self> {
+        ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "only Linux on x86-64 runs them");
+        for (program, argument) in [(machine::QEMU, "--version"), (machine::BUSYBOX, "true")] {
+            let is_there = answers(Command::new(program).arg(argument));
+            ensure!(is_there, "{program} is missing; on Debian: apt-get install {}", PACKAGES.join(" "));
+        }
+        let downloaded = directory();
+        let image = |kernel| -> Result<PathBuf> {
+            if let Some(image) = images::find(kernel, folder.unwrap_or(&downloaded))? {
+                return Ok(image);
+            }
+            let name = format!("vmlinuz-{}.*", kernel.version);
+            match folder {
+                Some(folder) => bail!("there is no {name} in {}", folder.display()),
+                None => images::download(kernel, &downloaded).with_context(|| {
+                    format!(
+                        "Linux {} could not be downloaded from Debian {}; --kernel-images names a folder with {name}",
+                        kernel.version, kernel.release
+                    )
+                }),
+            }
+        };
+        Ok(Self(KERNELS.iter().map(|kernel| Ok((kernel, image(kernel)?))).collect::<Result<_>>()?))
+    }
+
+    /// Runs the tests on each kernel, and prints what each came to.
+    ///
+    /// # Errors
+    ///
+    /// If something does not build, a machine does not come to its end, or a test fails.
+    pub(crate) fn test(&self, guests: &Guests) -> Result<()> {
+        let program = build(guests)?;
+        let tests = choose(&program)?;
+        let folder = directory();
+        let initramfs = machine::pack(&program, guests, &tests, &folder)?;
+        let mut failures = Vec::new();
+        for (kernel, image) in &self.0 {
+            let version = kernel.version;
+            println!("== tests on Linux {version}");
+            let started = Instant::now();
+            let log = folder.join(format!("{version}.log"));
+            match machine::run(image, version, &initramfs, &log) {
+                Ok(outcomes) => {
+                    ensure!(outcomes.len() == tests.len(), "Linux {version} has not run all tests");
+                    let failed = outcomes.iter().filter(|outcome| !outcome.has_passed);
+                    let failed: Vec<&str> = failed.map(|outcome| outcome.test.as_str()).collect();
+                    let passed = outcomes.len() - failed.len();
+                    println!("Linux {version}: {passed} tests passed, {} failed", failed.len());
+                    if !failed.is_empty() {
+                        failures.push(format!("on Linux {version}: {}", failed.join(", ")));
+                    }
+                }
+                // The other kernel may still say something.
+                Err(error) => failures.push(format!("{error:#}")),
+            }
+            println!("== tests on Linux {version}: {:.0} s", started.elapsed().as_secs_f64());
+        }
+        ensure!(failures.is_empty(), "tests failed\n  {}", failures.join("\n  "));
+        Ok(())
+    }
+}
+
+/// Where the kernels are, and what is made to boot them.
+fn directory() -> PathBuf {
+    target_dir().join("kernels")
+}
+
+/// Builds the tests as `cargo xtask test` does, and returns the program.
+fn build(guests: &Guests) -> Result<PathBuf> {
+    println!("== building the tests for other kernels");
+    let mut tests = cargo(".");
+    // All of the workspace, or its packages would be compiled again with fewer features.
+    tests.args(["test", "--release", "--locked", "--workspace", "--test", "all", "--no-run"]);
+    let printed = images::printed(guests.tell(tests.arg("--message-format=json-render-diagnostics")))?;
+    for line in printed.lines() {
+        let message: Value = serde_json::from_str(line)?;
+        if message["target"]["name"] == "all"
+            && let Some(program) = message["executable"].as_str()
+        {
+            return Ok(program.into());
+        }
+    }
+    bail!("cargo names no program of the tests");
+}
+
+/// Returns the names of the tests to be run, and prints which are not, and why.
+fn choose(program: &Path) -> Result<Vec<String>> {
+    let ignored = machine::names(program, true)?;
+    let mut tests = machine::names(program, false)?;
+    for module in MODULES {
+        if !tests.iter().any(|test| is_in(test, module)) {
+            println!("there are no tests of {module}");
+        }
+    }
+    tests.retain(|test| MODULES.iter().any(|module| is_in(test, module)));
+    for (test, _) in LEFT_OUT {
+        ensure!(tests.iter().any(|known| known == test), "there is no test {test} to be left out");
+    }
+    tests.retain(|test| {
+        let left_out = LEFT_OUT.iter().find(|(left_out, _)| left_out == test).map(|(_, why)| *why);
+        let why = left_out.or(ignored.contains(test).then_some("it is ignored everywhere"));
+        if let Some(why) = why {
+            println!("left out: {test}: {why}");
+        }
+        why.is_none()
+    });
+    Ok(tests)
+}
+
+fn is_in(test: &str, module: &str) -> bool {
+    test.strip_prefix(module).is_some_and(|rest| rest.starts_with("::"))
+}
