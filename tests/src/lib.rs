@@ -14,6 +14,7 @@ pub mod full_disk;
 pub mod fuzz;
 pub mod large;
 pub mod measured;
+pub mod memory;
 pub mod model;
 pub mod op;
 pub mod run;

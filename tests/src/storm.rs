@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use wasi_mmap::Views;
 use wasi_mmap_core::{Access, Backend, Error, MapOptions, Mapping, Result};
 
+use crate::memory::touch_everything;
+
 /// The file's full length in bytes.
 pub const LEN: usize = 64 * 4096;
 
@@ -94,6 +96,8 @@ where
             look(open, &mut random)
         };
         if !count(outcome, &mut tally)? {
+            // A window that was refused has left the memory that it was meant for.
+            touch_everything();
             refresh(open, &mut tally)?;
         }
         if random.below(200) == 0 {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::neighbours::Neighbours;
 use super::support::{Ended, Run, engine, is_long, plugin};
 use wasi_mmap_host::{Limit, MmapCtx};
 use wasmtime::Result;
@@ -165,7 +166,9 @@ fn what_could_take_for_ever_ends() {
     prints("long-needle", "None");
     prints("copy-pieces", "true true");
     let scratch = scratch();
+    let neighbours = Neighbours::new();
     let (printed, outcome) = try_in(MmapCtx::default(), scratch.path(), "numbers").expect("it runs to its end");
+    println!("{} pieces of memory of the neighbours", neighbours.dismiss());
     assert_eq!(outcome, Ok(()));
     assert!(printed.ends_with("answers\n"), "{printed}");
 }

@@ -7,6 +7,7 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::child::Running;
+use super::neighbours::Neighbours;
 use super::support::{Run, engine, is_long, plugin};
 use wasi_mmap::Mapping;
 use wasi_mmap_core::{Access, Error, MapOptions};
@@ -63,6 +64,7 @@ fn a_file_that_shrinks_and_grows_brings_nobody_down() {
     let (done, file, directory, shared) = (&done, &file, &directory, &shared);
     let (plain, composed) = (&plain, &composed);
 
+    let neighbours = Neighbours::new();
     let tallies = std::thread::scope(|scope| {
         let native = |access, seed| move || storm::storm::<Native>(file, access, seed, || done.load(Relaxed));
         let threads = [
@@ -89,6 +91,7 @@ fn a_file_that_shrinks_and_grows_brings_nobody_down() {
         assert!(status.success(), "the process that changes the file: {status}");
         tallies
     });
+    println!("{} pieces of memory of the neighbours", neighbours.dismiss());
     let mut total = Tally::default();
     for (name, tally) in tallies {
         let tally = tally.unwrap_or_else(|wrong| panic!("{name}: {wrong}"));

@@ -8,6 +8,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::types::{
 };
 use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
 use wasi_mmap::{Access, Backend, Error, Imported, MapOptions, Mapping as Object};
+use wasi_mmap_tests::memory::touch_everything;
 
 /// A trick and its name.
 type Trick = (&'static str, fn() -> Result<String, Error>);
@@ -69,6 +70,10 @@ fn anonymous() -> Mapping {
     Mapping::anonymous(options).expect("memory")
 }
 
+/// As many pages as [`anonymous`] memory has.
+#[repr(C, align(4096))]
+struct Pages([u8; 65536]);
+
 /// Another object with the same handle.
 fn alias(mapping: &Mapping) -> Mapping {
     // SAFETY: none is claimed: the host must cope with whatever number a plugin passes it.
@@ -89,9 +94,7 @@ fn closed_handle() -> Result<String, Error> {
 }
 
 fn foreign_handle() -> Result<String, Error> {
-    #[repr(C, align(4096))]
-    struct Pages([u8; 4096]);
-    let pages: &'static Pages = Box::leak(Box::new(Pages([0; 4096])));
+    let pages: &'static Pages = Box::leak(Box::new(Pages([0; 65536])));
     let mapping = anonymous();
     let window = Window::attach(&mapping, &pages.0[..1], 0, 4096, WindowMode::Read)?;
     // SAFETY: as in `alias`.
@@ -124,8 +127,6 @@ fn swapped_links() -> Result<String, Error> {
 
 /// Mappings of all kinds, windows and files, none of which is ever dropped; as many as there can be.
 fn leak_everything() -> Result<String, Error> {
-    #[repr(C, align(4096))]
-    struct Pages([u8; 4096]);
     let options = |access| WitOptions { offset: 0, length: Some(4096), access, flags: MapFlags::empty() };
     drop(small(Access::Write));
     let mut count = 0;
@@ -137,7 +138,7 @@ fn leak_everything() -> Result<String, Error> {
                 .map(std::mem::forget),
             _ => Mapping::anonymous(options(WitAccess::Write)).map_err(Error::from).and_then(|mapping| {
                 mapping.fill(0, 4096, 7).map_err(Error::from)?;
-                let pages: &'static Pages = Box::leak(Box::new(Pages([0; 4096])));
+                let pages: &'static Pages = Box::leak(Box::new(Pages([0; 65536])));
                 let window = Window::attach(&mapping, &pages.0[..1], 0, 4096, WindowMode::Write)?;
                 std::mem::forget((mapping, window));
                 Ok(())
@@ -322,6 +323,7 @@ fn numbers() -> Result<String, Error> {
     ];
     let mapping = anonymous();
     let other = anonymous();
+    let pages: &'static Pages = Box::leak(Box::new(Pages([0; 65536])));
     let mut answered = 0u32;
     for a in edges {
         for b in edges {
@@ -340,7 +342,11 @@ fn numbers() -> Result<String, Error> {
             let _ = mapping.find(b"needle", Some(a as i64), Some(b as i64));
             let _ = mapping.rfind(b"", Some(a as i64), Some(b as i64));
             let _ = mapping.read_ranges(&[wasi_mmap::bindings::wasi_mmap::mmap::types::Range { offset: a, length: b }]);
-            let _ = Window::attach(&mapping, b"anchor", a, b, WindowMode::Write);
+            for anchor in [b"anchor", &pages.0[..1]] {
+                // One that is attached is dropped at once. Whatever came of it, all memory is there.
+                drop(Window::attach(&mapping, anchor, a, b, WindowMode::Write));
+                touch_everything();
+            }
             let options = WitOptions { offset: a, length: Some(b), access: WitAccess::Write, flags: MapFlags::empty() };
             let _ = Mapping::anonymous(options);
             let _ = Mapping::named("edges", options);

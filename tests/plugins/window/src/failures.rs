@@ -9,6 +9,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::types::{
     Access as WitAccess, Advice, Error, MapFlags, MapOptions, WindowMode,
 };
 use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
+use wasi_mmap_tests::memory::touch_everything;
 
 use crate::rules::map;
 use crate::{Check, PAGE, Pages, make_file, peek, poke};
@@ -17,18 +18,6 @@ pub(crate) const CHECKS: &[Check] = &[("under-failures", under_failures), ("seve
 
 /// How many pages a mapping has.
 const COUNT: usize = 4;
-
-/// Reads every page of this program's memory, and writes it.
-pub(crate) fn touch_everything() {
-    let end = core::arch::wasm32::memory_size(0) * 65536;
-    for place in (8..end).step_by(PAGE) {
-        let place = std::ptr::with_exposed_provenance_mut::<u8>(place);
-        // SAFETY: this program's memory has the address; what is written is what was there.
-        let byte = unsafe { place.read_volatile() };
-        // SAFETY: as above.
-        unsafe { place.write_volatile(byte) };
-    }
-}
 
 /// Makes a call that may be refused once. Returns what it returns then.
 fn insist<T: Debug>(what: &str, mut call: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
