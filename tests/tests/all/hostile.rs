@@ -1,6 +1,7 @@
 //! Plugins that try to harm their host, each other, or files that are not theirs.
 
 use std::fs;
+use std::mem::MaybeUninit;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -22,10 +23,14 @@ fn scratch() -> tempfile::TempDir {
     scratch
 }
 
-fn try_in(ctx: MmapCtx, scratch: &Path, trick: &str) -> Result<Ended> {
+fn hostile() -> &'static Component {
     static HOSTILE: OnceLock<Component> = OnceLock::new();
     let compile = || Component::from_binary(engine(), &plugin("hostile", "wasm32-wasip2")).expect("a component");
-    Run::new(ctx, scratch, &["hostile", trick])?.call_compiled(HOSTILE.get_or_init(compile), true)
+    HOSTILE.get_or_init(compile)
+}
+
+fn try_in(ctx: MmapCtx, scratch: &Path, trick: &str) -> Result<Ended> {
+    Run::new(ctx, scratch, &["hostile", trick])?.call_compiled(hostile(), true)
 }
 
 /// What a trick prints under a limit.
@@ -205,6 +210,34 @@ fn a_long_fill_lets_others_run_in_an_async_store() {
     });
     let error = ended.expect_err("it is ended");
     assert!(format!("{error:?}").contains("in a fill"), "{error:?}");
+}
+
+/// How long this thread has run, in milliseconds: what others do on the machine does not count.
+fn worked() -> i64 {
+    let mut usage = MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: the structure is large enough.
+    assert_eq!(unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) }, 0);
+    // SAFETY: the call succeeded, so it has written all of it.
+    let usage = unsafe { usage.assume_init() };
+    let milliseconds = |time: libc::timeval| time.tv_sec * 1000 + time.tv_usec / 1000;
+    milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime)
+}
+
+/// A search past a window reads what a search without one reads, twice at the most: not the needle anew for each step.
+#[test]
+fn a_long_needle_is_no_more_work_beside_a_window() {
+    let (scratch, component) = (scratch(), hostile());
+    let [without, with] = ["none", "window"].map(|window| {
+        let mut run = Run::new(MmapCtx::default(), scratch.path(), &["hostile", "needle-beside-a-window", window])
+            .expect("a store");
+        let before = worked();
+        let (printed, outcome) = run.call_compiled(component, true).expect("it runs to its end");
+        assert_eq!((printed.trim_end(), outcome), ("[None, None]", Ok(())));
+        worked() - before
+    });
+    println!("{without} ms of work without a window, {with} ms with one");
+    // It was a thousand times as much.
+    assert!(with < 20 * without.max(100), "{with} ms, and {without} ms without a window");
 }
 
 /// Where the pool of huge pages is empty, and nothing was reserved, the access faults: that is no reason to die.

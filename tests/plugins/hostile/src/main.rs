@@ -1,5 +1,7 @@
 //! What a plugin may try against its host: `hostile TRICK`, in `/scratch`, and prints what came of it.
 
+mod long;
+
 use std::fs;
 
 use wasi_mmap::bindings::wasi_mmap::mmap::mapping::Mapping;
@@ -42,7 +44,7 @@ const TRICKS: &[Trick] = &[
 
 fn main() {
     let wanted = std::env::args().nth(1).unwrap_or_default();
-    let (_, trick) = TRICKS.iter().find(|(name, _)| *name == wanted).expect("a trick");
+    let (_, trick) = TRICKS.iter().chain(long::TRICKS).find(|(name, _)| *name == wanted).expect("a trick");
     match trick() {
         Ok(text) => println!("{text}"),
         Err(error) => println!("{error}"),
