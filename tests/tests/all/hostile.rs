@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::support::{Ended, Run, engine, is_long, plugin};
-use wasi_mmap_host::{Limit, MmapCtx};
+use wasi_mmap_host::{Interrupt, Limit, MmapCtx};
 use wasmtime::Result;
 use wasmtime::component::Component;
 
@@ -210,6 +210,72 @@ fn a_long_fill_lets_others_run_in_an_async_store() {
     });
     let error = ended.expect_err("it is ended");
     assert!(format!("{error:?}").contains("in a fill"), "{error:?}");
+}
+
+/// Calls whose work is of any length, and what each says that it was interrupted in.
+const LONG: [(&str, &str); 10] = [
+    ("read-steps", "reading a slice"),
+    ("read-backwards", "reading a slice"),
+    ("write-steps", "writing a slice"),
+    ("read-all", "a read"),
+    ("read-all-at", "a read"),
+    ("read-endless-line", "reading a line"),
+    ("read-many-ranges", "reading ranges"),
+    ("write-all", "a write"),
+    ("write-all-at", "a write"),
+    ("compare-all", "a comparison"),
+];
+
+/// A context whose embedder does something when the plugin has made its mapping.
+fn when_mapped(act: impl Fn(&Interrupt) + Send + Sync + 'static) -> MmapCtx {
+    let interrupt = Arc::new(OnceLock::<Interrupt>::new());
+    let inside = Arc::clone(&interrupt);
+    let ctx = MmapCtx::builder().audit(move |_| act(inside.get().expect("it was just set"))).build();
+    interrupt.set(ctx.interrupt_handle()).expect("it is set once");
+    ctx
+}
+
+#[test]
+fn an_interrupt_ends_every_long_call() {
+    for (trick, what) in LONG {
+        let scratch = scratch();
+        let ended = try_in(when_mapped(Interrupt::set), scratch.path(), trick);
+        let error = format!("{:?}", ended.expect_err(trick));
+        assert!(error.contains(&format!("interrupted the plugin in {what}")), "{trick}: {error}");
+    }
+}
+
+/// In an async store, others on the same thread run between the pieces of each long call: here, one that ends the call.
+#[test]
+fn every_long_call_lets_others_run_in_an_async_store() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    for (trick, what) in LONG {
+        let scratch = scratch();
+        let mapped = Arc::new(AtomicBool::new(false));
+        let is_mapped = Arc::clone(&mapped);
+        let ctx = when_mapped(move |_| mapped.store(true, Relaxed));
+        let interrupt = ctx.interrupt_handle();
+        let mut run = Run::new(ctx, scratch.path(), &["hostile", trick]).expect("a store");
+        let ended = runtime.block_on(async {
+            tokio::spawn(async move {
+                let mut pieces = 0;
+                while pieces < 3 {
+                    tokio::task::yield_now().await;
+                    pieces += usize::from(is_mapped.load(Relaxed));
+                }
+                interrupt.set();
+            });
+            run.call_async(&plugin("hostile", "wasm32-wasip2")).await
+        });
+        let error = format!("{:?}", ended.expect_err(trick));
+        assert!(error.contains(&format!("interrupted the plugin in {what}")), "{trick}: {error}");
+    }
+}
+
+#[test]
+fn calls_in_pieces_do_what_they_would_do_at_once() {
+    prints("pieces-of-slices", "same");
+    prints("pieces-of-the-rest", "same");
 }
 
 /// How long this thread has run, in milliseconds: what others do on the machine does not count.

@@ -30,6 +30,9 @@ const PAGE: u64 = 4096;
 /// So many bytes are many pieces of the host's.
 const MANY: u64 = 256 << 20;
 
+/// As many as can be passed to the host in one call: the engine has a limit of its own.
+const MANY_TO_PASS: usize = 112 << 20;
+
 /// The sparse file that the test has made, by the bare interface.
 fn large(access: Access) -> Result<Mapping, Error> {
     let options = MapOptions::new().access(access).flags(wasi_mmap::MapFlags::NO_RESERVE);
@@ -77,17 +80,17 @@ fn read_many_ranges() -> Result<String, Error> {
 }
 
 fn write_all() -> Result<String, Error> {
-    let count = large(Access::Copy)?.write(&vec![1; MANY as usize])?;
+    let count = large(Access::Copy)?.write(&vec![1; MANY_TO_PASS])?;
     Ok(format!("{count} bytes"))
 }
 
 fn write_all_at() -> Result<String, Error> {
-    large(Access::Copy)?.write_at(PAGE, &vec![1; MANY as usize])?;
+    large(Access::Copy)?.write_at(PAGE, &vec![1; MANY_TO_PASS])?;
     Ok("written".into())
 }
 
 fn compare_all() -> Result<String, Error> {
-    Ok(format!("{:?}", large(Access::Read)?.compare(PAGE, &vec![0; MANY as usize])?))
+    Ok(format!("{:?}", large(Access::Read)?.compare(PAGE, &vec![0; MANY_TO_PASS])?))
 }
 
 /// Private memory of which a page may lie in a window, by the second argument; and a needle that is nearly all that is there.
@@ -98,7 +101,8 @@ fn needle_beside_a_window() -> Result<String, Error> {
     let options = WitOptions { offset: 0, length: Some(MANY), access: WitAccess::Write, flags: MapFlags::PRIVATE };
     let mapping = Mapping::anonymous(options)?;
     let with_window = std::env::args().nth(2).is_some_and(|argument| argument == "window");
-    let window = if with_window { Some(Window::attach(&mapping, &pages.0[..1], 0, PAGE, WindowMode::Read)?) } else { None };
+    let window =
+        if with_window { Some(Window::attach(&mapping, &pages.0[..1], 0, PAGE, WindowMode::Read)?) } else { None };
     let mut needle = vec![0; 64 << 20];
     *needle.last_mut().expect("it has bytes") = 1;
     let found = [mapping.find(&needle, Some(0), None)?, mapping.rfind(&needle, Some(0), None)?];
