@@ -74,7 +74,7 @@ impl Map {
         } else {
             map.map_raw(&file)?
         };
-        let guard = Guard::new(addresses(&map), Some(&file), offset)?;
+        let guard = Guard::new(addresses(&map), &file, offset, private)?;
         Ok(Self { guard, map, file: Some(file), offset, private, writable, len })
     }
 
@@ -89,7 +89,7 @@ impl Map {
         }
         let map = map.len(whole).map_anon()?.into();
         // Huge pages may be missing when they are touched, and are replaced whole then. Others are always there.
-        let guard = Guard::with_pages(addresses(&map), None, 0, page)?;
+        let guard = Guard::without_file(addresses(&map), page)?;
         Ok(Self { guard, map, file: None, offset: 0, private: true, writable: true, len })
     }
 

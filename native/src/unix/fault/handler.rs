@@ -76,13 +76,29 @@ fn repair(found: &Found, address: usize) -> bool {
             return replace(slot, area, rest.clone(), Fault::Truncated);
         }
         // The file reaches further. Has it become longer since the fault, or is there no space for the page?
-        match populate(&one) {
+        // A private page is had to read alone: to have it to write is to copy it, and the copy hides what the file holds from then on.
+        match populate(&one, area.private) {
+            // It can be read, and faults all the same: a write finds no memory for its copy. There is to be an end to it.
+            Populated::Yes if area.private && slot.is_met_again(start) => return copy_or_replace(found, one),
             Populated::Yes => return true,
             Populated::No => {}
             Populated::Unknown => break,
         }
     }
     replace(slot, area, if found.lost_many() { rest } else { one }, Fault::NoSpace)
+}
+
+/// Makes a copy of a private page, as a write would; it is noted as lost, since what the file holds from now on does not reach it.
+/// Where there cannot be one either, there is no space.
+fn copy_or_replace(found: &Found, page: Range<usize>) -> bool {
+    let Found { slot, area } = found;
+    match populate(&page, false) {
+        Populated::Yes => {
+            slot.lose(page, Fault::Truncated);
+            true
+        }
+        Populated::No | Populated::Unknown => replace(slot, area, page, Fault::NoSpace),
+    }
 }
 
 /// How often a file may become shorter and longer again between two steps of a repair before the disk is blamed for it.
@@ -97,12 +113,15 @@ enum Populated {
     Unknown,
 }
 
-/// Tries to have a page in memory, without a fault. Linux `madvise(2)` with `MADV_POPULATE_WRITE`, since 5.14.
+/// Tries to have a page in memory, without a fault; `to_read` alone, or to write as well. Linux `madvise(2)` with
+/// `MADV_POPULATE_WRITE`, since 5.14.
 #[cfg(target_os = "linux")]
-fn populate(page: &Range<usize>) -> Populated {
+fn populate(page: &Range<usize>, to_read: bool) -> Populated {
     // To write first: a page that can be read may still find no space when it is written, and fault for ever.
-    for advice in [libc::MADV_POPULATE_WRITE, libc::MADV_POPULATE_READ] {
-        // SAFETY: the call changes no byte that anybody sees; a pointer made from the address serves as a mere number here.
+    let uses = [libc::MADV_POPULATE_WRITE, libc::MADV_POPULATE_READ];
+    for &advice in &uses[usize::from(to_read)..] {
+        // SAFETY: whether it succeeds or fails, the call changes no byte that anybody sees, and takes no page away; a pointer made
+        // from the address serves as a mere number here.
         let status = unsafe { libc::madvise(ptr::without_provenance_mut(page.start), page.len(), advice) };
         if status == 0 {
             return Populated::Yes;
@@ -121,7 +140,7 @@ fn populate(page: &Range<usize>) -> Populated {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn populate(_: &Range<usize>) -> Populated {
+fn populate(_: &Range<usize>, _: bool) -> Populated {
     Populated::Unknown
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, compiler_fence, fence};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, compiler_fence, fence};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::Fault;
@@ -19,12 +19,16 @@ pub(super) struct Slot {
     offset: AtomicU64,
     /// The size of the memory's pages.
     page: AtomicUsize,
+    private: AtomicBool,
     /// The first lost address; `usize::MAX` when nothing was lost.
     low: AtomicUsize,
     /// The end of what was lost.
     high: AtomicUsize,
     /// How many pages were lost to a full disk.
     no_space: AtomicUsize,
+    /// The page that was last made readable, and how often in a row.
+    again: AtomicUsize,
+    times: AtomicUsize,
 }
 
 /// The memory that a slot speaks of.
@@ -37,10 +41,12 @@ pub(super) struct Area {
     pub(super) offset: u64,
     /// The size of the memory's pages: what can be replaced of it at the least.
     pub(super) page: usize,
+    /// Whether a write makes a copy of a page, which the file's changes do not reach any more.
+    pub(super) private: bool,
 }
 
 impl Area {
-    const NONE: Self = Self { memory: 0..0, descriptor: -1, offset: 0, page: 0 };
+    const NONE: Self = Self { memory: 0..0, descriptor: -1, offset: 0, page: 0, private: false };
 }
 
 /// What the handler needs to know of the memory around a fault.
@@ -66,9 +72,12 @@ impl Slot {
             descriptor: AtomicI32::new(-1),
             offset: AtomicU64::new(0),
             page: AtomicUsize::new(0),
+            private: AtomicBool::new(false),
             low: AtomicUsize::new(usize::MAX),
             high: AtomicUsize::new(0),
             no_space: AtomicUsize::new(0),
+            again: AtomicUsize::new(0),
+            times: AtomicUsize::new(0),
         }
     }
 
@@ -80,6 +89,7 @@ impl Slot {
         self.descriptor.store(area.descriptor, Relaxed);
         self.offset.store(area.offset, Relaxed);
         self.page.store(area.page, Relaxed);
+        self.private.store(area.private, Relaxed);
         self.version.fetch_add(1, AcqRel);
     }
 
@@ -90,6 +100,7 @@ impl Slot {
             descriptor: self.descriptor.load(Relaxed),
             offset: self.offset.load(Relaxed),
             page: self.page.load(Relaxed),
+            private: self.private.load(Relaxed),
         };
         fence(Acquire);
         let stable = version.is_multiple_of(2) && version == self.version.load(Relaxed);
@@ -105,7 +116,20 @@ impl Slot {
         self.high.fetch_max(memory.end, AcqRel);
         self.low.fetch_min(memory.start, AcqRel);
     }
+
+    /// Whether a page was made readable so often without another one in between that its faults must be those of writes. What other
+    /// threads count into it, or out of it, at the same time makes the answer come a little earlier or later.
+    pub(super) fn is_met_again(&self, page: usize) -> bool {
+        if self.again.swap(page, Relaxed) != page {
+            self.times.store(0, Relaxed);
+        }
+        self.times.fetch_add(1, Relaxed) >= MOST_TIMES
+    }
 }
+
+/// How often a page may be made readable in a row. A file that becomes shorter and longer all the time seldom does so at the right
+/// moments more than twice.
+const MOST_TIMES: usize = 64;
 
 impl Found {
     /// Whether so many pages were lost to a full disk, one by one, that the others had better go at once: each may take an area
@@ -208,7 +232,7 @@ mod tests {
     use super::*;
 
     fn lease_of(memory: Range<usize>, offset: u64) -> Lease {
-        lease(&Area { memory, descriptor: -1, offset, page: 0x1000 }).expect("memory for a slot")
+        lease(&Area { memory, descriptor: -1, offset, page: 0x1000, private: false }).expect("memory for a slot")
     }
 
     #[test]
