@@ -79,25 +79,32 @@ fn repair(found: &Found, address: usize) -> bool {
         // A private page is had to read alone: to have it to write is to copy it, and the copy hides what the file holds from then on.
         match populate(&one, area.private) {
             // It can be read, and faults all the same: a write finds no memory for its copy. There is to be an end to it.
-            Populated::Yes if area.private && slot.is_met_again(start) => return copy_or_replace(found, one),
+            Populated::Yes if area.private && slot.is_met_again(start) => return copy_or_replace(found, start),
             Populated::Yes => return true,
             Populated::No => {}
             Populated::Unknown => break,
         }
     }
-    replace(slot, area, if found.lost_many() { rest } else { one }, Fault::NoSpace)
+    replace_for_space(found, start)
+}
+
+/// Replaces a page that there is no space for, and where there were many already, all that follows it.
+fn replace_for_space(found: &Found, start: usize) -> bool {
+    let Found { slot, area } = found;
+    let end = if slot.take_single() { start + area.page } else { area.memory.end.next_multiple_of(area.page) };
+    replace(slot, area, start..end, Fault::NoSpace)
 }
 
 /// Makes a copy of a private page, as a write would; it is noted as lost, since what the file holds from now on does not reach it.
 /// Where there cannot be one either, there is no space.
-fn copy_or_replace(found: &Found, page: Range<usize>) -> bool {
-    let Found { slot, area } = found;
+fn copy_or_replace(found: &Found, start: usize) -> bool {
+    let page = start..start + found.area.page;
     match populate(&page, false) {
         Populated::Yes => {
-            slot.lose(page, Fault::Truncated);
+            found.slot.lose(page, Fault::Truncated);
             true
         }
-        Populated::No | Populated::Unknown => replace(slot, area, page, Fault::NoSpace),
+        Populated::No | Populated::Unknown => replace_for_space(found, start),
     }
 }
 

@@ -21,6 +21,7 @@ const TRICKS: &[Trick] = &[
     ("unknown-handle", unknown_handle),
     ("swapped-links", swapped_links),
     ("leak-everything", leak_everything),
+    ("lose-every-second-page", lose_every_second_page),
     ("advise-every-page", advise_every_page),
     ("populate", populate),
     ("missing-huge-pages", missing_huge_pages),
@@ -150,6 +151,24 @@ fn leak_everything() -> Result<String, Error> {
             Err(error) => return Ok(format!("{count}: {error}")),
         }
     }
+}
+
+/// A thousand mappings of a sparse file on a full disk, every second page of which is written. Each page that there is no space for
+/// may take areas of memory of the host's. How many calls were told so.
+fn lose_every_second_page() -> Result<String, Error> {
+    let mut refused = 0;
+    for _ in 0..1000 {
+        let mut mapping = Object::open("/scratch/sparse", Access::Write)?;
+        for page in (0..mapping.len()?).step_by(8192) {
+            match mapping.write_at(page, b"x") {
+                Ok(()) => {}
+                Err(Error::NoSpace) => refused += 1,
+                Err(error) => return Ok(format!("{refused}: {error}")),
+            }
+        }
+        std::mem::forget(mapping);
+    }
+    Ok(format!("{refused}"))
 }
 
 /// Advice for every second page makes an area of memory of each, of which the host has some ten thousands.
