@@ -30,6 +30,9 @@ pub(crate) struct Map {
     writable: bool,
     /// How much of the map is meant: huge pages are mapped whole.
     len: usize,
+    /// The size of the map's pages.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only a resize asks"))]
+    page: usize,
 }
 
 /// The size of the huge pages that are asked for: 2 MiB, as a power of two.
@@ -75,7 +78,7 @@ impl Map {
             map.map_raw(&file)?
         };
         let guard = Guard::new(addresses(&map), &file, offset, private)?;
-        Ok(Self { guard, map, file: Some(file), offset, private, writable, len })
+        Ok(Self { guard, map, file: Some(file), offset, private, writable, len, page: page_len() })
     }
 
     fn private_memory(len: usize, flags: MapFlags) -> io::Result<Self> {
@@ -90,7 +93,7 @@ impl Map {
         let map = map.len(whole).map_anon()?.into();
         // Huge pages may be missing when they are touched, and are replaced whole then. Others are always there.
         let guard = Guard::without_file(addresses(&map), page)?;
-        Ok(Self { guard, map, file: None, offset: 0, private: true, writable: true, len })
+        Ok(Self { guard, map, file: None, offset: 0, private: true, writable: true, len, page })
     }
 
     #[inline]

@@ -11,6 +11,7 @@ mod files;
 mod full_disk;
 mod fuzz;
 mod hostile;
+mod huge;
 mod model;
 mod scale;
 mod stale;
