@@ -13,6 +13,7 @@ mod fuzz;
 mod hostile;
 mod huge;
 mod model;
+mod names;
 mod scale;
 mod stale;
 mod storm;
