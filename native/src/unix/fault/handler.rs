@@ -218,15 +218,17 @@ fn put_zeros_anew(_: &Range<usize>) -> bool {
 /// Lets the handler that was there before decide; where there was none, the process ends as it would have without us.
 fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let previous = PREVIOUS.get();
+    // SAFETY: the kernel passes a valid `siginfo_t`.
+    let is_sent = unsafe { (*info).si_code } <= 0;
     match previous.map_or(libc::SIG_DFL, |action| action.sa_sigaction) {
+        libc::SIG_IGN if is_sent => {}
         // Ignoring a fault is not possible: the kernel kills the process for it as well.
         libc::SIG_DFL | libc::SIG_IGN => {
             // SAFETY: zero is a value of each field, and is `SIG_DFL` for the handler.
             let default: sigaction = unsafe { mem::zeroed() };
             // SAFETY: `default` is initialized. The access runs again when we return, and its fault now ends the process.
             unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
-            // SAFETY: the kernel passes a valid `siginfo_t`.
-            if unsafe { (*info).si_code } <= 0 {
+            if is_sent {
                 // Somebody sent it, and no access runs again. It is blocked until we return, and then ends the process.
                 // SAFETY: no precondition.
                 unsafe { libc::raise(signal) };
