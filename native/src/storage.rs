@@ -114,10 +114,10 @@ impl Native {
 fn map_longer(file: File, old: u64, extent: &Extent, options: &MapOptions) -> Result<Map> {
     let len = to_usize(extent.len)?;
     let handle = file.try_clone()?;
-    handle.set_len(extent.end())?;
+    os::set_len(&handle, extent.end())?;
     Map::of_file(file, extent.offset, len, options).inspect_err(|_| {
         // What was refused has changed nothing; if that cannot be had either, the first error is what counts.
-        let _ = handle.set_len(old);
+        let _ = os::set_len(&handle, old);
     })
 }
 

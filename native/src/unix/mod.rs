@@ -11,7 +11,7 @@ mod moved;
 mod named;
 
 pub use attach::Attached;
-pub(crate) use file::{describe, open};
+pub(crate) use file::{describe, open, set_len};
 pub(crate) use map::Map;
 use map::page_len;
 pub(crate) use memory::Memory;

@@ -13,6 +13,7 @@ use rustix::shm;
 
 use wasi_mmap_core::{Error, MapOptions, OsError, Result, System};
 
+use super::file::set_len;
 use super::memory::Memory;
 
 /// A name, locked against being taken for unused.
@@ -103,8 +104,8 @@ fn try_open(name: &str, options: &MapOptions) -> Result<Option<(Memory, Option<u
     }
     // From here on, an error drops the hold, which removes what was just made.
     let extent = options.extent_of_named(None, super::page_size())?;
-    hold.file.set_len(0)?;
-    hold.file.set_len(extent.len)?;
+    set_len(&hold.file, 0)?;
+    set_len(&hold.file, extent.len)?;
     // The lock is given up and taken anew: another process may have started the memory in between.
     flock(&hold.file, FlockOperation::LockShared).map_err(io::Error::from)?;
     let metadata = hold.file.metadata()?;

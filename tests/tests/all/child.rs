@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::{durable, faults, full_disk, huge, names, scale, stale};
+use super::{durable, faults, file_size, full_disk, huge, names, scale, stale};
 use wasi_mmap_tests::storm;
 
 /// Says which part is meant.
@@ -61,6 +61,7 @@ fn part_of_another_test() {
         ("lose-pages", _) => full_disk::lose_pages(),
         ("huge-pages", _) => huge::resize(),
         ("squat", [object, lock]) => names::squat(object, lock),
+        (part, [scratch]) if part.starts_with("file-size") => file_size::meet(part, Path::new(scratch)),
         (part, [file]) if part.starts_with("stale") => stale::meet(part, Path::new(file)),
         (fault, [file]) => faults::meet(fault, Path::new(file)),
         other => panic!("no such part: {other:?}"),

@@ -7,6 +7,7 @@ mod child;
 mod durable;
 mod embedding;
 mod faults;
+mod file_size;
 mod files;
 mod full_disk;
 mod fuzz;

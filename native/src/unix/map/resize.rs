@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use wasi_mmap_core::{Advice, Error, Result};
 
 use super::{Map, addresses, page_len};
+use crate::os::set_len;
 
 impl Map {
     /// Makes the mapping `len` bytes long, and its file end where the mapping ends.
@@ -30,7 +31,7 @@ impl Map {
 
     fn set_file_len(&self, len: usize) -> Result<()> {
         match &self.file {
-            Some(file) => Ok(file.set_len(self.offset + len as u64)?),
+            Some(file) => set_len(file, self.offset + len as u64),
             None => Ok(()),
         }
     }
