@@ -26,7 +26,7 @@ const FAR: u64 = 64;
 /// What the storage answers.
 pub fn find<S: Storage + ?Sized>(storage: &S, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
     let finder = memmem::Finder::new(needle);
-    let pieces = Pieces::forward(range, needle.len() as u64, CHUNK as u64);
+    let pieces = Pieces::forward(range, needle.len() as u64, step_of(needle));
     search(storage, pieces, |piece| finder.find(piece))
 }
 
@@ -37,7 +37,7 @@ pub fn find<S: Storage + ?Sized>(storage: &S, needle: &[u8], range: Range<u64>) 
 /// What the storage answers.
 pub fn rfind<S: Storage + ?Sized>(storage: &S, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
     let finder = memmem::FinderRev::new(needle);
-    let pieces = Pieces::backward(range, needle.len() as u64, CHUNK as u64);
+    let pieces = Pieces::backward(range, needle.len() as u64, step_of(needle));
     search(storage, pieces, |piece| finder.rfind(piece))
 }
 
@@ -157,6 +157,12 @@ pub fn write_strided<S: Storage + ?Sized>(storage: &mut S, slice: Strided, bytes
         storage.write_at(slice.position(index as u64), std::slice::from_ref(byte))?;
     }
     Ok(())
+}
+
+/// How many places a search looks at in one piece. Pieces overlap by the needle: with shorter steps than it is long, most of the work
+/// would be to read the overlap, again and again.
+fn step_of(needle: &[u8]) -> u64 {
+    needle.len().max(CHUNK) as u64
 }
 
 /// Searches the pieces in turn with `find`, which answers a place within a piece.

@@ -72,6 +72,7 @@ mod mapping;
     reason = "puts files into linear memories, and lends pages: all unsafe code of the crate is here"
 )]
 mod memory;
+mod transfer;
 mod work;
 
 pub use audit::{MapEvent, MapSource};

@@ -1,12 +1,11 @@
 //! The interface's functions, as wasmtime links them.
 //!
 //! They are registered by hand: a list that comes in is borrowed where it lies in the plugin's memory ([`WasmList`]),
-//! and one that goes out is copied there straight from the mapping ([`Reading`]).
+//! and one that goes out is copied there straight from the mapping ([`Reading`](memory::Reading)).
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use wasi_mmap_core::{Backend, Error, MapOptions, Result, Slice, Storage};
+use wasi_mmap_core::{Backend, Error, MapOptions, Result, Storage};
 use wasi_mmap_native::{Mapping, Native};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList};
@@ -14,16 +13,13 @@ use wasmtime_wasi::filesystem::Descriptor;
 
 use crate::bindings::types as wit;
 use crate::ctx::MmapView;
-use crate::limits::{Limit, Limits};
 use crate::long::{self, Calls};
 use crate::mapping::HostMapping;
-use crate::memory::{self, HostWindow, Place, Reading};
+use crate::memory::{self, HostWindow, Place};
+use crate::transfer;
 
 /// What a function of the interface answers.
 pub(crate) type Answer<T> = wasmtime::Result<(std::result::Result<T, wit::Error>,)>;
-
-/// What a function that reads answers.
-type Read = wasmtime::Result<(Reading,)>;
 
 /// A plugin's handle: in the table stands a shared pointer, so that an operation need not keep the table borrowed.
 pub(crate) type Handle = Resource<HostMapping>;
@@ -38,7 +34,7 @@ const WINDOW: &str = "wasi-mmap:mmap/window@0.1.0";
 /// If the linker has a definition of the interface already.
 pub fn add_to_linker<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     add_window(linker)?;
-    long::add(Calls::Sync, &mut add_mapping(linker)?)
+    add_long(Calls::Sync, &mut add_mapping(linker)?)
 }
 
 /// Adds `wasi-mmap:mmap` to a linker, for async stores: long calls yield to the executor.
@@ -48,7 +44,12 @@ pub fn add_to_linker<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime:
 /// If the linker has a definition of the interface already.
 pub fn add_to_linker_async<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     add_window(linker)?;
-    long::add(Calls::Async, &mut add_mapping(linker)?)
+    add_long(Calls::Async, &mut add_mapping(linker)?)
+}
+
+fn add_long<T: MmapView + 'static>(calls: Calls, mapping: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
+    long::add(calls, mapping)?;
+    transfer::add(calls, mapping)
 }
 
 /// The mapping behind a handle. A handle that the plugin does not have has trapped before.
@@ -79,95 +80,6 @@ fn with<T: MmapView, R>(
     answer(outcome)
 }
 
-/// Performs an operation that takes bytes, which stay where they are in the plugin's memory.
-fn with_bytes<T: MmapView, R>(
-    mut store: StoreContextMut<'_, T>,
-    handle: &Handle,
-    bytes: &WasmList<u8>,
-    operate: impl FnOnce(&mut Mapping, &[u8]) -> Result<R>,
-) -> Answer<R> {
-    let mapping = get(&mut store, handle)?;
-    let bytes = bytes.as_le_slice(&store);
-    let outcome = operate(&mut mapping.lock(), bytes);
-    answer(outcome)
-}
-
-/// Reads a range that `plan` works out, straight into the plugin's memory; then `done` moves the cursor, if it is to move.
-/// `plan` is told how many bytes are allowed.
-fn read<T: MmapView>(
-    store: StoreContextMut<'_, T>,
-    handle: &Handle,
-    plan: impl FnOnce(&Mapping, u64) -> Result<Range<u64>>,
-    done: impl FnOnce(&mut Mapping, &Range<u64>),
-) -> Read {
-    reading(store, handle, |shared, mapping, limits| {
-        let range = plan(mapping, limits.get(Limit::BytesPerCall))?;
-        limits.check(Limit::BytesPerCall, range.end - range.start)?;
-        let bytes = Reading::new(mapping.storage()?, range.clone())?.moved_from(shared, mapping.tell()?);
-        done(mapping, &range);
-        Ok(bytes)
-    })
-}
-
-/// Answers bytes of a mapping.
-fn reading<T: MmapView>(
-    mut store: StoreContextMut<'_, T>,
-    handle: &Handle,
-    read: impl FnOnce(&Arc<HostMapping>, &mut Mapping, &Limits) -> Result<Reading>,
-) -> Read {
-    let mapping = get(&mut store, handle)?;
-    let limits = store.data_mut().mmap().ctx.limits;
-    let bytes = read(&mapping, &mut mapping.lock(), &limits);
-    Ok((bytes.unwrap_or_else(Reading::from),))
-}
-
-fn keep_cursor(_: &mut Mapping, _: &Range<u64>) {}
-
-fn read_slice<T: MmapView>(store: StoreContextMut<'_, T>, handle: &Handle, slice: Slice) -> Read {
-    reading(store, handle, |_, mapping, limits| {
-        let strided = slice.resolve(mapping.len()?)?;
-        limits.check(Limit::BytesPerCall, strided.count)?;
-        match strided.contiguous() {
-            Some(range) => Reading::new(mapping.storage()?, range),
-            None => {
-                limits.check(Limit::WorkPerCall, strided.span())?;
-                Ok(mapping.read_slice(slice)?.into())
-            }
-        }
-    })
-}
-
-fn write_slice<T: MmapView>(
-    mut store: StoreContextMut<'_, T>,
-    handle: &Handle,
-    slice: Slice,
-    bytes: &WasmList<u8>,
-) -> Answer<()> {
-    let limits = store.data_mut().mmap().ctx.limits;
-    with_bytes(store, handle, bytes, |mapping, bytes| {
-        // What the mapping itself refuses is no work.
-        let strided = mapping.len().and_then(|len| slice.resolve(len));
-        if let Ok(strided) = strided
-            && mapping.access().is_writable()
-            && strided.count == bytes.len() as u64
-        {
-            limits.check(Limit::WorkPerCall, strided.span())?;
-        }
-        mapping.write_slice(slice, bytes)
-    })
-}
-
-fn read_ranges<T: MmapView>(store: StoreContextMut<'_, T>, handle: &Handle, ranges: &[wit::Range]) -> Read {
-    reading(store, handle, |_, mapping, limits| {
-        let inside: Result<Vec<_>> = ranges.iter().map(|range| mapping.range(range.offset, range.length)).collect();
-        let ranges = inside?;
-        mapping.storage()?;
-        let total = ranges.iter().fold(0u64, |sum, range| sum.saturating_add(range.end - range.start));
-        limits.check(Limit::BytesPerCall, total)?;
-        Ok(mapping.read_ranges(&ranges)?.into())
-    })
-}
-
 fn make<T: MmapView>(
     mut store: StoreContextMut<'_, T>,
     options: wit::MapOptions,
@@ -177,7 +89,7 @@ fn make<T: MmapView>(
     answer(made.map(|mapping| Resource::new_own(mapping.rep())))
 }
 
-/// Adds every function of the interface `mapping` but those that take long.
+/// Adds every function of the interface `mapping` but those that may take long: see [`long`] and [`transfer`].
 fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<LinkerInstance<'_, T>> {
     let mut instance = linker.instance(MAPPING)?;
     type Cx<'a, T> = StoreContextMut<'a, T>;
@@ -228,61 +140,19 @@ fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Resul
             with(store, &handle, |mapping| mapping.seek_to(offset, whence.into()))
         },
     )?;
-    instance.func_wrap("[method]mapping.read", |store: Cx<'_, T>, (handle, count): (Handle, Option<u64>)| {
-        read(store, &handle, |mapping, _| mapping.next_range(count), Mapping::advance)
-    })?;
     instance.func_wrap("[method]mapping.read-byte", |store: Cx<'_, T>, (handle,): (Handle,)| {
         with(store, &handle, |mapping| mapping.read_byte())
-    })?;
-    instance.func_wrap("[method]mapping.read-line", |store: Cx<'_, T>, (handle,): (Handle,)| {
-        read(store, &handle, Mapping::next_line_within, Mapping::advance)
-    })?;
-    instance.func_wrap("[method]mapping.write", |store: Cx<'_, T>, (handle, bytes): (Handle, WasmList<u8>)| {
-        with_bytes(store, &handle, &bytes, |mapping, bytes| mapping.write(bytes).map(|count| count as u64))
     })?;
     instance.func_wrap("[method]mapping.write-byte", |store: Cx<'_, T>, (handle, byte): (Handle, u8)| {
         with(store, &handle, |mapping| mapping.write_byte(byte))
     })?;
 
-    instance.func_wrap(
-        "[method]mapping.read-at",
-        |store: Cx<'_, T>, (handle, offset, length): (Handle, u64, u64)| {
-            read(store, &handle, |mapping, _| mapping.range(offset, length), keep_cursor)
-        },
-    )?;
-    instance
-        .func_wrap("[method]mapping.read-ranges", |store: Cx<'_, T>, (handle, ranges): (Handle, Vec<wit::Range>)| {
-            read_ranges(store, &handle, &ranges)
-        })?;
-    instance.func_wrap(
-        "[method]mapping.write-at",
-        |store: Cx<'_, T>, (handle, offset, bytes): (Handle, u64, WasmList<u8>)| {
-            with_bytes(store, &handle, &bytes, |mapping, bytes| mapping.write_at(offset, bytes))
-        },
-    )?;
     instance.func_wrap("[method]mapping.get", |store: Cx<'_, T>, (handle, index): (Handle, i64)| {
         with(store, &handle, |mapping| mapping.get(index))
     })?;
     instance.func_wrap("[method]mapping.set", |store: Cx<'_, T>, (handle, index, value): (Handle, i64, u8)| {
         with(store, &handle, |mapping| mapping.set(index, value))
     })?;
-    instance.func_wrap("[method]mapping.read-slice", |store: Cx<'_, T>, (handle, slice): (Handle, wit::Slice)| {
-        read_slice(store, &handle, slice.into())
-    })?;
-    instance.func_wrap(
-        "[method]mapping.write-slice",
-        |store: Cx<'_, T>, (handle, slice, bytes): (Handle, wit::Slice, WasmList<u8>)| {
-            write_slice(store, &handle, slice.into(), &bytes)
-        },
-    )?;
-
-    instance.func_wrap(
-        "[method]mapping.compare",
-        |store: Cx<'_, T>, (handle, offset, bytes): (Handle, u64, WasmList<u8>)| {
-            with_bytes(store, &handle, &bytes, |mapping, bytes| mapping.compare(offset, bytes).map(wit::Ordering::from))
-        },
-    )?;
-
     instance.func_wrap(
         "[method]mapping.flush",
         |store: Cx<'_, T>, (handle, offset, length, flags): (Handle, u64, Option<u64>, wit::FlushFlags)| {

@@ -2,23 +2,38 @@
 
 use std::sync::Arc;
 
-use wasi_mmap_core::Result;
+use wasi_mmap_core::{Error, Result};
 use wasi_mmap_native::Mapping;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentNamedList, Lift, LinkerInstance, Lower, WasmList};
 
-use crate::bindings::types as wit;
 use crate::ctx::MmapView;
 use crate::limits::{Limit, Limits};
 use crate::linker::{Handle, answer, get};
-use crate::work::{Job, PIECE};
+use crate::work::{Job, PIECE, Yield};
 
 /// What came of the beginning of a call.
-enum Begun<R> {
+pub(crate) enum Begun<R> {
     /// It is over already.
     Answer(Result<R>),
     /// There is work to do.
     Job(Job<R>),
+}
+
+impl<R> Begun<R> {
+    /// Passes bytes of the plugin's to the work, if there is any.
+    pub(crate) fn with(self, bytes: WasmList<u8>) -> Self {
+        match self {
+            Self::Answer(_) => self,
+            Self::Job(job) => Self::Job(job.with(bytes)),
+        }
+    }
+}
+
+impl<R> From<Result<Begun<R>>> for Begun<R> {
+    fn from(begun: Result<Self>) -> Self {
+        begun.unwrap_or_else(|error| Self::Answer(Err(error)))
+    }
 }
 
 /// Whether the store is used with async.
@@ -32,16 +47,17 @@ pub(crate) enum Calls {
 pub(crate) fn add<T: MmapView + 'static>(calls: Calls, instance: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
     type Cx<'a, 'b, T> = &'a mut StoreContextMut<'b, T>;
 
-    add_one(calls, instance, "[method]mapping.find", |store: Cx<'_, '_, T>, arguments| {
+    add_one(calls, instance, "[method]mapping.find", answer, |store: Cx<'_, '_, T>, arguments| {
         search(store, arguments, false)
     })?;
-    add_one(calls, instance, "[method]mapping.rfind", |store: Cx<'_, '_, T>, arguments| {
+    add_one(calls, instance, "[method]mapping.rfind", answer, |store: Cx<'_, '_, T>, arguments| {
         search(store, arguments, true)
     })?;
     add_one(
         calls,
         instance,
         "[method]mapping.fill",
+        answer,
         |store: Cx<'_, '_, T>, (handle, offset, length, byte): (Handle, u64, u64, u8)| {
             let mapping = get(store, &handle)?;
             let ctx = store.data_mut().mmap().ctx;
@@ -58,6 +74,7 @@ pub(crate) fn add<T: MmapView + 'static>(calls: Calls, instance: &mut LinkerInst
         calls,
         instance,
         "[method]mapping.copy-within",
+        answer,
         |store: Cx<'_, '_, T>, (handle, destination, source, count): (Handle, u64, u64, u64)| {
             let mapping = get(store, &handle)?;
             copy(store, mapping, None, (destination, source, count))
@@ -67,6 +84,7 @@ pub(crate) fn add<T: MmapView + 'static>(calls: Calls, instance: &mut LinkerInst
         calls,
         instance,
         "[method]mapping.copy-from",
+        answer,
         |store: Cx<'_, '_, T>, (handle, destination, source, offset, count): (Handle, u64, Handle, u64, u64)| {
             let (mapping, source) = (get(store, &handle)?, get(store, &source)?);
             // Both handles may be the same mapping.
@@ -76,29 +94,40 @@ pub(crate) fn add<T: MmapView + 'static>(calls: Calls, instance: &mut LinkerInst
     )
 }
 
-fn add_one<T: MmapView + 'static, A, R>(
+/// Adds a function: `begin` does what is short, or says what there is to do, and `finish` makes the answer.
+pub(crate) fn add_one<T: MmapView + 'static, A, R, O>(
     calls: Calls,
     instance: &mut LinkerInstance<'_, T>,
     name: &str,
+    finish: fn(Result<R>) -> wasmtime::Result<O>,
     begin: impl Fn(&mut StoreContextMut<'_, T>, A) -> wasmtime::Result<Begun<R>> + Copy + Send + Sync + 'static,
 ) -> wasmtime::Result<()>
 where
     A: ComponentNamedList + Lift + Send + 'static,
-    R: Lower + Send + Sync + 'static,
-    std::result::Result<R, wit::Error>: Lower,
+    R: Send + 'static,
+    O: ComponentNamedList + Lower + 'static,
 {
     match calls {
         Calls::Sync => instance.func_wrap(name, move |mut store: StoreContextMut<'_, T>, arguments: A| {
             match begin(&mut store, arguments)? {
-                Begun::Answer(outcome) => answer(outcome),
-                Begun::Job(job) => answer(job.run()?),
+                Begun::Answer(outcome) => finish(outcome),
+                Begun::Job(mut job) => loop {
+                    if let Some(outcome) = job.step(&store)? {
+                        return finish(outcome);
+                    }
+                },
             }
         }),
         Calls::Async => instance.func_wrap_async(name, move |mut store: StoreContextMut<'_, T>, arguments: A| {
             Box::new(async move {
                 match begin(&mut store, arguments)? {
-                    Begun::Answer(outcome) => answer(outcome),
-                    Begun::Job(job) => answer(job.run_async().await?),
+                    Begun::Answer(outcome) => finish(outcome),
+                    Begun::Job(mut job) => loop {
+                        if let Some(outcome) = job.step(&store)? {
+                            return finish(outcome);
+                        }
+                        Yield::default().await;
+                    },
                 }
             })
         }),
@@ -124,8 +153,13 @@ fn search<T: MmapView>(
     if needle.is_empty() {
         return Ok(Begun::Answer(Ok(Some(if backward { range.end } else { range.start }))));
     }
-    // It fits into the mapping, and is copied only then.
-    let needle = needle.to_vec();
+    // It fits into the mapping, and is copied only then: it may lie in a window, and must not change during the search.
+    let mut copy = Vec::new();
+    if copy.try_reserve_exact(needle.len()).is_err() {
+        return Ok(Begun::Answer(Err(Error::OutOfMemory)));
+    }
+    copy.extend_from_slice(needle);
+    let needle = copy;
     let ctx = store.data_mut().mmap().ctx;
     Ok(match ctx.limits.check(Limit::WorkPerCall, range.end - range.start) {
         Err(error) => Begun::Answer(Err(error)),

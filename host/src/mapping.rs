@@ -18,6 +18,8 @@ pub(crate) struct HostMapping {
     /// Given back when the handle is dropped; the bytes when the mapping is closed.
     _mapping_taken: Taken,
     bytes_taken: Mutex<Option<Taken>>,
+    /// Whether it is memory of huge pages, which are taken whole.
+    is_huge: bool,
     advice_taken: Mutex<Taken>,
 }
 
@@ -39,9 +41,9 @@ impl HostMapping {
         let mut taken = self.bytes_taken();
         let Some(taken) = taken.as_mut() else { return Err(Error::Closed) };
         let old = taken.amount();
-        taken.change(&ctx.limits, length.max(old))?;
+        taken.change(&ctx.limits, memory_of(length, self.is_huge).max(old))?;
         let outcome = mapping.resize(length);
-        let len = mapping.len().unwrap_or(old);
+        let len = mapping.len().map_or(old, |len| memory_of(len, self.is_huge));
         taken.change(&ctx.limits, len)?;
         outcome
     }
@@ -126,8 +128,9 @@ impl MmapCtxView<'_> {
         let MmapCtx { usage, limits, .. } = &*self.ctx;
         let mapping_taken = Taken::new(usage, limits, Limit::Mappings, 1)?;
         // Memory must be granted before it is there; a file costs address space alone, and its length is not known before.
+        let is_huge = limit == Limit::AnonymousBytes && options.get_flags().contains(MapFlags::HUGE_PAGES);
         let granted = match limit {
-            Limit::AnonymousBytes => memory_of(options.extent_of_named(existing, Native::granularity())?.len, options),
+            Limit::AnonymousBytes => memory_of(options.extent_of_named(existing, Native::granularity())?.len, is_huge),
             _ => 0,
         };
         let mut bytes_taken = Taken::new(usage, limits, limit, granted)?;
@@ -138,6 +141,7 @@ impl MmapCtxView<'_> {
             mapping: Mutex::new(mapping),
             _mapping_taken: mapping_taken,
             bytes_taken: Mutex::new(Some(bytes_taken)),
+            is_huge,
             advice_taken: Mutex::new(Taken::new(usage, limits, Limit::PartialAdvice, 0)?),
         };
         Ok((Arc::new(mapping), len))
@@ -169,8 +173,8 @@ fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<Nat
 }
 
 /// How much of the host's memory so many bytes of a plugin's memory take.
-fn memory_of(len: u64, options: &MapOptions) -> u64 {
+fn memory_of(len: u64, is_huge: bool) -> u64 {
     /// The size of a huge page, of which parts cannot be had.
     const HUGE_PAGE: u64 = 2 << 20;
-    if options.get_flags().contains(MapFlags::HUGE_PAGES) { len.next_multiple_of(HUGE_PAGE) } else { len }
+    if is_huge { len.checked_next_multiple_of(HUGE_PAGE).unwrap_or(u64::MAX) } else { len }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use wasi_mmap_core::{Pieces, Result, Storage};
-use wasmtime::bail;
+use wasmtime::component::WasmList;
+use wasmtime::{StoreContext, bail};
 
 use crate::ctx::Interrupt;
 use crate::mapping::HostMapping;
@@ -19,17 +20,27 @@ pub(crate) const PIECE: u64 = 16 * 1024 * 1024;
 pub(crate) struct Job<R> {
     what: &'static str,
     interrupt: Interrupt,
-    /// Works on the next piece; answers once it is done.
-    piece: Box<dyn FnMut() -> Option<Result<R>> + Send>,
+    /// The bytes that the plugin passed, if the work is on them. They stay where they are in its memory, since it does not run.
+    bytes: Option<WasmList<u8>>,
+    piece: Piece<R>,
 }
 
+/// Works on the next piece, with the bytes that the plugin passed; returns the outcome once all is done.
+type Piece<R> = Box<dyn FnMut(&[u8]) -> Option<Result<R>> + Send>;
+
 impl<R> Job<R> {
-    fn new(
+    /// A job without bytes.
+    pub(crate) fn new(
         what: &'static str,
         interrupt: Interrupt,
-        piece: impl FnMut() -> Option<Result<R>> + Send + 'static,
+        piece: impl FnMut(&[u8]) -> Option<Result<R>> + Send + 'static,
     ) -> Self {
-        Self { what, interrupt, piece: Box::new(piece) }
+        Self { what, interrupt, bytes: None, piece: Box::new(piece) }
+    }
+
+    /// Passes bytes of the plugin's to each piece.
+    pub(crate) fn with(self, bytes: WasmList<u8>) -> Self {
+        Self { bytes: Some(bytes), ..self }
     }
 
     /// Works on a piece.
@@ -37,30 +48,14 @@ impl<R> Job<R> {
     /// # Errors
     ///
     /// Where the embedder has interrupted the plugin: a trap.
-    fn step(&mut self) -> wasmtime::Result<Option<Result<R>>> {
+    pub(crate) fn step<'a, T: 'static>(
+        &mut self,
+        store: impl Into<StoreContext<'a, T>>,
+    ) -> wasmtime::Result<Option<Result<R>>> {
         if self.interrupt.is_set() {
             bail!("the embedder interrupted the plugin in {}", self.what);
         }
-        Ok((self.piece)())
-    }
-
-    /// Works to the end, without a pause.
-    pub(crate) fn run(mut self) -> wasmtime::Result<Result<R>> {
-        loop {
-            if let Some(answer) = self.step()? {
-                return Ok(answer);
-            }
-        }
-    }
-
-    /// Works to the end, and lets others run between two pieces.
-    pub(crate) async fn run_async(mut self) -> wasmtime::Result<Result<R>> {
-        loop {
-            if let Some(answer) = self.step()? {
-                return Ok(answer);
-            }
-            Yield::default().await;
-        }
+        Ok((self.piece)(self.bytes.as_ref().map_or(&[], |bytes| bytes.as_le_slice(store))))
     }
 }
 
@@ -77,7 +72,7 @@ impl Job<Option<u64>> {
         // Pieces overlap by the needle: where it is long, they must be longer, or most of the work would be done twice.
         let step = PIECE.max(len);
         let mut pieces = if backward { Pieces::backward(range, len, step) } else { Pieces::forward(range, len, step) };
-        Self::new("a search", interrupt, move || {
+        Self::new("a search", interrupt, move |_| {
             let Some(piece) = pieces.next() else { return Some(Ok(None)) };
             let mapping = mapping.lock();
             let found = mapping.storage().and_then(|storage| {
@@ -95,7 +90,7 @@ impl Job<()> {
     /// Sets every byte of a range of a mapping for writing.
     pub(crate) fn fill(mapping: Arc<HostMapping>, range: Range<u64>, byte: u8, interrupt: Interrupt) -> Self {
         let mut pieces = Pieces::forward(range, 1, PIECE);
-        Self::new("a fill", interrupt, move || {
+        Self::new("a fill", interrupt, move |_| {
             let Some(piece) = pieces.next() else { return Some(Ok(())) };
             mapping.lock().fill(piece.start, piece.end - piece.start, byte).err().map(Err)
         })
@@ -116,7 +111,7 @@ impl Job<()> {
         } else {
             Pieces::forward(range, 1, PIECE)
         };
-        Self::new("a copy", interrupt, move || {
+        Self::new("a copy", interrupt, move |_| {
             let Some(piece) = pieces.next() else { return Some(Ok(())) };
             let (to, count) = (destination + (piece.start - start), piece.end - piece.start);
             // One store's calls come one after the other, so that two locks cannot be taken in the other order meanwhile.
@@ -138,7 +133,7 @@ impl<R> fmt::Debug for Job<R> {
 
 /// Gives way once, on any executor.
 #[derive(Debug, Default)]
-struct Yield {
+pub(crate) struct Yield {
     done: bool,
 }
 

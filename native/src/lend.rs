@@ -94,6 +94,11 @@ impl AsRef<[u8]> for Shared {
 }
 
 impl Native {
+    /// Whether all pages are where they belong, so that they can be lent: none was moved into a window.
+    pub fn is_whole(&self) -> bool {
+        self.pages().is_whole()
+    }
+
     /// The pages, if they are all where they belong.
     fn whole_pages(&self) -> Result<&Arc<Pages>> {
         let pages = self.pages();

@@ -98,8 +98,8 @@ impl Native {
 
     /// Clears what a private page still has of bytes that were cut off when the mapping ended at `old`.
     fn clear_tail(&mut self, old: usize, new: usize) -> Result<()> {
-        let page = usize::try_from(page_size()).unwrap_or(1);
-        let tail = old..old.next_multiple_of(page).min(new);
+        let tail = self.pages.tail(old);
+        let tail = old..tail.end.min(new);
         let mut bytes = vec![0; tail.len()];
         self.pages.read(old, &mut bytes)?;
         // A page that was never written is the file's, and reads as zeros there. It must not become private for nothing.
@@ -114,10 +114,10 @@ impl Native {
 fn map_longer(file: File, old: u64, extent: &Extent, options: &MapOptions) -> Result<Map> {
     let len = to_usize(extent.len)?;
     let handle = file.try_clone()?;
-    handle.set_len(extent.end())?;
+    os::set_len(&handle, extent.end())?;
     Map::of_file(file, extent.offset, len, options).inspect_err(|_| {
         // What was refused has changed nothing; if that cannot be had either, the first error is what counts.
-        let _ = handle.set_len(old);
+        let _ = os::set_len(&handle, old);
     })
 }
 

@@ -75,6 +75,10 @@ impl HostWindow {
     /// Takes the file out of the plugin's memory, which is zeros afterwards. To be called by a host function that the plugin has
     /// called.
     pub(crate) fn detach(&self) -> Result<()> {
+        if self.taken().is_none() {
+            // It was detached before; the mapping may be closed by now.
+            return Ok(());
+        }
         let mut guard = self.mapping.lock();
         // SAFETY: the plugin called this, so that it does not run, and knows that the file is gone from there. If its memory
         // had gone instead, the window would be abandoned, and nothing happens.

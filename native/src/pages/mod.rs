@@ -48,6 +48,11 @@ impl Pages {
         self.map.is_writable()
     }
 
+    /// What private pages may still hold of bytes behind `end` that were cut off: the rest of a page.
+    pub(crate) fn tail(&self, end: usize) -> Range<usize> {
+        self.map.tail(end)
+    }
+
     pub(crate) fn file(&self) -> Option<&File> {
         self.map.file()
     }

@@ -119,7 +119,12 @@ impl Native {
         let memory = address..address + range.len().next_multiple_of(page);
         let is_moved = pages.is_private() && pages.is_writable();
         // First the guard: from the first access on, faults there must be repaired.
-        let guard = Guard::new(memory.clone(), pages.file(), offset + range.start as u64).map_err(Error::from)?;
+        let is_shared = to_write && pages.is_writable() && !is_moved;
+        let guard = match pages.file() {
+            Some(file) => Guard::new(memory.clone(), file, offset + range.start as u64, !is_shared),
+            None => Guard::without_file(memory.clone(), page),
+        };
+        let guard = guard.map_err(Error::from)?;
         if is_moved {
             // SAFETY: the caller's promise; the range is within the pages, as just checked.
             unsafe { pages.move_to(range.clone(), &memory) }?;
@@ -127,7 +132,7 @@ impl Native {
             let Some(file) = pages.file() else {
                 return Err(Error::Unsupported("a window of this memory".into()));
             };
-            let sharing = if to_write && pages.is_writable() { Sharing::Shared } else { Sharing::Private };
+            let sharing = if is_shared { Sharing::Shared } else { Sharing::Private };
             // SAFETY: the caller owns the memory, which is replaced by pages that can be read and written all the same.
             unsafe { replace::put_file(&memory, file, offset + range.start as u64, sharing, true) }?;
         }

@@ -5,7 +5,8 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use wasi_mmap_core::{FileInfo, FileKind, Result, Rights};
+use rustix::process::{Resource, getrlimit};
+use wasi_mmap_core::{FileInfo, FileKind, OsError, Result, Rights, System};
 
 /// Opens a file. A FIFO is opened as well, without waiting for its other end, and is refused when mapped.
 pub(crate) fn open(path: &Path, rights: Rights) -> Result<File> {
@@ -38,4 +39,23 @@ pub(crate) fn describe(file: &File) -> Result<FileInfo> {
         _ => Rights::all(),
     };
     Ok(FileInfo { kind, len: metadata.len(), rights, grows: false })
+}
+
+/// Makes a file `len` bytes long, if this process may make it so long: else the kernel would end the process with SIGXFSZ.
+///
+/// A file that is longer still may become shorter, if not so: another process may cut it meanwhile, and it would become longer.
+///
+/// # Errors
+///
+/// `io` with `EFBIG`; those of `ftruncate(2)`.
+pub(crate) fn set_len(file: &File, len: u64) -> Result<()> {
+    match getrlimit(Resource::Fsize).current {
+        Some(most) if len > most => Err(OsError {
+            system: System::CURRENT,
+            code: rustix::io::Errno::FBIG.raw_os_error(),
+            message: format!("{len} bytes are more than this process may make a file long: RLIMIT_FSIZE is {most}"),
+        }
+        .into()),
+        _ => Ok(file.set_len(len)?),
+    }
 }

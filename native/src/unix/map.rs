@@ -33,6 +33,8 @@ pub(crate) struct Map {
     len: usize,
     /// Whether it may lie in several areas of memory: parts of it were given advice, or were replaced.
     has_areas: bool,
+    /// The size of the map's pages.
+    page: usize,
 }
 
 /// The size of the huge pages that are asked for: 2 MiB, as a power of two.
@@ -77,8 +79,9 @@ impl Map {
         } else {
             map.map_raw(&file)?
         };
-        let guard = Guard::new(addresses(&map), Some(&file), offset)?;
-        Ok(Self { guard, map, file: Some(file), offset, private, writable, len, has_areas: false })
+        let guard = Guard::new(addresses(&map), &file, offset, private)?;
+        let page = page_len();
+        Ok(Self { guard, map, file: Some(file), offset, private, writable, len, has_areas: false, page })
     }
 
     fn private_memory(len: usize, flags: MapFlags) -> io::Result<Self> {
@@ -92,8 +95,9 @@ impl Map {
         }
         let map = map.len(whole).map_anon()?.into();
         // Huge pages may be missing when they are touched, and are replaced whole then. Others are always there.
-        let guard = Guard::with_pages(addresses(&map), None, 0, page)?;
-        Ok(Self { guard, map, file: None, offset: 0, private: true, writable: true, len, has_areas: false })
+        let guard = Guard::without_file(addresses(&map), page)?;
+        let (private, writable) = (true, true);
+        Ok(Self { guard, map, file: None, offset: 0, private, writable, len, has_areas: false, page })
     }
 
     #[inline]
@@ -135,7 +139,7 @@ impl Map {
 
     /// Returns why pages of the map cannot be moved to other memory, if they cannot.
     pub(crate) fn why_not_movable(&self) -> Option<&'static str> {
-        if self.guard.page() != page_len() {
+        if self.page != page_len() {
             Some("they are huge pages")
         } else if self.has_areas {
             Some("they may lie in several areas of memory, after advice for a part, or a repair")

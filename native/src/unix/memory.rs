@@ -16,7 +16,7 @@ impl Memory {
 
         let descriptor = rustix::fs::memfd_create("wasi-mmap", MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
         let file = File::from(descriptor);
-        file.set_len(len)?;
+        super::set_len(&file, len)?;
         Ok(Self(file))
     }
 

@@ -12,7 +12,7 @@ mod named;
 pub(crate) mod replace;
 
 pub use attach::Attached;
-pub(crate) use file::{describe, open};
+pub(crate) use file::{describe, open, set_len};
 pub(crate) use map::Map;
 use map::page_len;
 pub(crate) use memory::Memory;

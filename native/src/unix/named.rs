@@ -13,6 +13,7 @@ use rustix::shm;
 
 use wasi_mmap_core::{Error, MapOptions, OsError, Result, System};
 
+use super::file::set_len;
 use super::memory::Memory;
 
 /// A name, locked against being taken for unused.
@@ -52,10 +53,38 @@ pub(crate) fn open_named(name: &str, options: &MapOptions) -> Result<(Memory, Op
     }))
 }
 
+/// Refuses what is not this user's alone.
+fn check_owner(name: &str, file: &File) -> Result<()> {
+    let metadata = file.metadata()?;
+    let user = rustix::process::geteuid().as_raw();
+    if !metadata.is_file() {
+        return Err(not_ours(name, "it is no memory"));
+    }
+    if metadata.uid() != user {
+        return Err(not_ours(name, &format!("it belongs to user {}", metadata.uid())));
+    }
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(not_ours(name, &format!("others may use it: its mode is {mode:o}")));
+    }
+    Ok(())
+}
+
+fn not_ours(name: &str, why: &str) -> Error {
+    let user = rustix::process::geteuid().as_raw();
+    Error::NotPermitted(format!("/dev/shm{name} is not the memory of user {user} alone: {why}; remove it first").into())
+}
+
 fn try_open(name: &str, options: &MapOptions) -> Result<Option<(Memory, Option<u64>, Name)>> {
     let flags = shm::OFlags::CREATE | shm::OFlags::RDWR;
-    let descriptor = shm::open(name, flags, Mode::RUSR | Mode::WUSR).map_err(io::Error::from)?;
+    let descriptor = shm::open(name, flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
+        // Another user's, or a folder.
+        Errno::ACCESS | Errno::PERM | Errno::ISDIR | Errno::LOOP => not_ours(name, "it cannot be opened"),
+        error => io::Error::from(error).into(),
+    })?;
     let file = File::from(descriptor);
+    // Before anything is done with it: whoever else may open it can hold its lock for ever, or change what it holds.
+    check_owner(name, &file)?;
     // Alone: it is new, or its users are gone without removing it.
     let is_alone = match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => true,
@@ -75,8 +104,8 @@ fn try_open(name: &str, options: &MapOptions) -> Result<Option<(Memory, Option<u
     }
     // From here on, an error drops the hold, which removes what was just made.
     let extent = options.extent_of_named(None, super::page_size())?;
-    hold.file.set_len(0)?;
-    hold.file.set_len(extent.len)?;
+    set_len(&hold.file, 0)?;
+    set_len(&hold.file, extent.len)?;
     // The lock is given up and taken anew: another process may have started the memory in between.
     flock(&hold.file, FlockOperation::LockShared).map_err(io::Error::from)?;
     let metadata = hold.file.metadata()?;

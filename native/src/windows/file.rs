@@ -63,3 +63,8 @@ fn granted_access(file: &File) -> io::Result<u32> {
     }
     Ok(basic.GrantedAccess)
 }
+
+/// Makes a file `len` bytes long.
+pub(crate) fn set_len(file: &File, len: u64) -> Result<()> {
+    Ok(file.set_len(len)?)
+}

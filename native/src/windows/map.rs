@@ -107,6 +107,11 @@ impl Map {
         Ok(())
     }
 
+    /// What a private map may still hold of bytes behind `end` that were cut off: the rest of a page.
+    pub(crate) fn tail(&self, end: usize) -> Range<usize> {
+        end..end.next_multiple_of(usize::try_from(super::page_size()).unwrap_or(1))
+    }
+
     /// Writes changes in `range` back. `FlushViewOfFile`, and `FlushFileBuffers` for the device.
     pub(crate) fn flush(&self, range: Range<usize>, flags: FlushFlags) -> Result<()> {
         let (Some(mapped), Some(file)) = (&self.mapped, &self.file) else { return Ok(()) };

@@ -10,7 +10,7 @@ mod memory;
 mod section;
 
 pub use attach::Attached;
-pub(crate) use file::{describe, open};
+pub(crate) use file::{describe, open, set_len};
 pub(crate) use map::Map;
 pub(crate) use memory::{Memory, Name, open_named};
 pub(crate) use section::{granularity, page_size};

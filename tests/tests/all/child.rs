@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::{durable, failures, faults, scale};
+use super::{durable, failures, faults, file_size, full_disk, huge, names, scale, stale};
 use wasi_mmap_tests::storm;
 
 /// Says which part is meant.
@@ -59,6 +59,11 @@ fn part_of_another_test() {
         }
         ("limits-of-the-process", _) => scale::meet_the_limits_of_the_process(),
         (stolen, [file]) if stolen.starts_with("stolen-") => failures::lose_memory(stolen, Path::new(file)),
+        ("lose-pages", _) => full_disk::lose_pages(),
+        ("huge-pages", _) => huge::resize(),
+        ("squat", [object, lock]) => names::squat(object, lock),
+        (part, [scratch]) if part.starts_with("file-size") => file_size::meet(part, Path::new(scratch)),
+        (part, [file]) if part.starts_with("stale") => stale::meet(part, Path::new(file)),
         (fault, [file]) => faults::meet(fault, Path::new(file)),
         other => panic!("no such part: {other:?}"),
     }

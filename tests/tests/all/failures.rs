@@ -63,11 +63,11 @@ fn fail_each(tally: &mut Tally, operation: &str, mut perform: impl FnMut(&dyn Fn
 const PAGES: usize = 6;
 
 fn page() -> usize {
-    page_size() as usize
+    usize::try_from(page_size()).expect("a page fits into memory")
 }
 
 fn letters(count: usize) -> Vec<u8> {
-    (0..count * page()).map(|at| b'a' + (at / page()) as u8).collect()
+    (b'a'..).take(count).flat_map(|letter| vec![letter; page()]).collect()
 }
 
 /// Memory that a window lies in: private pages without a file.

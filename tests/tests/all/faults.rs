@@ -41,6 +41,13 @@ fn a_signal_that_was_sent_ends_the_process_as_without_us() {
 }
 
 #[test]
+fn a_signal_that_was_sent_to_a_process_that_ignores_it_is_ignored() {
+    assert!(end_of("sent-signal-that-is-ignored").success());
+    // A fault cannot be ignored.
+    assert_eq!(end_of("fault-elsewhere-that-is-ignored").signal(), Some(libc::SIGBUS));
+}
+
+#[test]
 fn a_fault_in_another_signals_handler_is_repaired() {
     assert!(end_of("nested-fault").success());
 }
@@ -91,6 +98,23 @@ pub fn meet(part: &str, path: &Path) {
             survive_our_own(path);
             // SAFETY: no precondition.
             unsafe { libc::raise(libc::SIGBUS) };
+        }
+        "sent-signal-that-is-ignored" => {
+            // SAFETY: to ignore is a valid action.
+            unsafe { libc::signal(libc::SIGBUS, libc::SIG_IGN) };
+            survive_our_own(path);
+            // SAFETY: no precondition.
+            unsafe { libc::raise(libc::SIGBUS) };
+            let process = std::process::id().cast_signed();
+            // SAFETY: no precondition.
+            assert_eq!(unsafe { libc::kill(process, libc::SIGBUS) }, 0);
+            survive_our_own(path);
+        }
+        "fault-elsewhere-that-is-ignored" => {
+            // SAFETY: to ignore is a valid action.
+            unsafe { libc::signal(libc::SIGBUS, libc::SIG_IGN) };
+            survive_our_own(path);
+            fault_elsewhere(path);
         }
         "nested-fault" => nested_fault(path),
         "many-threads" => many_threads(path),

@@ -1,9 +1,13 @@
 //! A disk that becomes full under a mapping.
 
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use super::child;
 use super::support::{Run, plugin};
+use wasi_mmap_core::{Access, Error};
 use wasi_mmap_host::MmapCtx;
 use wasi_mmap_native::Native;
 use wasi_mmap_tests::full_disk::{Through, fill_the_disk, keep_what_cannot_be_written};
@@ -77,4 +81,45 @@ fn fallback() {
 fn fallback_library() {
     let Some(disk) = Disk::new() else { return };
     keep_what_cannot_be_written::<wasi_mmap::fallback::Cached<wasi_mmap::fallback::StdFile>>(disk.path());
+}
+
+/// A plugin with a thousand mappings meets a full disk in each of them, again and again. It may take a few thousands of the areas of
+/// memory of this process, and not the 65,530 that there are.
+#[test]
+fn pages_without_space_do_not_use_up_the_hosts_areas() {
+    let output = child::command("lose-pages", &[]).output().expect("a process");
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+/// The test above, alone in a process.
+pub fn lose_pages() {
+    let Some(disk) = Disk::new() else { return };
+    File::create(disk.path().join("sparse")).expect("a file").set_len(1 << 20).expect("a sparse file takes no room");
+    let mut filler = File::create(disk.path().join("filler")).expect("a file");
+    while filler.write(&[b'x'; 4096]).is_ok_and(|count| count > 0) {}
+    let areas = || fs::read_to_string("/proc/self/maps").expect("Linux").lines().count();
+    let before = areas();
+    let arguments = ["hostile", "lose-every-second-page"];
+    let mut run = Run::new(MmapCtx::default(), disk.path(), &arguments).expect("a store");
+    let ended = run.call(&plugin("hostile", "wasm32-wasip2"), true);
+    let alive = areas() - before;
+    drop(run);
+    let after = areas() - before;
+    let (printed, outcome) = ended.expect("the plugin runs to its end");
+    println!("{} calls were told that there is no space; it took {alive} areas, and left {after}", printed.trim());
+    assert!(printed.trim().parse::<u32>().is_ok_and(|refused| refused >= 1000), "{printed}");
+    assert_eq!(outcome, Ok(()));
+    assert!(alive < 5000, "{alive} areas");
+    assert!(after < 50, "{after} areas stay");
+    // What was given back can be taken again.
+    let mut mapping = wasi_mmap::Mapping::open(disk.path().join("sparse"), Access::Write).expect("a mapping");
+    assert_eq!(mapping.write_at(4096, b"x"), Err(Error::NoSpace));
+    assert_eq!(mapping.write_at(4 * 4096, b"x"), Err(Error::NoSpace));
+    drop(filler);
+    fs::remove_file(disk.path().join("filler")).expect("it goes");
+    assert_eq!(wasi_mmap::Lend::check(&mapping, 0..4096), Ok(()), "the page before is not lost");
+    assert_eq!(wasi_mmap::Lend::check(&mapping, 5 * 4096..1 << 20), Ok(()), "what follows is not lost");
+    mapping.refresh().expect("the file is as long as it was");
+    mapping.write_at(4096, b"x").expect("there is room");
 }

@@ -1,6 +1,7 @@
 //! Plugins that try to harm their host, each other, or files that are not theirs.
 
 use std::fs;
+use std::mem::MaybeUninit;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use super::neighbours::Neighbours;
 use super::support::{Ended, Run, engine, is_long, plugin};
-use wasi_mmap_host::{Limit, MmapCtx};
+use wasi_mmap_host::{Interrupt, Limit, MmapCtx};
 use wasmtime::Result;
 use wasmtime::component::Component;
 
@@ -23,10 +24,14 @@ fn scratch() -> tempfile::TempDir {
     scratch
 }
 
-fn try_in(ctx: MmapCtx, scratch: &Path, trick: &str) -> Result<Ended> {
+fn hostile() -> &'static Component {
     static HOSTILE: OnceLock<Component> = OnceLock::new();
     let compile = || Component::from_binary(engine(), &plugin("hostile", "wasm32-wasip2")).expect("a component");
-    Run::new(ctx, scratch, &["hostile", trick])?.call_compiled(HOSTILE.get_or_init(compile), true)
+    HOSTILE.get_or_init(compile)
+}
+
+fn try_in(ctx: MmapCtx, scratch: &Path, trick: &str) -> Result<Ended> {
+    Run::new(ctx, scratch, &["hostile", trick])?.call_compiled(hostile(), true)
 }
 
 /// What a trick prints under a limit.
@@ -208,6 +213,100 @@ fn a_long_fill_lets_others_run_in_an_async_store() {
     });
     let error = ended.expect_err("it is ended");
     assert!(format!("{error:?}").contains("in a fill"), "{error:?}");
+}
+
+/// Calls whose work is of any length, and what each says that it was interrupted in.
+const LONG: [(&str, &str); 10] = [
+    ("read-steps", "reading a slice"),
+    ("read-backwards", "reading a slice"),
+    ("write-steps", "writing a slice"),
+    ("read-all", "a read"),
+    ("read-all-at", "a read"),
+    ("read-endless-line", "reading a line"),
+    ("read-many-ranges", "reading ranges"),
+    ("write-all", "a write"),
+    ("write-all-at", "a write"),
+    ("compare-all", "a comparison"),
+];
+
+/// A context whose embedder does something when the plugin has made its mapping.
+fn when_mapped(act: impl Fn(&Interrupt) + Send + Sync + 'static) -> MmapCtx {
+    let interrupt = Arc::new(OnceLock::<Interrupt>::new());
+    let inside = Arc::clone(&interrupt);
+    let ctx = MmapCtx::builder().audit(move |_| act(inside.get().expect("it was just set"))).build();
+    interrupt.set(ctx.interrupt_handle()).expect("it is set once");
+    ctx
+}
+
+#[test]
+fn an_interrupt_ends_every_long_call() {
+    for (trick, what) in LONG {
+        let scratch = scratch();
+        let ended = try_in(when_mapped(Interrupt::set), scratch.path(), trick);
+        let error = format!("{:?}", ended.expect_err(trick));
+        assert!(error.contains(&format!("interrupted the plugin in {what}")), "{trick}: {error}");
+    }
+}
+
+/// In an async store, others on the same thread run between the pieces of each long call: here, one that ends the call.
+#[test]
+fn every_long_call_lets_others_run_in_an_async_store() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    for (trick, what) in LONG {
+        let scratch = scratch();
+        let mapped = Arc::new(AtomicBool::new(false));
+        let is_mapped = Arc::clone(&mapped);
+        let ctx = when_mapped(move |_| mapped.store(true, Relaxed));
+        let interrupt = ctx.interrupt_handle();
+        let mut run = Run::new(ctx, scratch.path(), &["hostile", trick]).expect("a store");
+        let ended = runtime.block_on(async {
+            tokio::spawn(async move {
+                let mut pieces = 0;
+                while pieces < 3 {
+                    tokio::task::yield_now().await;
+                    pieces += usize::from(is_mapped.load(Relaxed));
+                }
+                interrupt.set();
+            });
+            run.call_async(&plugin("hostile", "wasm32-wasip2")).await
+        });
+        let error = format!("{:?}", ended.expect_err(trick));
+        assert!(error.contains(&format!("interrupted the plugin in {what}")), "{trick}: {error}");
+    }
+}
+
+#[test]
+fn calls_in_pieces_do_what_they_would_do_at_once() {
+    prints("pieces-of-slices", "same");
+    prints("pieces-of-the-rest", "same");
+}
+
+/// How long this thread has run, in milliseconds: what others do on the machine does not count.
+fn worked() -> i64 {
+    let mut usage = MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: the structure is large enough.
+    assert_eq!(unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) }, 0);
+    // SAFETY: the call succeeded, so it has written all of it.
+    let usage = unsafe { usage.assume_init() };
+    let milliseconds = |time: libc::timeval| time.tv_sec * 1000 + time.tv_usec / 1000;
+    milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime)
+}
+
+/// A search past a window reads what a search without one reads, twice at the most: not the needle anew for each step.
+#[test]
+fn a_long_needle_is_no_more_work_beside_a_window() {
+    let (scratch, component) = (scratch(), hostile());
+    let [without, with] = ["none", "window"].map(|window| {
+        let mut run = Run::new(MmapCtx::default(), scratch.path(), &["hostile", "needle-beside-a-window", window])
+            .expect("a store");
+        let before = worked();
+        let (printed, outcome) = run.call_compiled(component, true).expect("it runs to its end");
+        assert_eq!((printed.trim_end(), outcome), ("[None, None]", Ok(())));
+        worked() - before
+    });
+    println!("{without} ms of work without a window, {with} ms with one");
+    // It was a thousand times as much.
+    assert!(with < 20 * without.max(100), "{with} ms, and {without} ms without a window");
 }
 
 /// Where the pool of huge pages is empty, and nothing was reserved, the access faults: that is no reason to die.

@@ -10,7 +10,7 @@ const PIECES: [usize; 3] = [256 << 10, 1 << 20, 16 << 20];
 /// Threads that run until they are [dismissed](Self::dismiss).
 pub struct Neighbours {
     done: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<u64>>,
+    threads: Vec<JoinHandle<usize>>,
 }
 
 impl Neighbours {
@@ -29,17 +29,17 @@ impl Neighbours {
     /// # Panics
     ///
     /// If anybody has changed their memory.
-    pub fn dismiss(self) -> u64 {
+    pub fn dismiss(self) -> usize {
         self.done.store(true, Relaxed);
         self.threads.into_iter().map(|thread| thread.join().expect("nobody has changed its memory")).sum()
     }
 }
 
-fn live(number: u8, done: &AtomicBool) -> u64 {
-    let mut count = 0;
+fn live(number: u8, done: &AtomicBool) -> usize {
+    let mut count = 0_usize;
     let mut kept = Vec::new();
     while !done.load(Relaxed) {
-        let len = PIECES[count as usize % PIECES.len()];
+        let len = PIECES[count % PIECES.len()];
         let mut piece = vec![0_u8; len];
         for at in (0..len).step_by(4096) {
             assert_eq!(piece[at], 0, "new memory is zeros");

@@ -48,6 +48,7 @@ rules! {
     windows_do_not_overlap: "overlap",
     a_mapping_with_a_window_is_busy: "busy",
     detaching_twice_is_no_error: "detach-twice",
+    detaching_after_the_mapping_was_closed_is_no_error: "detach-after-close",
     a_flush_stays_in_the_window: "flush-range",
     a_shorter_file_reads_as_zeros_and_is_reported: "shorter-file",
     a_shared_window_is_the_file: "shared",

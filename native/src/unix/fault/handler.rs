@@ -77,13 +77,36 @@ fn repair(found: &Found, address: usize) -> bool {
             return replace(slot, area, rest.clone(), Fault::Truncated);
         }
         // The file reaches further. Has it become longer since the fault, or is there no space for the page?
-        match populate(&one) {
+        // A private page is had to read alone: to have it to write is to copy it, and the copy hides what the file holds from then on.
+        match populate(&one, area.private) {
+            // It can be read, and faults all the same: a write finds no memory for its copy. There is to be an end to it.
+            Populated::Yes if area.private && slot.is_met_again(start) => return copy_or_replace(found, start),
             Populated::Yes => return true,
             Populated::No => {}
             Populated::Unknown => break,
         }
     }
-    replace(slot, area, if found.lost_many() { rest } else { one }, Fault::NoSpace)
+    replace_for_space(found, start)
+}
+
+/// Replaces a page that there is no space for, and where there were many already, all that follows it.
+fn replace_for_space(found: &Found, start: usize) -> bool {
+    let Found { slot, area } = found;
+    let end = if slot.take_single() { start + area.page } else { area.memory.end.next_multiple_of(area.page) };
+    replace(slot, area, start..end, Fault::NoSpace)
+}
+
+/// Makes a copy of a private page, as a write would; it is noted as lost, since what the file holds from now on does not reach it.
+/// Where there cannot be one either, there is no space.
+fn copy_or_replace(found: &Found, start: usize) -> bool {
+    let page = start..start + found.area.page;
+    match populate(&page, false) {
+        Populated::Yes => {
+            found.slot.lose(page, Fault::Truncated);
+            true
+        }
+        Populated::No | Populated::Unknown => replace_for_space(found, start),
+    }
 }
 
 /// How often a file may become shorter and longer again between two steps of a repair before the disk is blamed for it.
@@ -98,12 +121,15 @@ enum Populated {
     Unknown,
 }
 
-/// Tries to have a page in memory, without a fault. Linux `madvise(2)` with `MADV_POPULATE_WRITE`, since 5.14.
+/// Tries to have a page in memory, without a fault; `to_read` alone, or to write as well. Linux `madvise(2)` with
+/// `MADV_POPULATE_WRITE`, since 5.14.
 #[cfg(target_os = "linux")]
-fn populate(page: &Range<usize>) -> Populated {
+fn populate(page: &Range<usize>, to_read: bool) -> Populated {
     // To write first: a page that can be read may still find no space when it is written, and fault for ever.
-    for advice in [libc::MADV_POPULATE_WRITE, libc::MADV_POPULATE_READ] {
-        // SAFETY: the call changes no byte that anybody sees; a pointer made from the address serves as a mere number here.
+    let uses = [libc::MADV_POPULATE_WRITE, libc::MADV_POPULATE_READ];
+    for &advice in &uses[usize::from(to_read)..] {
+        // SAFETY: whether it succeeds or fails, the call changes no byte that anybody sees, and takes no page away; a pointer made
+        // from the address serves as a mere number here.
         let status = unsafe { libc::madvise(ptr::without_provenance_mut(page.start), page.len(), advice) };
         if status == 0 {
             return Populated::Yes;
@@ -122,7 +148,7 @@ fn populate(page: &Range<usize>) -> Populated {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn populate(_: &Range<usize>) -> Populated {
+fn populate(_: &Range<usize>, _: bool) -> Populated {
     Populated::Unknown
 }
 
@@ -164,15 +190,17 @@ fn file_len(descriptor: c_int) -> Option<u64> {
 /// Lets the handler that was there before decide; where there was none, the process ends as it would have without us.
 fn hand_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let previous = PREVIOUS.get();
+    // SAFETY: the kernel passes a valid `siginfo_t`.
+    let is_sent = unsafe { (*info).si_code } <= 0;
     match previous.map_or(libc::SIG_DFL, |action| action.sa_sigaction) {
+        libc::SIG_IGN if is_sent => {}
         // Ignoring a fault is not possible: the kernel kills the process for it as well.
         libc::SIG_DFL | libc::SIG_IGN => {
             // SAFETY: zero is a value of each field, and is `SIG_DFL` for the handler.
             let default: sigaction = unsafe { mem::zeroed() };
             // SAFETY: `default` is initialized. The access runs again when we return, and its fault now ends the process.
             unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
-            // SAFETY: the kernel passes a valid `siginfo_t`.
-            if unsafe { (*info).si_code } <= 0 {
+            if is_sent {
                 // Somebody sent it, and no access runs again. It is blocked until we return, and then ends the process.
                 // SAFETY: no precondition.
                 unsafe { libc::raise(signal) };

@@ -43,30 +43,28 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// Guards memory that maps `file` from `offset`, or no file. The file must stay open as long as the guard lives.
+    /// Guards memory that maps `file` from `offset`. The file must stay open as long as the guard lives. With `private`, a write
+    /// makes a copy of a page: then a repair makes none.
     ///
     /// # Errors
     ///
-    /// What `sigaction(2)` answers, at the first call in a process; `OutOfMemory`.
-    pub(crate) fn new(memory: Range<usize>, file: Option<&File>, offset: u64) -> io::Result<Self> {
-        Self::with_pages(memory, file, offset, page_len())
+    /// What `sigaction(2)` returns, at the first call in a process; `OutOfMemory`.
+    pub(crate) fn new(memory: Range<usize>, file: &File, offset: u64, private: bool) -> io::Result<Self> {
+        Self::of(registry::Area { memory, descriptor: file.as_raw_fd(), offset, page: page_len(), private })
     }
 
-    /// The same for memory whose pages have another size.
+    /// Guards memory that maps no file, and has pages of this size.
     ///
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub(crate) fn with_pages(memory: Range<usize>, file: Option<&File>, offset: u64, page: usize) -> io::Result<Self> {
-        handler::install()?;
-        let descriptor = file.map_or(-1, AsRawFd::as_raw_fd);
-        let area = registry::Area { memory, descriptor, offset, page };
-        Ok(Self { slot: registry::lease(&area)?, area })
+    pub(crate) fn without_file(memory: Range<usize>, page: usize) -> io::Result<Self> {
+        Self::of(registry::Area { memory, descriptor: -1, offset: 0, page, private: false })
     }
 
-    /// Returns the size of the memory's pages.
-    pub(crate) fn page(&self) -> usize {
-        self.area.page
+    fn of(area: registry::Area) -> io::Result<Self> {
+        handler::install()?;
+        Ok(Self { slot: registry::lease(&area)?, area })
     }
 
     /// Guards nothing until it is told where the memory lies. To be called before memory moves: what takes its place meanwhile

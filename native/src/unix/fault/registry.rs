@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, compiler_fence, fence};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, compiler_fence, fence};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::Fault;
@@ -19,12 +19,18 @@ pub(super) struct Slot {
     offset: AtomicU64,
     /// The size of the memory's pages.
     page: AtomicUsize,
+    private: AtomicBool,
     /// The first lost address; `usize::MAX` when nothing was lost.
     low: AtomicUsize,
     /// The end of what was lost.
     high: AtomicUsize,
-    /// How many pages were lost to a full disk.
+    /// How many times something was lost to a full disk.
     no_space: AtomicUsize,
+    /// How many pages were replaced one by one.
+    singles: AtomicUsize,
+    /// The page that was last made readable, and how often in a row.
+    again: AtomicUsize,
+    times: AtomicUsize,
 }
 
 /// The memory that a slot speaks of.
@@ -37,10 +43,12 @@ pub(super) struct Area {
     pub(super) offset: u64,
     /// The size of the memory's pages: what can be replaced of it at the least.
     pub(super) page: usize,
+    /// Whether a write makes a copy of a page, which the file's changes do not reach any more.
+    pub(super) private: bool,
 }
 
 impl Area {
-    const NONE: Self = Self { memory: 0..0, descriptor: -1, offset: 0, page: 0 };
+    const NONE: Self = Self { memory: 0..0, descriptor: -1, offset: 0, page: 0, private: false };
 }
 
 /// What the handler needs to know of the memory around a fault.
@@ -66,9 +74,13 @@ impl Slot {
             descriptor: AtomicI32::new(-1),
             offset: AtomicU64::new(0),
             page: AtomicUsize::new(0),
+            private: AtomicBool::new(false),
             low: AtomicUsize::new(usize::MAX),
             high: AtomicUsize::new(0),
             no_space: AtomicUsize::new(0),
+            singles: AtomicUsize::new(0),
+            again: AtomicUsize::new(0),
+            times: AtomicUsize::new(0),
         }
     }
 
@@ -80,6 +92,7 @@ impl Slot {
         self.descriptor.store(area.descriptor, Relaxed);
         self.offset.store(area.offset, Relaxed);
         self.page.store(area.page, Relaxed);
+        self.private.store(area.private, Relaxed);
         self.version.fetch_add(1, AcqRel);
     }
 
@@ -90,6 +103,7 @@ impl Slot {
             descriptor: self.descriptor.load(Relaxed),
             offset: self.offset.load(Relaxed),
             page: self.page.load(Relaxed),
+            private: self.private.load(Relaxed),
         };
         fence(Acquire);
         let stable = version.is_multiple_of(2) && version == self.version.load(Relaxed);
@@ -105,15 +119,44 @@ impl Slot {
         self.high.fetch_max(memory.end, AcqRel);
         self.low.fetch_min(memory.start, AcqRel);
     }
-}
 
-impl Found {
-    /// Whether so many pages were lost to a full disk, one by one, that the others had better go at once: each may take an area
-    /// of memory of its own, of which a process has some ten thousands.
-    pub(super) fn lost_many(&self) -> bool {
-        self.slot.no_space.load(Relaxed) >= 64
+    /// Whether one more page may be replaced alone, which is counted then. If not, all that follows it had better go with it: each
+    /// page that is replaced alone may make two more areas of memory, of which a process has some ten thousands.
+    pub(super) fn take_single(&self) -> bool {
+        let below = |most: usize| move |count: usize| (count < most).then_some(count + 1);
+        if SINGLES.try_update(AcqRel, Acquire, below(MOST_SINGLES)).is_err() {
+            return false;
+        }
+        // Counted in all before it is counted here: what is given back was counted.
+        let is_taken = self.singles.try_update(AcqRel, Acquire, below(MOST_SINGLES_OF_ONE)).is_ok();
+        if !is_taken {
+            SINGLES.fetch_sub(1, AcqRel);
+        }
+        is_taken
+    }
+
+    /// Whether a page was made readable so often without another one in between that its faults must be those of writes. What other
+    /// threads count into it, or out of it, at the same time makes the answer come a little earlier or later.
+    pub(super) fn is_met_again(&self, page: usize) -> bool {
+        if self.again.swap(page, Relaxed) != page {
+            self.times.store(0, Relaxed);
+        }
+        self.times.fetch_add(1, Relaxed) >= MOST_TIMES
     }
 }
+
+/// How many pages of the memory of one slot may be replaced alone.
+const MOST_SINGLES_OF_ONE: usize = 16;
+
+/// How many pages of all memory together: with two areas each, a thirtieth of the 65,530 that a process has on Linux.
+const MOST_SINGLES: usize = 1024;
+
+/// How many were.
+static SINGLES: AtomicUsize = AtomicUsize::new(0);
+
+/// How often a page may be made readable in a row. A file that becomes shorter and longer all the time seldom does so at the right
+/// moments more than twice.
+const MOST_TIMES: usize = 64;
 
 /// The slot that an address lies in. Safe to call in a signal handler.
 pub(super) fn find(address: usize) -> Option<Found> {
@@ -188,10 +231,12 @@ impl Lease {
         if low < high { low..high } else { 0..0 }
     }
 
+    /// Forgets what was lost. The pages that were replaced are to be replaced by others, or to go, now or just before.
     pub(super) fn forget(&self) {
         self.0.low.store(usize::MAX, Relaxed);
         self.0.high.store(0, Relaxed);
         self.0.no_space.store(0, Release);
+        SINGLES.fetch_sub(self.0.singles.swap(0, AcqRel), AcqRel);
     }
 }
 
@@ -208,7 +253,7 @@ mod tests {
     use super::*;
 
     fn lease_of(memory: Range<usize>, offset: u64) -> Lease {
-        lease(&Area { memory, descriptor: -1, offset, page: 0x1000 }).expect("memory for a slot")
+        lease(&Area { memory, descriptor: -1, offset, page: 0x1000, private: false }).expect("memory for a slot")
     }
 
     #[test]
@@ -239,5 +284,25 @@ mod tests {
         assert_eq!(lease.lost_range(), 0x6000_0000_2000..0x6000_0000_3000);
         lease.forget();
         assert_eq!(lease.lost(0x6000_0000_0000..0x6000_0000_8000), None);
+    }
+
+    #[test]
+    fn pages_that_are_replaced_alone_are_counted_and_given_back() {
+        let lease = lease_of(0x5000_0000_0000..0x5000_1000_0000, 0);
+        for _ in 0..3 {
+            let taken = (0..100).filter(|_| lease.0.take_single()).count();
+            assert_eq!(taken, MOST_SINGLES_OF_ONE);
+            lease.forget();
+        }
+        // As many as there may be in all, by other slots. Other tests of this process take none.
+        let base = 0x4000_0000_0000;
+        let others: Vec<_> = (0..200).map(|i| lease_of(base + i * 0x1000..base + (i + 1) * 0x1000, 0)).collect();
+        let taken = |other: &Lease| (0..20).filter(|_| other.0.take_single()).count();
+        assert_eq!(others.iter().map(taken).sum::<usize>(), MOST_SINGLES);
+        assert!(!lease.0.take_single());
+        drop(others);
+        assert!(lease.0.take_single());
+        drop(lease);
+        assert_eq!(SINGLES.load(Acquire), 0);
     }
 }

@@ -1,5 +1,7 @@
 //! What a plugin may try against its host: `hostile TRICK`, in `/scratch`, and prints what came of it.
 
+mod long;
+
 use std::fs;
 
 use wasi_mmap::bindings::wasi_mmap::mmap::mapping::Mapping;
@@ -20,6 +22,7 @@ const TRICKS: &[Trick] = &[
     ("unknown-handle", unknown_handle),
     ("swapped-links", swapped_links),
     ("leak-everything", leak_everything),
+    ("lose-every-second-page", lose_every_second_page),
     ("advise-every-page", advise_every_page),
     ("populate", populate),
     ("missing-huge-pages", missing_huge_pages),
@@ -43,7 +46,7 @@ const TRICKS: &[Trick] = &[
 
 fn main() {
     let wanted = std::env::args().nth(1).unwrap_or_default();
-    let (_, trick) = TRICKS.iter().find(|(name, _)| *name == wanted).expect("a trick");
+    let (_, trick) = TRICKS.iter().chain(long::TRICKS).find(|(name, _)| *name == wanted).expect("a trick");
     match trick() {
         Ok(text) => println!("{text}"),
         Err(error) => println!("{error}"),
@@ -149,6 +152,24 @@ fn leak_everything() -> Result<String, Error> {
             Err(error) => return Ok(format!("{count}: {error}")),
         }
     }
+}
+
+/// A thousand mappings of a sparse file on a full disk, every second page of which is written. Each page that there is no space for
+/// may take areas of memory of the host's. How many calls were told so.
+fn lose_every_second_page() -> Result<String, Error> {
+    let mut refused = 0;
+    for _ in 0..1000 {
+        let mut mapping = Object::open("/scratch/sparse", Access::Write)?;
+        for page in (0..mapping.len()?).step_by(8192) {
+            match mapping.write_at(page, b"x") {
+                Ok(()) => {}
+                Err(Error::NoSpace) => refused += 1,
+                Err(error) => return Ok(format!("{refused}: {error}")),
+            }
+        }
+        std::mem::forget(mapping);
+    }
+    Ok(format!("{refused}"))
 }
 
 /// Advice for every second page makes an area of memory of each, of which the host has some ten thousands.

@@ -17,6 +17,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("overlap", overlap),
     ("busy", busy),
     ("detach-twice", detach_twice),
+    ("detach-after-close", detach_after_close),
     ("flush-range", flush_range),
     ("shorter-file", shorter_file),
     ("limits", limits),
@@ -152,6 +153,19 @@ fn detach_twice() {
     assert_refused(window.check(), "closed", "");
     drop(window);
     assert_eq!(peek(pages, 0), 7);
+}
+
+fn detach_after_close() {
+    let mapping = map(&make_file("f", 1), Access::Write);
+    let pages = Pages::<1>::new().bytes();
+    let window = Window::attach(&mapping, &pages[..1], 0, PAGE64, WindowMode::Write).expect("it is free");
+    window.detach().expect("it detaches");
+    mapping.close().expect("it closes");
+    pages[0] = 7;
+    window.detach().expect("it is no error");
+    assert_refused(window.flush(0, None), "closed", "");
+    drop((mapping, window));
+    assert_eq!(peek(pages, 0), 7, "nothing happened");
 }
 
 fn flush_range() {

@@ -1,0 +1,162 @@
+//! Memory that a fault was repaired in shows what the file holds from then on, or says that it does not.
+//!
+//! A fault is repaired a moment after the file became shorter. When it is whole again by then, the page can be had after all; a
+//! private page must not become a copy on the way, which would never change again.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::ptr;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
+
+use super::support::is_long;
+use wasi_mmap::{Lend, Mapping};
+use wasi_mmap_core::{Access, Error, MapOptions};
+use wasi_mmap_native::{Attached, Native};
+
+const PAGE: usize = 4096;
+const PAGES: usize = 4;
+const LEN: usize = PAGES * PAGE;
+
+/// What is read, and asked afterwards whether it was the file's.
+trait Looking {
+    /// Looks at a byte of each page.
+    fn look(&self) -> [u8; PAGES];
+    fn check(&self) -> Result<(), Error>;
+}
+
+/// A private mapping that nobody writes.
+struct Reading(Mapping);
+
+impl Looking for Reading {
+    fn look(&self) -> [u8; PAGES] {
+        std::array::from_fn(|page| self.0.get((page * PAGE) as i64).unwrap_or(0))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.0.check(0..LEN as u64)
+    }
+}
+
+/// A window to read.
+struct Window {
+    memory: *mut u8,
+    native: Native,
+    attached: Attached,
+}
+
+impl Window {
+    fn new(path: &Path) -> Self {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
+        // SAFETY: the kernel chooses where.
+        let memory = unsafe { libc::mmap(ptr::null_mut(), LEN, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+        assert_ne!(memory, libc::MAP_FAILED);
+        let options = MapOptions::new().access(Access::Read);
+        let file = File::open(path).expect("a file");
+        let mut native = Native::map_file_with(file, options.rights(), &options).expect("a mapping");
+        // SAFETY: the memory was just mapped, and is unmapped after the window was detached.
+        let attached = unsafe { native.attach(0..LEN as u64, memory.expose_provenance(), false) }.expect("a window");
+        Self { memory: memory.cast(), native, attached }
+    }
+}
+
+impl Looking for Window {
+    fn look(&self) -> [u8; PAGES] {
+        // SAFETY: the memory is mapped, and faults in it are repaired.
+        std::array::from_fn(|page| unsafe { self.memory.wrapping_add(page * PAGE).read_volatile() })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.attached.check()
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // SAFETY: nobody reads there any more.
+        unsafe { self.native.detach(&self.attached) }.expect("it detaches");
+        // SAFETY: as above.
+        unsafe { libc::munmap(self.memory.cast(), LEN) };
+    }
+}
+
+/// Looks while another thread makes the file shorter and whole again, and after that changes the file and looks again.
+fn look_through_cuts<L: Looking>(what: &str, path: &Path, make: impl Fn() -> L) {
+    fs::write(path, [1; LEN]).expect("a file");
+    let file = OpenOptions::new().write(true).open(path).expect("a file");
+    let rounds = if is_long() { 300_000 } else { 30_000 };
+    // Both threads run all the time: who sleeps is not there when it matters.
+    let (cutting, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (mut repaired, mut lost) = (0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Acquire) {
+                if !cutting.load(Acquire) {
+                    std::thread::yield_now();
+                    continue;
+                }
+                file.set_len(0).expect("it becomes shorter");
+                file.write_all_at(&[1; LEN], 0).expect("it is whole");
+                cutting.store(false, Release);
+            }
+        });
+        for round in 0..rounds {
+            let memory = make();
+            cutting.store(true, Release);
+            while cutting.load(Acquire) {
+                memory.look();
+            }
+            if memory.check().is_err() {
+                lost += 1;
+                continue;
+            }
+            repaired += 1;
+            let byte = 2 + (round % 200) as u8;
+            for page in 0..PAGES {
+                file.write_all_at(&[byte], (page * PAGE) as u64).expect("it is written");
+            }
+            let seen = memory.look();
+            if memory.check().is_ok() && seen != [byte; PAGES] {
+                // The other thread waits for all rounds.
+                eprintln!("{what}: round {round}: {seen:?} where the file has {byte}, and nothing was said to be lost");
+                std::process::exit(1);
+            }
+            file.write_all_at(&[1; LEN], 0).expect("it is whole");
+        }
+        done.store(true, Release);
+    });
+    println!("{what}: {rounds} rounds, in {lost} of which something was lost, and in {repaired} nothing");
+    assert!(repaired > 0 && lost > 0, "both were met");
+}
+
+fn in_a_process(part: &str) {
+    let shared_memory = Path::new("/dev/shm");
+    let scratch = if shared_memory.is_dir() { tempfile::tempdir_in(shared_memory) } else { tempfile::tempdir() };
+    let scratch = scratch.expect("a directory");
+    let file = scratch.path().join("file");
+    let output = super::child::command(part, &[file.to_str().expect("UTF-8")]).output().expect("a process");
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{part}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_window_to_read_is_not_stale_after_a_repair() {
+    in_a_process("stale-window");
+}
+
+#[test]
+fn a_private_mapping_is_not_stale_after_a_repair() {
+    in_a_process("stale-mapping");
+}
+
+/// The tests above, each alone in a process.
+pub fn meet(part: &str, path: &Path) {
+    match part {
+        "stale-window" => look_through_cuts("a window to read", path, || Window::new(path)),
+        "stale-mapping" => look_through_cuts("a private mapping", path, || {
+            Reading(Mapping::open(path, Access::Copy).expect("a mapping"))
+        }),
+        other => panic!("no such part: {other}"),
+    }
+}
