@@ -11,7 +11,9 @@ use rustix::mm::{MapFlags, ProtFlags};
 use wasi_mmap_core::{Error, Result};
 
 use super::fault::Guard;
+use super::hold::Place;
 use super::page_len;
+use crate::stable::Held;
 use crate::storage::Native;
 
 /// What keeps the system from reserving memory for pages that may never be touched. FreeBSD has no such flag.
@@ -34,12 +36,16 @@ struct Part {
     memory: Range<usize>,
     /// Whether the pages were taken out of the mapping.
     is_moved: bool,
+    /// Whether the bytes are copies, which stand for the mapping's.
+    is_copied: bool,
     state: Mutex<Option<State>>,
 }
 
 /// What there is while it is attached.
 #[derive(Debug)]
 struct State {
+    /// What holds the file's bytes still there, if anything does. Dropped first: after that, nothing but us touches the memory.
+    place: Option<Place>,
     guard: Guard,
     /// Keeps the mapping busy.
     _pin: Arc<()>,
@@ -63,6 +69,26 @@ impl Attached {
     /// `closed`, if it is not attached any more; `truncated`; `no-space`.
     pub fn check(&self) -> Result<()> {
         self.check_memory(self.memory())
+    }
+
+    /// What holds the bytes there still, if anything does.
+    pub fn held(&self) -> Option<Held> {
+        let state = self.state();
+        let place = state.as_ref()?.place.as_ref()?;
+        Some(place.held())
+    }
+
+    /// A part whose bytes were copied to the memory.
+    pub(super) fn copied(range: Range<usize>, memory: Range<usize>, guard: Guard, pin: Arc<()>) -> Self {
+        let state = Mutex::new(Some(State { place: None, guard, _pin: pin }));
+        Self(Arc::new(Part { range, memory, is_moved: false, is_copied: true, state }))
+    }
+
+    /// Keeps what holds the bytes there still, for as long as it is attached.
+    pub(super) fn hold_by(&self, place: Place) {
+        if let Some(state) = &mut *self.state() {
+            state.place = Some(place);
+        }
     }
 
     /// Forgets the memory, which is not touched any more: for when it goes away by itself, before it does.
@@ -145,8 +171,8 @@ impl Native {
             }
             .map_err(std::io::Error::from)?;
         }
-        let state = Mutex::new(Some(State { guard, _pin: pin }));
-        let attached = Attached(Arc::new(Part { range, memory, is_moved, state }));
+        let state = Mutex::new(Some(State { place: None, guard, _pin: pin }));
+        let attached = Attached(Arc::new(Part { range, memory, is_moved, is_copied: false, state }));
         if is_moved {
             pages.note_moved(attached.clone());
         }
@@ -168,6 +194,13 @@ impl Native {
             return Ok(());
         }
         let memory = attached.memory();
+        // The end of a lease must not replace the memory while this does.
+        let locked = state.as_ref().and_then(|state| state.place.as_ref()).map(Place::lock);
+        if attached.0.is_copied {
+            let lost = state.as_ref().map_or(0..0, |state| state.guard.lost_range());
+            // SAFETY: the caller's promise; the bytes were copied there from this range.
+            unsafe { self.pages_mut()?.copy_back(attached, &lost) };
+        }
         if attached.0.is_moved {
             let (lost, fault) = state.as_ref().map_or((0..0, None), |state| {
                 let lost = state.guard.lost_range();
@@ -193,6 +226,7 @@ impl Native {
             )
         }
         .map_err(std::io::Error::from)?;
+        locked.into_iter().for_each(|locked| locked.forget());
         *state = None;
         Ok(())
     }

@@ -2,8 +2,11 @@
 
 mod advice;
 mod attach;
+mod attach_stable;
 mod fault;
 mod file;
+#[cfg_attr(not(target_os = "linux"), path = "no_hold.rs")]
+mod hold;
 mod map;
 mod memory;
 mod moved;
@@ -12,6 +15,7 @@ mod named;
 
 pub use attach::Attached;
 pub(crate) use file::{describe, open};
+pub(crate) use hold::{Hold, Place};
 pub(crate) use map::Map;
 use map::page_len;
 pub(crate) use memory::Memory;
