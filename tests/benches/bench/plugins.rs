@@ -4,14 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use wasi_mmap_host::MmapCtx;
 use wasmtime::Module;
 use wasmtime::component::Component;
 use wasmtime::error::Context as _;
 use wasmtime::{Result, ensure};
 
 use crate::measure::Sample;
-use crate::support::{Run, engine, plugin, run_module};
+use crate::support::{Run, any_windows, engine, plugin, run_module};
 
 /// The plugin, ready to run.
 pub(crate) struct Plugins {
@@ -81,7 +80,7 @@ impl Plugins {
     ) -> Result<Sample> {
         let arguments = arguments(workload, file, numbers);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let mut run = Run::new(MmapCtx::default(), &self.folder, &arguments)?;
+        let mut run = Run::new(any_windows(), &self.folder, &arguments)?;
         let (printed, outcome) = run.call_compiled(&self.plain, true)?;
         ensure!(outcome == Ok(()), "the plugin failed");
         let sample = Measure::Seconds.of(&printed)?;
@@ -93,7 +92,7 @@ impl Plugins {
         let arguments = arguments(workload, file, numbers);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let (printed, outcome) =
-            Run::new(MmapCtx::default(), &self.folder, &arguments)?.call_compiled(&self.composed, false)?;
+            Run::new(any_windows(), &self.folder, &arguments)?.call_compiled(&self.composed, false)?;
         ensure!(outcome == Ok(()), "the plugin failed");
         Measure::Seconds.of(&printed)
     }

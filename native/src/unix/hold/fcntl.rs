@@ -34,18 +34,18 @@ pub(super) fn set_signal(file: &File, signal: c_int) -> io::Result<()> {
 
 /// Takes a lease to read. `F_SETLEASE` with `F_RDLCK`.
 pub(super) fn take_lease(file: &File) -> io::Result<()> {
-    set(file, libc::F_SETLEASE, libc::F_RDLCK.into())
+    set(file, libc::F_SETLEASE, libc::F_RDLCK)
 }
 
 /// Gives a lease up. `F_SETLEASE` with `F_UNLCK`, which fails with `EAGAIN` if there is none any more.
 pub(super) fn give_lease_up(file: &File) -> io::Result<()> {
-    set(file, libc::F_SETLEASE, libc::F_UNLCK.into())
+    set(file, libc::F_SETLEASE, libc::F_UNLCK)
 }
 
 /// Whether there is a lease that nobody waits for the end of. `F_GETLEASE`, which says what a lease is to become.
 pub(super) fn has_lease(file: &File) -> bool {
     // SAFETY: the call takes no further argument, and touches no memory of ours.
-    unsafe { libc::fcntl(file.as_raw_fd(), F_GETLEASE) == c_int::from(libc::F_RDLCK) }
+    unsafe { libc::fcntl(file.as_raw_fd(), F_GETLEASE) == libc::F_RDLCK }
 }
 
 fn set(file: &File, command: c_int, value: c_int) -> io::Result<()> {
