@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use wasi_mmap_host::MmapCtx;
 use wasmtime::Module;
 use wasmtime::component::Component;
 use wasmtime::error::Context as _;
@@ -85,6 +86,16 @@ impl Plugins {
         ensure!(outcome == Ok(()), "the plugin failed");
         let sample = Measure::Seconds.of(&printed)?;
         look(&run, sample)
+    }
+
+    /// Runs a workload over the host's mappings, with windows only of files that are held still.
+    pub(crate) fn stable(&self, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        let arguments = arguments(workload, file, numbers);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (printed, outcome) =
+            Run::new(MmapCtx::default(), &self.folder, &arguments)?.call_compiled(&self.plain, true)?;
+        ensure!(outcome == Ok(()), "the plugin failed");
+        Measure::Seconds.of(&printed)
     }
 
     /// Runs a workload composed with the fallback.

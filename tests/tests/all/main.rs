@@ -13,6 +13,7 @@ mod fuzz;
 mod hostile;
 mod model;
 mod scale;
+mod stable;
 mod storm;
 mod suite;
 mod support;
