@@ -50,12 +50,14 @@ impl Lease {
         let watcher = watch::watcher()?;
         let lease = Arc::new(Self { file: reopen(file)?, state: Mutex::default(), is_broken: AtomicBool::new(false) });
         // Known first: from the moment that there is a lease, somebody may be waiting for its end.
+        // The thread must not find it without a lease, and take it for broken: hence the lock, under which nothing here can wait.
+        let state = lease.state();
         watch::add(lease.file.as_raw_fd(), &lease);
-        lease.set(watcher).map_err(|error| {
-            // There is none to give up.
-            lease.is_broken.store(true, Relaxed);
-            explain(&error)
-        })?;
+        let outcome = lease.set(watcher);
+        // If it failed, there is none to give up.
+        lease.is_broken.store(outcome.is_err(), Relaxed);
+        drop(state);
+        outcome.map_err(|error| explain(&error))?;
         Ok(lease)
     }
 
