@@ -130,14 +130,14 @@ pub fn act(action: &str, path: &Path) {
 fn storm(path: &Path) {
     let stop = path.with_extension("stop");
     let mut waited = Vec::new();
-    for round in 0usize.. {
+    for round in (0..26u8).cycle() {
         if stop.exists() {
             break;
         }
         let started = Instant::now();
         let file = OpenOptions::new().write(true).truncate(round % 2 == 1).open(path);
         waited.push(started.elapsed());
-        file.and_then(|mut file| file.write_all(&vec![b'a' + (round % 26) as u8; LEN])).expect("it writes");
+        file.and_then(|mut file| file.write_all(&vec![b'a' + round; LEN])).expect("it writes");
         std::thread::sleep(Duration::from_millis(1));
     }
     waited.sort_unstable();
