@@ -19,6 +19,7 @@ pub struct MmapCtx {
     pub(crate) usage: Arc<Usage>,
     pub(crate) interrupt: Interrupt,
     pub(crate) namespace: Namespace,
+    pub(crate) windows: WindowPolicy,
     audit: Option<Audit>,
 }
 
@@ -43,6 +44,11 @@ impl MmapCtx {
         self.interrupt.clone()
     }
 
+    /// Which windows the plugin may have.
+    pub fn windows(&self) -> WindowPolicy {
+        self.windows
+    }
+
     pub(crate) fn report(&self, event: &MapEvent<'_>) {
         event.trace();
         if let Some(audit) = &self.audit {
@@ -55,6 +61,32 @@ impl fmt::Debug for MmapCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MmapCtx").field("limits", &self.limits).field("usage", &self.usage).finish_non_exhaustive()
     }
+}
+
+/// Which windows a plugin may have: parts of mappings in its own memory. Where it may have none, it is answered `unsupported`, and the
+/// guest library copies.
+///
+/// The engine, and what is generated for an interface, take a plugin's memory for memory that changes only when the plugin runs: a
+/// string is looked at where it lies, and taken for UTF-8 when it is copied. If another process writes to it in between, safe code of the
+/// host has a `String` that is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WindowPolicy {
+    /// None.
+    Never,
+    /// Those whose bytes nobody but the plugin can change while they are attached:
+    ///
+    /// - anonymous memory, but not memory with a name, which others may share;
+    /// - copies of files: the bytes are copied to the plugin's memory, and what was changed back, unless nobody can write to the file;
+    /// - files that are read, if something [holds](crate::Held) their bytes: a seal, fs-verity, a file system that is not
+    ///   written, or a lease. With a lease, who wants to write waits until the bytes are copied: [`Limit::HeldBytes`].
+    ///
+    /// A file is never written through a window.
+    #[default]
+    Stable,
+    /// All. For plugins that are trusted, on files that others leave alone or that the plugin does not pass on as strings: the embedder's
+    /// own code is unsound otherwise.
+    Any,
 }
 
 /// Ends the calls that a plugin has under way, and those that it makes later: they trap.
@@ -103,6 +135,12 @@ impl MmapCtxBuilder {
     /// Limits how many bytes of files may be mapped at a time: [`Limit::MappedBytes`].
     pub fn mapped_bytes(self, bytes: u64) -> Self {
         self.limit(Limit::MappedBytes, bytes)
+    }
+
+    /// Sets which windows the plugin may have.
+    pub fn windows(mut self, policy: WindowPolicy) -> Self {
+        self.ctx.windows = policy;
+        self
     }
 
     /// Gives the plugin a namespace for memory with names. Plugins that have one namespace share memory by its names; a

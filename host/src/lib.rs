@@ -46,6 +46,9 @@
 //! loads and stores. Without, it is answered `unsupported`, and the guest libraries copy instead. The same holds for
 //! the pooling allocator, whose memories outlive their instances, and for memories that may move.
 //!
+//! Bytes that another process changes in a plugin's memory can break the host's own code, which passes strings that it has looked at before.
+//! So a plugin has only [stable](WindowPolicy::Stable) windows unless the embedder trusts it and its files: [`WindowPolicy`].
+//!
 //! # What a plugin can cost
 //!
 //! Every store has [limits](Limits) on mappings, mapped and anonymous bytes, and on what one call may copy or search. A
@@ -76,8 +79,8 @@ mod transfer;
 mod work;
 
 pub use audit::{MapEvent, MapSource};
-pub use ctx::{Interrupt, MmapCtx, MmapCtxBuilder, MmapCtxView, MmapView};
+pub use ctx::{Interrupt, MmapCtx, MmapCtxBuilder, MmapCtxView, MmapView, WindowPolicy};
 pub use limits::{Limit, Limits, Usage};
 pub use linker::{add_to_linker, add_to_linker_async};
 pub use memory::configure;
-pub use wasi_mmap_native::Namespace;
+pub use wasi_mmap_native::{Held, Namespace};

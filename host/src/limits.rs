@@ -20,6 +20,9 @@ pub enum Limit {
     Windows,
     /// How many bytes of windows there may be at a time. Default 4 GiB: all of a plugin's memory.
     WindowBytes,
+    /// How many bytes windows may hold still by leases at a time. Default 1 GiB: each is a byte of the host's memory once somebody
+    /// writes to the file.
+    HeldBytes,
     /// How many times parts of mappings may be given advice that lasts. Default 1,024: each may make three areas of memory of
     /// one, of which the process has 65,530 on Linux. Advice for a whole mapping is free.
     PartialAdvice,
@@ -31,12 +34,13 @@ pub enum Limit {
 
 impl Limit {
     /// All limits.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Mappings,
         Self::MappedBytes,
         Self::AnonymousBytes,
         Self::Windows,
         Self::WindowBytes,
+        Self::HeldBytes,
         Self::PartialAdvice,
         Self::BytesPerCall,
         Self::WorkPerCall,
@@ -50,6 +54,7 @@ impl Limit {
             Self::AnonymousBytes => "anonymous-bytes",
             Self::Windows => "windows",
             Self::WindowBytes => "window-bytes",
+            Self::HeldBytes => "held-bytes",
             Self::PartialAdvice => "partial-advice",
             Self::BytesPerCall => "bytes-per-call",
             Self::WorkPerCall => "work-per-call",
@@ -69,7 +74,7 @@ pub struct Limits([u64; Limit::ALL.len()]);
 
 impl Default for Limits {
     fn default() -> Self {
-        Self([1024, 1 << 40, 1 << 30, 1024, 4 << 30, 1024, 1 << 30, 256 << 30])
+        Self([1024, 1 << 40, 1 << 30, 1024, 4 << 30, 1 << 30, 1024, 1 << 30, 256 << 30])
     }
 }
 
@@ -102,6 +107,7 @@ pub struct Usage {
     anonymous_bytes: AtomicU64,
     windows: AtomicU64,
     window_bytes: AtomicU64,
+    held_bytes: AtomicU64,
     partial_advice: AtomicU64,
 }
 
@@ -118,6 +124,7 @@ impl Usage {
             Limit::AnonymousBytes => Some(&self.anonymous_bytes),
             Limit::Windows => Some(&self.windows),
             Limit::WindowBytes => Some(&self.window_bytes),
+            Limit::HeldBytes => Some(&self.held_bytes),
             Limit::PartialAdvice => Some(&self.partial_advice),
             Limit::BytesPerCall | Limit::WorkPerCall => None,
         }

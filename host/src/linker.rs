@@ -12,7 +12,7 @@ use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmLi
 use wasmtime_wasi::filesystem::Descriptor;
 
 use crate::bindings::types as wit;
-use crate::ctx::MmapView;
+use crate::ctx::{MmapView, WindowPolicy};
 use crate::long::{self, Calls};
 use crate::mapping::HostMapping;
 use crate::memory::{self, HostWindow, Place};
@@ -189,8 +189,10 @@ fn add_window<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result
         }
         Ok(())
     })?;
-    instance.func_wrap("granularity", |_: Cx<'_, T>, ()| {
-        answer(if memory::is_any() {
+    instance.func_wrap("granularity", |mut store: Cx<'_, T>, ()| {
+        answer(if store.data_mut().mmap().ctx.windows == WindowPolicy::Never {
+            Err(memory::no_windows())
+        } else if memory::is_any() {
             Ok(Native::page_size())
         } else {
             Err(Error::Unsupported("windows in this engine's memories".into()))
@@ -205,7 +207,7 @@ fn add_window<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result
             let anchor = (!anchor.is_empty()).then(|| anchor.as_ptr().expose_provenance());
             let place = Place { anchor, offset, length, to_write: mode == wit::WindowMode::Write };
             let view = store.data_mut().mmap();
-            match HostWindow::attach(&mapping, place, &view.ctx.limits, &view.ctx.usage) {
+            match HostWindow::attach(&mapping, place, view.ctx) {
                 Ok(window) => Ok((Ok(view.table.push(window)?),)),
                 Err(error) => answer(Err(error)),
             }

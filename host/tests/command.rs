@@ -256,6 +256,8 @@ fn the_status_is_the_plugins_own() {
     let wrong = answer(wasi_mmap().args(["run", "--limit", "mapings=1", "x.wasm"]));
     assert_eq!(wrong.status, 2);
     assert!(wrong.complained.contains("there is no limit mapings; there are mappings, mapped-bytes"), "{wrong:?}");
+    let wrong = answer(wasi_mmap().args(["run", "--windows", "some", "x.wasm"]));
+    assert!(wrong.complained.contains("[possible values: never, stable, any]"), "{wrong:?}");
     let wrong = answer(wasi_mmap().args(["run", "--dir", "/no/such/folder"]).arg(plugin("probe")));
     assert_eq!(wrong.status, 125);
     assert!(wrong.complained.contains("/no/such/folder"), "{wrong:?}");

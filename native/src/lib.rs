@@ -2,7 +2,8 @@
 //!
 //! [`Mapping`] is the object that plugins use through the WIT interface, here for a program with no sandbox. Bytes go in
 //! and out by copy, and a file that shrinks under a mapping answers [`Error::Truncated`] instead of killing the
-//! process with SIGBUS. Programs that want the pages themselves take them with [`Lend`], whose methods are unsafe.
+//! process with SIGBUS. Programs that want the pages themselves take them with [`Stable`], where the system holds the file's bytes
+//! still, or with [`Lend`], whose methods are unsafe.
 //!
 //! ```
 //! use wasi_mmap_native::{Access, Mapping};
@@ -52,6 +53,7 @@ mod named;
 #[cfg_attr(windows, path = "windows/mod.rs")]
 mod os;
 mod pages;
+mod stable;
 mod storage;
 
 pub use lend::{Lend, Shared};
@@ -62,6 +64,7 @@ pub use os::Reservation;
 #[cfg(all(target_os = "linux", feature = "failures"))]
 #[doc(hidden)]
 pub use os::failures;
+pub use stable::{Held, Stable, StableSlice, WindowPlan};
 pub use storage::Native;
 pub use wasi_mmap_core::{
     Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System, Whence,

@@ -10,7 +10,7 @@ use wasi_mmap_core::{
 };
 
 use crate::named::{self, NameHold};
-use crate::os::{self, Map, Memory};
+use crate::os::{self, Hold, Map, Memory};
 use crate::page_size;
 use crate::pages::Pages;
 
@@ -27,6 +27,8 @@ pub struct Native {
     was_cut: bool,
     /// What keeps the memory's name, if it has one.
     name: Option<NameHold>,
+    /// What holds the file's bytes still for windows, once one was asked for.
+    pub(crate) hold: Option<Hold>,
     /// Shared with each part of the mapping that is attached elsewhere, which keeps the mapping busy.
     pub(crate) pin: Arc<()>,
 }
@@ -44,6 +46,16 @@ impl Native {
     /// Where in its file the mapping starts, in bytes; memory without one starts at its start.
     pub fn file_offset(&self) -> u64 {
         self.offset * u64::from(self.has_file)
+    }
+
+    /// The file that the caller can see, if there is one.
+    pub(crate) fn visible_file(&self) -> Option<&File> {
+        self.pages.file().filter(|_| self.has_file)
+    }
+
+    /// Whether the mapping is of memory that others have by its name.
+    pub(crate) fn is_named(&self) -> bool {
+        self.name.is_some()
     }
 
     /// The pages, to write to them.
@@ -74,6 +86,7 @@ impl Native {
             file_is_writable: info.rights.contains(Rights::WRITE),
             was_cut: false,
             name: None,
+            hold: None,
             pin: Arc::new(()),
         })
     }
@@ -92,6 +105,7 @@ impl Native {
             file_is_writable: true,
             was_cut: false,
             name,
+            hold: None,
             pin: Arc::new(()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Limit, Limits};
+use crate::{Limit, Limits, WindowPolicy};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Memory-mapped files for WebAssembly plugins.
@@ -36,6 +36,7 @@ Examples:
   wasi-mmap run --read-only-dir . wc.wasm README.md     … and cannot change it
   wasi-mmap run --backend fallback --dir . wc.wasm x    … without real mappings, as on any other engine
   wasi-mmap run --limit mapped-bytes=10GiB --dir . wc.wasm x
+  wasi-mmap run --windows stable --dir . wc.wasm x      … with a plugin that you do not trust
 
 Exit status:
   the plugin's own, if it ran to its end: WASI 0.2 has 0 for success and 1 for failure
@@ -58,6 +59,10 @@ pub struct RunOptions {
     /// Where the mappings come from
     #[arg(long, value_enum, default_value_t)]
     pub backend: Backend,
+
+    /// Which parts of files may lie in the plugin's own memory
+    #[arg(long, value_enum, default_value_t, long_help = WINDOWS_HELP)]
+    pub windows: Windows,
 
     /// Limit what the plugin may use: a number, or one with KiB, MiB, GiB or TiB
     #[arg(long = "limit", value_name = "NAME=NUMBER", value_parser = parse_limit, long_help = limit_help())]
@@ -112,6 +117,32 @@ pub enum Backend {
     Host,
     /// The fallback component, over ordinary file I/O
     Fallback,
+}
+
+const WINDOWS_HELP: &str = "\
+Which parts of files may lie in the plugin's own memory, where it reads and writes them without a copy. Where it may have none, it
+copies. The default is for plugins that you trust, on files that you leave alone meanwhile";
+
+/// Which windows the plugin may have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Windows {
+    /// None
+    Never,
+    /// Those whose bytes no other process can change: of memory, of copies, and of files to read that can be held still
+    Stable,
+    /// All
+    #[default]
+    Any,
+}
+
+impl From<Windows> for WindowPolicy {
+    fn from(windows: Windows) -> Self {
+        match windows {
+            Windows::Never => Self::Never,
+            Windows::Stable => Self::Stable,
+            Windows::Any => Self::Any,
+        }
+    }
 }
 
 /// A directory of the host, and what the plugin calls it.

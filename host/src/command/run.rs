@@ -160,7 +160,7 @@ fn state(options: &RunOptions) -> Result<State> {
             wasmtime::format_err!("cannot give the plugin the directory {}: {error}", host.display())
         })?;
     }
-    let mut mmap = MmapCtx::builder();
+    let mut mmap = MmapCtx::builder().windows(options.windows.into());
     for &(limit, to) in &options.limits {
         mmap = mmap.limit(limit, to);
     }

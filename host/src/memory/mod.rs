@@ -8,4 +8,4 @@ mod window;
 pub(crate) use lend::Reading;
 pub use linear::configure;
 pub(crate) use linear::is_any;
-pub(crate) use window::{HostWindow, Place};
+pub(crate) use window::{HostWindow, Place, no_windows};

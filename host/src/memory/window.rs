@@ -6,7 +6,8 @@ use wasi_mmap_core::{Error, FlushFlags, Result, Storage, part_of_window};
 use wasi_mmap_native::{Attached, Native};
 
 use super::linear::Memory;
-use crate::limits::{Limit, Limits, Taken, Usage};
+use crate::ctx::{MmapCtx, WindowPolicy};
+use crate::limits::{Limit, Taken};
 use crate::mapping::HostMapping;
 
 /// A plugin's window.
@@ -18,7 +19,7 @@ pub(crate) struct HostWindow {
     mapping: Arc<HostMapping>,
     attached: Attached,
     /// Given back when the window is detached.
-    taken: Mutex<Option<[Taken; 2]>>,
+    taken: Mutex<Vec<Taken>>,
 }
 
 /// What a plugin asks for.
@@ -33,18 +34,17 @@ pub(crate) struct Place {
 
 impl HostWindow {
     /// Attaches a part of a mapping. To be called by a host function that the plugin has called, with an anchor of its memory.
-    pub(crate) fn attach(
-        mapping: &Arc<HostMapping>,
-        place: Place,
-        limits: &Limits,
-        usage: &Arc<Usage>,
-    ) -> Result<Self> {
+    pub(crate) fn attach(mapping: &Arc<HostMapping>, place: Place, ctx: &MmapCtx) -> Result<Self> {
+        let MmapCtx { limits, usage, windows, .. } = ctx;
         let Place { anchor, offset, length, to_write } = place;
         let mut guard = mapping.lock();
         let range = guard.window_range(offset, length, to_write)?;
         let Some(address) = anchor else {
             return Err(Error::invalid("anchor", "it is empty, and has no place in the plugin's memory"));
         };
+        if *windows == WindowPolicy::Never {
+            return Err(no_windows());
+        }
         let Some(memory) = Memory::find(address) else {
             return Err(Error::Unsupported("windows in a memory that the host has not made for them".into()));
         };
@@ -59,23 +59,32 @@ impl HostWindow {
         if guard.size()?.next_multiple_of(page) < guard.storage()?.file_offset() + range.end {
             return Err(Error::Truncated);
         }
-        let taken = [
-            Taken::new(usage, limits, Limit::Windows, 1)?,
-            Taken::new(usage, limits, Limit::WindowBytes, (end - address) as u64)?,
-        ];
-        // SAFETY: the anchor is in a linear memory of ours that is alive, since it was looked up just now and the plugin, whose
-        // call this is, runs in it. All of the place lies in that memory, on page borders, and no other window does. The plugin
-        // does not run during the call, and the list that the anchor was read from is not used any more. The memory stays
-        // until it is dropped, which abandons the window first.
-        let attached = unsafe { guard.storage_mut()?.attach(range, address, to_write) }?;
+        let bytes = (end - address) as u64;
+        let mut taken =
+            vec![Taken::new(usage, limits, Limit::Windows, 1)?, Taken::new(usage, limits, Limit::WindowBytes, bytes)?];
+        // SAFETY, for both calls below: the anchor is in a linear memory of ours that is alive, since it was looked up just now and
+        // the plugin, whose call this is, runs in it. All of the place lies in that memory, on page borders, and no other window
+        // does. The plugin does not run during the call, and the list that the anchor was read from is not used any more. The memory
+        // stays until it is dropped, which abandons the window first, and nobody but the window replaces it.
+        let attached = if *windows == WindowPolicy::Any {
+            // SAFETY: as said above.
+            unsafe { guard.storage_mut()?.attach(range, address, to_write) }?
+        } else {
+            let plan = guard.storage_mut()?.plan_stable(to_write)?;
+            if plan.is_leased() {
+                taken.push(Taken::new(usage, limits, Limit::HeldBytes, bytes)?);
+            }
+            // SAFETY: as said above.
+            unsafe { guard.storage_mut()?.attach_stable(plan, range, address) }?
+        };
         memory.note(attached.clone());
-        Ok(Self { mapping: Arc::clone(mapping), attached, taken: Mutex::new(Some(taken)) })
+        Ok(Self { mapping: Arc::clone(mapping), attached, taken: Mutex::new(taken) })
     }
 
     /// Takes the file out of the plugin's memory, which is zeros afterwards. To be called by a host function that the plugin has
     /// called.
     pub(crate) fn detach(&self) -> Result<()> {
-        if self.taken().is_none() {
+        if self.taken().is_empty() {
             // It was detached before; the mapping may be closed by now.
             return Ok(());
         }
@@ -83,7 +92,7 @@ impl HostWindow {
         // SAFETY: the plugin called this, so that it does not run, and knows that the file is gone from there. If its memory
         // had gone instead, the window would be abandoned, and nothing happens.
         unsafe { guard.storage_mut()?.detach(&self.attached) }?;
-        *self.taken() = None;
+        self.taken().clear();
         Ok(())
     }
 
@@ -101,7 +110,12 @@ impl HostWindow {
         self.attached.check()
     }
 
-    fn taken(&self) -> MutexGuard<'_, Option<[Taken; 2]>> {
+    fn taken(&self) -> MutexGuard<'_, Vec<Taken>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a plugin is answered that may have no windows.
+pub(crate) fn no_windows() -> Error {
+    Error::Unsupported("windows, which the host does not allow this plugin".into())
 }

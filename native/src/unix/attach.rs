@@ -5,13 +5,16 @@
 
 use std::ops::Range;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasi_mmap_core::{Error, Result};
 
 use super::fault::Guard;
+use super::hold::Place;
 use super::page_len;
 use super::replace::{self, Sharing};
+use crate::stable::Held;
 use crate::storage::Native;
 
 /// A part of a mapping that lies in place of other memory. Clones are handles to the same part.
@@ -26,17 +29,29 @@ struct Part {
     range: Range<usize>,
     /// Where it lies: whole pages.
     memory: Range<usize>,
-    /// Whether the pages were taken out of the mapping.
-    is_moved: bool,
+    content: Content,
+    /// Whether what was in place of the mapping's pages is in the mapping again, and what it left is still to be replaced.
+    is_back: AtomicBool,
     state: Mutex<Option<State>>,
+}
+
+/// What lies there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// The file, mapped once more.
+    File,
+    /// The mapping's own pages, which are not at home.
+    Moved,
+    /// Copies, which stand for the mapping's own pages.
+    Copied,
 }
 
 /// What there is while it is attached.
 #[derive(Debug)]
 struct State {
+    /// What holds the file's bytes still there, if anything does. Dropped first: after that, nothing but us touches the memory.
+    place: Option<Place>,
     guard: Guard,
-    /// Whether pages that were moved are in the mapping again, and what they left is still to be replaced.
-    is_back: bool,
     /// Keeps the mapping busy.
     _pin: Arc<()>,
 }
@@ -59,6 +74,26 @@ impl Attached {
     /// `closed`, if it is not attached any more; `truncated`; `no-space`.
     pub fn check(&self) -> Result<()> {
         self.check_memory(self.memory())
+    }
+
+    /// What holds the bytes there still, if anything does.
+    pub fn held(&self) -> Option<Held> {
+        let state = self.state();
+        let place = state.as_ref()?.place.as_ref()?;
+        Some(place.held())
+    }
+
+    /// A part whose bytes were copied to the memory.
+    pub(super) fn copied(range: Range<usize>, memory: Range<usize>, guard: Guard, pin: Arc<()>) -> Self {
+        let state = Mutex::new(Some(State { place: None, guard, _pin: pin }));
+        Self(Arc::new(Part { range, memory, content: Content::Copied, is_back: AtomicBool::new(false), state }))
+    }
+
+    /// Keeps what holds the bytes there still, for as long as it is attached.
+    pub(super) fn hold_by(&self, place: Place) {
+        if let Some(state) = &mut *self.state() {
+            state.place = Some(place);
+        }
     }
 
     /// Forgets the memory, which is not touched any more: for when it goes away by itself, before it does.
@@ -136,8 +171,9 @@ impl Native {
             // SAFETY: the caller owns the memory, which is replaced by pages that can be read and written all the same.
             unsafe { replace::put_file(&memory, file, offset + range.start as u64, sharing, true) }?;
         }
-        let state = Mutex::new(Some(State { guard, is_back: false, _pin: pin }));
-        let attached = Attached(Arc::new(Part { range, memory, is_moved, state }));
+        let state = Mutex::new(Some(State { place: None, guard, _pin: pin }));
+        let content = if is_moved { Content::Moved } else { Content::File };
+        let attached = Attached(Arc::new(Part { range, memory, content, is_back: AtomicBool::new(false), state }));
         if is_moved {
             pages.note_moved(attached.clone());
         }
@@ -159,21 +195,31 @@ impl Native {
             return Ok(());
         }
         let memory = attached.memory();
-        if let Some(state) = state.as_mut().filter(|state| attached.0.is_moved && !state.is_back) {
-            let pages = self.pages_mut()?;
-            // SAFETY: the caller's promise; these pages were moved there from this range. On failure they still are there.
-            unsafe { pages.move_back(attached, || state.guard.lost_range()) }?;
-            state.is_back = true;
-            let lost = state.guard.lost_range();
-            if let Some(fault) = state.guard.lost(lost.clone()) {
+        // The end of a lease must not replace the memory while this does.
+        let locked = state.as_ref().and_then(|state| state.place.as_ref()).map(Place::lock);
+        if let Some(state) = state.as_ref().filter(|_| !attached.0.is_back.load(Relaxed)) {
+            let lost = || state.guard.lost_range();
+            match attached.0.content {
+                Content::File => {}
+                // SAFETY: the caller's promise; these pages were moved there from this range. On failure they still are there.
+                Content::Moved => unsafe { self.pages_mut()?.move_back(attached, lost) }?,
+                // SAFETY: the caller's promise; the bytes were copied there from this range.
+                Content::Copied => unsafe { self.pages_mut()?.copy_back(attached, &lost()) },
+            }
+            attached.0.is_back.store(true, Relaxed);
+            if attached.0.content == Content::Moved
+                && let Some(fault) = state.guard.lost(lost())
+            {
                 // What was written there is gone, and where it was is the file again: the mapping must know.
-                let home = attached.0.range.start;
-                pages.map.note_lost(home + (lost.start - memory.start)..home + (lost.end - memory.start), fault);
+                let (home, lost) = (attached.0.range.start, lost());
+                let place = home + (lost.start - memory.start)..home + (lost.end - memory.start);
+                self.pages_mut()?.map.note_lost(place, fault);
             }
         }
         // SAFETY: the caller owns the memory; what is put there can be read and written as what was there before. On failure it is
         // as it was, guarded, and stays attached.
         unsafe { replace::put_zeros(&memory) }?;
+        locked.into_iter().for_each(|locked| locked.forget());
         *state = None;
         Ok(())
     }

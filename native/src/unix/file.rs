@@ -1,18 +1,32 @@
 //! Files as Unix sees them: opened with the least rights, and described to the rules of `core`.
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 use rustix::process::{Resource, getrlimit};
 use wasi_mmap_core::{FileInfo, FileKind, OsError, Result, Rights, System};
 
+/// How long to wait for the end of somebody's lease on a file: longer than Linux lets anybody keep one that is to end.
+const LEASE_ENDS: Duration = Duration::from_secs(60);
+
 /// Opens a file. A FIFO is opened as well, without waiting for its other end, and is refused when mapped.
 pub(crate) fn open(path: &Path, rights: Rights) -> Result<File> {
     let no_wait = OFlags::NONBLOCK.bits().cast_signed();
     let (read, write) = (rights.contains(Rights::READ), rights.contains(Rights::WRITE));
-    Ok(OpenOptions::new().read(read).write(write).custom_flags(no_wait).open(path)?)
+    let started = Instant::now();
+    loop {
+        match OpenOptions::new().read(read).write(write).custom_flags(no_wait).open(path) {
+            // Somebody has a lease on the file, perhaps a stable slice of this process, and was just asked to let go.
+            Err(error) if error.kind() == ErrorKind::WouldBlock && started.elapsed() < LEASE_ENDS => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
 }
 
 /// What kind of file it is, how long, and what its descriptor may do.

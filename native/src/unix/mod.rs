@@ -2,8 +2,11 @@
 
 mod advice;
 mod attach;
+mod attach_stable;
 mod fault;
 mod file;
+#[cfg_attr(not(target_os = "linux"), path = "no_hold.rs")]
+mod hold;
 mod map;
 mod memory;
 mod moved;
@@ -13,6 +16,7 @@ pub(crate) mod replace;
 
 pub use attach::Attached;
 pub(crate) use file::{describe, open, set_len};
+pub(crate) use hold::{Hold, Place};
 pub(crate) use map::Map;
 use map::page_len;
 pub(crate) use memory::Memory;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use wasi_mmap_core::{Error, Result};
 
-use crate::Native;
+use crate::{Held, Native, WindowPlan};
 
 /// A part of a mapping that lies in place of other memory. On Windows there is none.
 #[derive(Debug, Clone)]
@@ -27,6 +27,11 @@ impl Attached {
     ///
     /// `closed`, if it is not attached any more.
     pub fn check(&self) -> Result<()> {
+        match *self {}
+    }
+
+    /// How the bytes there are held still.
+    pub fn held(&self) -> Option<Held> {
         match *self {}
     }
 
@@ -59,6 +64,19 @@ impl Native {
     ///
     /// `unsupported`.
     pub unsafe fn attach(&mut self, _range: Range<u64>, _address: usize, _to_write: bool) -> Result<Attached> {
+        Err(Error::Unsupported("a window on this system".into()))
+    }
+
+    /// Refuses to put a part of the mapping in place of other memory, held still.
+    ///
+    /// # Safety
+    ///
+    /// As [`attach`](Self::attach).
+    ///
+    /// # Errors
+    ///
+    /// `unsupported`.
+    pub unsafe fn attach_stable(&mut self, _: WindowPlan, _range: Range<u64>, _address: usize) -> Result<Attached> {
         Err(Error::Unsupported("a window on this system".into()))
     }
 

@@ -5,12 +5,15 @@
 
 mod attach;
 mod file;
+#[path = "../unix/no_hold.rs"]
+mod hold;
 mod map;
 mod memory;
 mod section;
 
 pub use attach::Attached;
 pub(crate) use file::{describe, open, set_len};
+pub(crate) use hold::{Hold, Place};
 pub(crate) use map::Map;
 pub(crate) use memory::{Memory, Name, open_named};
 pub(crate) use section::{granularity, page_size};

@@ -11,7 +11,7 @@ use wasmtime::error::Context as _;
 use wasmtime::{Result, ensure};
 
 use crate::measure::Sample;
-use crate::support::{Run, engine, plugin, run_module};
+use crate::support::{Run, any_windows, engine, plugin, run_module};
 
 /// The plugin, ready to run.
 pub(crate) struct Plugins {
@@ -81,11 +81,21 @@ impl Plugins {
     ) -> Result<Sample> {
         let arguments = arguments(workload, file, numbers);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let mut run = Run::new(MmapCtx::default(), &self.folder, &arguments)?;
+        let mut run = Run::new(any_windows(), &self.folder, &arguments)?;
         let (printed, outcome) = run.call_compiled(&self.plain, true)?;
         ensure!(outcome == Ok(()), "the plugin failed");
         let sample = Measure::Seconds.of(&printed)?;
         look(&run, sample)
+    }
+
+    /// Runs a workload over the host's mappings, with windows only of files that are held still.
+    pub(crate) fn stable(&self, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        let arguments = arguments(workload, file, numbers);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (printed, outcome) =
+            Run::new(MmapCtx::default(), &self.folder, &arguments)?.call_compiled(&self.plain, true)?;
+        ensure!(outcome == Ok(()), "the plugin failed");
+        Measure::Seconds.of(&printed)
     }
 
     /// Runs a workload composed with the fallback.
@@ -93,7 +103,7 @@ impl Plugins {
         let arguments = arguments(workload, file, numbers);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let (printed, outcome) =
-            Run::new(MmapCtx::default(), &self.folder, &arguments)?.call_compiled(&self.composed, false)?;
+            Run::new(any_windows(), &self.folder, &arguments)?.call_compiled(&self.composed, false)?;
         ensure!(outcome == Ok(()), "the plugin failed");
         Measure::Seconds.of(&printed)
     }

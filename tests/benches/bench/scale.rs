@@ -5,14 +5,13 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 use wasi_mmap::{Access, Mapping};
-use wasi_mmap_host::MmapCtx;
 use wasmtime::component::Component;
 use wasmtime::error::Context as _;
 use wasmtime::{Result, bail, ensure};
 
 use crate::files::Files;
 use crate::measure::{Comparison, Sample, Subject, peer, timed};
-use crate::support::{Run, engine, plugin};
+use crate::support::{Run, any_windows, engine, plugin};
 use crate::window::anonymous;
 
 const FEW: usize = 10;
@@ -55,7 +54,7 @@ pub(crate) fn part(arguments: &[String]) -> Result<()> {
         "plugins" => {
             let component = Component::from_binary(engine(), &plugin("faults", "wasm32-wasip2"))?;
             each(count, || {
-                let mut run = Run::new(MmapCtx::default(), folder, &["faults", "hold", "/scratch/text"])?;
+                let mut run = Run::new(any_windows(), folder, &["faults", "hold", "/scratch/text"])?;
                 let (printed, outcome) = run.call_compiled(&component, true)?;
                 ensure!(outcome == Ok(()), "the plugin failed: {printed}");
                 Ok(run)

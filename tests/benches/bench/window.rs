@@ -142,6 +142,16 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
             )],
         ),
         Comparison::new(
+            "window-attach-stable",
+            "µs to attach 64 KiB that a lease holds, read a byte, and detach",
+            Box::new(move || plugins.stable("view-cycles", "large", &[CYCLES, WINDOW]).map(per_cycle)),
+            vec![peer(
+                "a window that nothing holds",
+                None,
+                Box::new(move || plugins.host("view-cycles", "large", &[CYCLES, WINDOW]).map(per_cycle)),
+            )],
+        ),
+        Comparison::new(
             "window-memory",
             "KiB that plugin and host hold more with a window of 1 GiB",
             Box::new(move || private(plugins, LARGE)),

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::{durable, failures, faults, file_size, full_disk, huge, names, scale, stale};
+use super::{durable, failures, faults, file_size, full_disk, huge, names, scale, stable, stale};
 use wasi_mmap_tests::storm;
 
 /// Says which part is meant.
@@ -52,6 +52,7 @@ fn part_of_another_test() {
         ("record", [backend, file, from, compiled]) => {
             durable::record(backend, Path::new(file), from.parse().expect("a number"), Path::new(compiled));
         }
+        ("stable", [action, file]) => stable::act(action, Path::new(file)),
         ("soak", [count]) => scale::soak(count.parse().expect("a number")),
         ("leak", [stores]) => scale::leak(stores.parse().expect("a number")),
         ("many", [mappings, plugins]) => {

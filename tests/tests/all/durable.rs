@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use super::child::Running;
-use super::support::{Run, engine, is_long, plugin};
-use wasi_mmap_host::MmapCtx;
+use super::support::{Run, any_windows, engine, is_long, plugin};
 use wasi_mmap_native::Native;
 use wasi_mmap_tests::durable;
 use wasi_mmap_tests::storm::Random;
@@ -23,7 +22,7 @@ pub fn record(backend: &str, file: &Path, from: u64, compiled: &Path) {
     let name = format!("/scratch/{}", file.file_name().expect("a name").display());
     let arguments = ["faults", "record", &name, &from.to_string()];
     let directory = file.parent().expect("a directory");
-    let mut run = Run::with_stdout(MmapCtx::default(), directory, &arguments).expect("a store");
+    let mut run = Run::with_stdout(any_windows(), directory, &arguments).expect("a store");
     let ended = run.call_compiled(&component, backend == "host");
     panic!("the plugin ended: {ended:?}");
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::support::{Ended, Run, plugin};
+use super::support::{Ended, Run, any_windows, builder, plugin};
 use wasi_mmap_host::{Limit, MapSource, MmapCtx, Usage};
 use wasmtime::Result;
 
@@ -37,7 +37,7 @@ fn an_embedder_hears_of_every_mapping() {
             let outcome = event.outcome.map_err(|error| error.name());
             heard.lock().expect("a lock").push((event.options.get_offset(), event.options.get_length(), outcome));
         };
-        MmapCtx::builder().audit(audit).build()
+        builder().audit(audit).build()
     };
     for (offset, length) in [("0", "0"), ("4096", "1"), ("0", "7")] {
         let (_, outcome) =
@@ -52,7 +52,7 @@ fn an_embedder_hears_of_every_mapping() {
 fn limits_are_of_the_store_and_are_given_back() {
     let scratch = scratch();
     let arguments = ["probe", "anonymous", "1000", "50"];
-    let ctx = MmapCtx::builder().limit(Limit::Mappings, 50).limit(Limit::AnonymousBytes, 50_000).build();
+    let ctx = builder().limit(Limit::Mappings, 50).limit(Limit::AnonymousBytes, 50_000).build();
     let usage = Arc::clone(ctx.usage());
     let mut run = Run::new(ctx, scratch.path(), &arguments).expect("a store");
     // The plugin drops its mappings at its end: a second run in the same store has the whole limit again.
@@ -69,7 +69,7 @@ fn a_dropped_store_leaves_nothing_behind() {
     let scratch = scratch();
     let held =
         |usage: &Usage| [Limit::Mappings, Limit::MappedBytes, Limit::AnonymousBytes].map(|limit| usage.get(limit));
-    let ctx = MmapCtx::default();
+    let ctx = any_windows();
     let usage = Arc::clone(ctx.usage());
     let mut run = Run::new(ctx, scratch.path(), &["probe", "leak", "/scratch/text", "20"]).expect("a store");
     assert_eq!(run.call(&plugin("probe", "wasm32-wasip2"), true).expect("a run").1, Ok(()));
@@ -92,7 +92,7 @@ fn a_dropped_store_leaves_nothing_behind() {
 fn an_interrupt_ends_a_long_call() {
     let scratch = scratch();
     large(scratch.path());
-    let ctx = MmapCtx::default();
+    let ctx = any_windows();
     let interrupt = ctx.interrupt_handle();
     let stopper = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(300));
@@ -108,7 +108,7 @@ fn an_interrupt_ends_a_long_call() {
 fn a_long_call_lets_others_run_in_an_async_store() {
     let scratch = scratch();
     large(scratch.path());
-    let ctx = MmapCtx::default();
+    let ctx = any_windows();
     let interrupt = ctx.interrupt_handle();
     let mut run = Run::new(ctx, scratch.path(), &["probe", "find", "/scratch/large"]).expect("a store");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
@@ -130,7 +130,7 @@ fn a_long_call_lets_others_run_in_an_async_store() {
 fn an_async_store_runs_what_a_sync_one_runs() {
     let scratch = scratch();
     let arguments = ["probe", "map", "write", "0", "0", "/scratch/text"];
-    let mut run = Run::new(MmapCtx::default(), scratch.path(), &arguments).expect("a store");
+    let mut run = Run::new(any_windows(), scratch.path(), &arguments).expect("a store");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let ended = runtime.block_on(run.call_async(&plugin("probe", "wasm32-wasip2"))).expect("a run");
     assert_eq!(ended, ("mapped 10 bytes\n".to_owned(), Ok(())));

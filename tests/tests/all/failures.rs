@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::child;
 use super::neighbours::Neighbours;
-use super::support::{Run, plugin, prepare};
+use super::support::{Run, any_windows, plugin, prepare};
 use wasi_mmap_core::{Access, Backend, Error, MapFlags, MapOptions};
-use wasi_mmap_host::{Limit, MmapCtx};
+use wasi_mmap_host::Limit;
 use wasi_mmap_native::failures::{self, Call, Kind};
 use wasi_mmap_native::{Attached, Mapping, Native, page_size};
 
@@ -328,7 +328,7 @@ fn a_plugin_keeps_its_memory_whatever_fails_in_the_host() {
     let neighbours = Neighbours::new();
     for window in ["write", "read", "copy", "anonymous"] {
         fail_each(&mut tally, &format!("a plugin with a window to {window}"), |begin, end| {
-            let ctx = MmapCtx::default();
+            let ctx = any_windows();
             let usage = Arc::clone(ctx.usage());
             let mut run = Run::new(ctx, scratch.path(), &["window", "under-failures", window]).expect("a store");
             begin();
@@ -421,7 +421,7 @@ fn a_window_of_a_broken_file_system_leaves_the_memory_in_place() {
 fn pages_in_several_areas_are_not_moved() {
     let scratch = tempfile::tempdir().expect("a directory");
     let neighbours = Neighbours::new();
-    let mut run = Run::new(MmapCtx::default(), scratch.path(), &["window", "several-areas"]).expect("a store");
+    let mut run = Run::new(any_windows(), scratch.path(), &["window", "several-areas"]).expect("a store");
     let (printed, outcome) = run.call(&plugin("window", "wasm32-wasip2"), true).expect("it runs");
     assert_eq!((printed.as_str(), outcome), ("several-areas: done\n", Ok(())));
     drop(run);

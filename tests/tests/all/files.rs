@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::support::{Run, plugin, run_component};
+use super::support::{Run, any_windows, plugin, run_component};
 use wasi_mmap::{Access, Mapping};
-use wasi_mmap_host::MmapCtx;
 use wasi_mmap_host::fallback::compose;
 use wasi_mmap_tests::large;
 
@@ -69,7 +68,7 @@ fn watch(is_composed: bool) -> String {
     let scratch = tempfile::tempdir().expect("a directory");
     let (path, done) = (scratch.path().join("file"), scratch.path().join("done"));
     std::fs::write(&path, "a").expect("a file");
-    let mut run = Run::new(MmapCtx::default(), scratch.path(), &["files", "watch", "/scratch/file", "/scratch/done"])
+    let mut run = Run::new(any_windows(), scratch.path(), &["files", "watch", "/scratch/file", "/scratch/done"])
         .expect("a store");
     let (printed, outcome) = std::thread::scope(|scope| {
         scope.spawn(|| {

@@ -6,9 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::child;
-use super::support::{Run, plugin};
+use super::support::{Run, any_windows, plugin};
 use wasi_mmap_core::{Access, Error};
-use wasi_mmap_host::MmapCtx;
 use wasi_mmap_native::Native;
 use wasi_mmap_tests::full_disk::{Through, fill_the_disk, keep_what_cannot_be_written};
 
@@ -56,7 +55,7 @@ fn in_plugin(component: &[u8], with_host: bool) {
     for through in Through::ALL {
         let name = serde_json::to_string(&through).expect("a name");
         let arguments = ["faults", "full-disk", "/scratch", name.trim_matches('"')];
-        let mut run = Run::new(MmapCtx::default(), disk.path(), &arguments).expect("a store");
+        let mut run = Run::new(any_windows(), disk.path(), &arguments).expect("a store");
         let (printed, outcome) = run.call(component, with_host).expect("the plugin runs to its end");
         println!("host {with_host}, {through:?}: {} pages until the disk was full", printed.trim());
         assert_eq!(outcome, Ok(()));
@@ -73,7 +72,7 @@ fn fallback() {
     let composed = wasi_mmap_host::fallback::compose(&plugin("faults", "wasm32-wasip2")).expect("a composition");
     in_plugin(&composed, false);
     let Some(disk) = Disk::new() else { return };
-    let mut run = Run::new(MmapCtx::default(), disk.path(), &["faults", "keep", "/scratch"]).expect("a store");
+    let mut run = Run::new(any_windows(), disk.path(), &["faults", "keep", "/scratch"]).expect("a store");
     assert_eq!(run.call(&composed, false).expect("the plugin runs to its end").1, Ok(()));
 }
 
@@ -101,7 +100,7 @@ pub fn lose_pages() {
     let areas = || fs::read_to_string("/proc/self/maps").expect("Linux").lines().count();
     let before = areas();
     let arguments = ["hostile", "lose-every-second-page"];
-    let mut run = Run::new(MmapCtx::default(), disk.path(), &arguments).expect("a store");
+    let mut run = Run::new(any_windows(), disk.path(), &arguments).expect("a store");
     let ended = run.call(&plugin("hostile", "wasm32-wasip2"), true);
     let alive = areas() - before;
     drop(run);

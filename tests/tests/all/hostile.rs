@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::neighbours::Neighbours;
-use super::support::{Ended, Run, engine, is_long, plugin};
+use super::support::{Ended, Run, any_windows, builder, engine, is_long, plugin};
 use wasi_mmap_host::{Interrupt, Limit, MmapCtx};
 use wasmtime::Result;
 use wasmtime::component::Component;
@@ -38,7 +38,7 @@ fn try_in(ctx: MmapCtx, scratch: &Path, trick: &str) -> Result<Ended> {
 #[track_caller]
 fn prints_under(limits: &[(Limit, u64)], trick: &str, expected: &str) {
     let scratch = scratch();
-    let ctx = limits.iter().fold(MmapCtx::builder(), |ctx, &(limit, to)| ctx.limit(limit, to));
+    let ctx = limits.iter().fold(builder(), |ctx, &(limit, to)| ctx.limit(limit, to));
     let (printed, outcome) = try_in(ctx.build(), scratch.path(), trick).expect("it runs to its end");
     assert_eq!((printed.trim_end(), outcome), (expected, Ok(())), "{trick} under {limits:?}");
 }
@@ -52,7 +52,7 @@ fn prints(trick: &str, expected: &str) {
 fn handles_that_a_plugin_does_not_have_trap_it_alone() {
     let scratch = scratch();
     for trick in ["dropped-handle", "foreign-handle", "unknown-handle"] {
-        let ctx = MmapCtx::default();
+        let ctx = any_windows();
         let usage = Arc::clone(ctx.usage());
         let error = try_in(ctx, scratch.path(), trick).expect_err("it traps");
         let error = format!("{error:?}");
@@ -89,7 +89,7 @@ fn links_that_are_swapped_lead_nowhere_else() {
                 })
             });
             let arguments = ["hostile", "swapped-links", tries];
-            let mut run = Run::new(MmapCtx::default(), directory, &arguments).expect("a store");
+            let mut run = Run::new(any_windows(), directory, &arguments).expect("a store");
             let ended = run.call(&component, with_host);
             done.store(true, Relaxed);
             let (printed, outcome) = ended.expect("it runs to its end");
@@ -110,7 +110,7 @@ fn what_the_system_shows_as_files_is_refused() {
         for file in files {
             for access in ["read", "copy", "write"] {
                 let arguments = ["probe", "map", access, "0", "4096", &format!("/scratch/{file}")];
-                let mut run = Run::new(MmapCtx::default(), Path::new(directory), &arguments).expect("a store");
+                let mut run = Run::new(any_windows(), Path::new(directory), &arguments).expect("a store");
                 let (printed, outcome) = run.call(&plugin("probe", "wasm32-wasip2"), true).expect("the host lives");
                 println!("{directory}/{file} to {access}: {printed}");
                 assert_eq!(outcome, Err(()), "{directory}/{file} was mapped: {printed}");
@@ -172,7 +172,7 @@ fn what_could_take_for_ever_ends() {
     prints("copy-pieces", "true true");
     let scratch = scratch();
     let neighbours = Neighbours::new();
-    let (printed, outcome) = try_in(MmapCtx::default(), scratch.path(), "numbers").expect("it runs to its end");
+    let (printed, outcome) = try_in(any_windows(), scratch.path(), "numbers").expect("it runs to its end");
     println!("{} pieces of memory of the neighbours", neighbours.dismiss());
     assert_eq!(outcome, Ok(()));
     assert!(printed.ends_with("answers\n"), "{printed}");
@@ -182,7 +182,7 @@ fn what_could_take_for_ever_ends() {
 fn an_interrupt_ends_fills_and_copies() {
     for (trick, what) in [("fill-all", "in a fill"), ("copy-all", "in a copy")] {
         let scratch = scratch();
-        let ctx = MmapCtx::default();
+        let ctx = any_windows();
         let interrupt = ctx.interrupt_handle();
         let stopper = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(100));
@@ -197,7 +197,7 @@ fn an_interrupt_ends_fills_and_copies() {
 #[test]
 fn a_long_fill_lets_others_run_in_an_async_store() {
     let scratch = scratch();
-    let ctx = MmapCtx::default();
+    let ctx = any_windows();
     let interrupt = ctx.interrupt_handle();
     let mut run = Run::new(ctx, scratch.path(), &["hostile", "fill-all"]).expect("a store");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
@@ -313,8 +313,7 @@ fn a_long_needle_is_no_more_work_beside_a_window() {
 #[test]
 fn huge_pages_that_are_missing_do_not_bring_the_host_down() {
     let scratch = scratch();
-    let (printed, outcome) =
-        try_in(MmapCtx::default(), scratch.path(), "missing-huge-pages").expect("it runs to its end");
+    let (printed, outcome) = try_in(any_windows(), scratch.path(), "missing-huge-pages").expect("it runs to its end");
     println!("{printed}");
     assert_eq!((printed.lines().last(), outcome), (Some("still there"), Ok(())));
 }

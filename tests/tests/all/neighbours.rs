@@ -50,7 +50,7 @@ fn live(number: u8, done: &AtomicBool) -> usize {
             let oldest = kept.remove(0);
             assert!(oldest.iter().step_by(4096).all(|&byte| byte == number), "memory of the host was changed");
         }
-        if count % 16 == 0 {
+        if count.is_multiple_of(16) {
             // A stack of its own.
             let stack = std::thread::spawn(move || {
                 let mut array = [number; 64 << 10];

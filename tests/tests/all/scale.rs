@@ -6,10 +6,10 @@ use std::ptr;
 use std::time::Instant;
 
 use super::child;
-use super::support::{Run, engine, is_long, plugin};
+use super::support::{Run, any_windows, builder, engine, is_long, plugin};
 use wasi_mmap::Mapping;
 use wasi_mmap_core::{Access, Error};
-use wasi_mmap_host::{Limit, MmapCtx};
+use wasi_mmap_host::Limit;
 use wasmtime::component::Component;
 
 /// What this process has.
@@ -103,7 +103,7 @@ pub fn soak(count: usize) {
     let component = compiled("faults");
     let plugin = |count: usize| {
         let arguments = ["faults", "cycles", "/scratch/file", &count.to_string()];
-        let mut run = Run::new(MmapCtx::default(), scratch.path(), &arguments).expect("a store");
+        let mut run = Run::new(any_windows(), scratch.path(), &arguments).expect("a store");
         ended_well(&mut run, &component);
         let alive = Held::now();
         drop(run);
@@ -121,7 +121,7 @@ pub fn leak(stores: usize) {
     let scratch = tempfile::tempdir().expect("a directory");
     let component = compiled("hostile");
     let one = || {
-        let ctx = MmapCtx::builder().limit(Limit::Mappings, 400).build();
+        let ctx = builder().limit(Limit::Mappings, 400).build();
         let mut run = Run::new(ctx, scratch.path(), &["hostile", "leak-everything"]).expect("a store");
         let printed = ended_well(&mut run, &component);
         assert_eq!(printed, "400: limit exceeded: mappings is 400, and 401 would be needed\n");
@@ -179,7 +179,7 @@ pub fn many(mappings: usize, plugins: usize) {
     let component = compiled("faults");
     let hold = || {
         let arguments = ["faults", "hold", "/scratch/file"];
-        let mut run = Run::new(MmapCtx::default(), scratch.path(), &arguments).expect("a store");
+        let mut run = Run::new(any_windows(), scratch.path(), &arguments).expect("a store");
         assert_eq!(ended_well(&mut run, &component), "7\n");
         assert_eq!(run.store.data().mmap.usage().get(Limit::Windows), 1);
         run
@@ -209,7 +209,7 @@ pub fn meet_the_limits_of_the_process() {
     let file = scratch.path().join("file");
     fs::write(&file, vec![7; 8 * 4096]).expect("a file");
     let (probe, faults) = (compiled("probe"), compiled("faults"));
-    let unlimited = || MmapCtx::builder().limit(Limit::Mappings, u64::MAX).build();
+    let unlimited = || builder().limit(Limit::Mappings, u64::MAX).build();
     // Once while there is room, so that what is made once is there.
     let probe_anonymous = || {
         let mut run = Run::new(unlimited(), scratch.path(), &["probe", "anonymous", "4096", "500"])?;

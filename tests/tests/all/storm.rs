@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::child::Running;
 use super::neighbours::Neighbours;
-use super::support::{Run, engine, is_long, plugin};
+use super::support::{Run, any_windows, engine, is_long, plugin};
 use wasi_mmap::Mapping;
 use wasi_mmap_core::{Access, Error, MapOptions};
-use wasi_mmap_host::MmapCtx;
 use wasi_mmap_native::Native;
 use wasi_mmap_tests::storm::{self, Random, Tally};
 use wasmtime::component::Component;
@@ -31,7 +30,7 @@ fn share(mapping: &RwLock<Mapping>, seed: u64, done: &AtomicBool) -> Result<Tall
 /// A plugin operates, with real mappings and windows or with the fallback.
 fn in_plugin(component: &Component, with_host: bool, access: &str, scratch: &Path) -> Result<Tally, String> {
     let arguments = ["faults", "storm", "/scratch/file", access, "5", "/scratch/stop"];
-    let mut run = Run::new(MmapCtx::default(), scratch, &arguments).expect("a store");
+    let mut run = Run::new(any_windows(), scratch, &arguments).expect("a store");
     let (printed, outcome) = run.call_compiled(component, with_host).map_err(|error| format!("{error:?}"))?;
     outcome.map_err(|()| printed.clone())?;
     serde_json::from_str(&printed).map_err(|_| printed)
@@ -119,7 +118,7 @@ fn what_is_lost_in_the_engines_copy_is_not_answered() {
     for cut in [None, Some(0), Some(LEN / 2), Some(LEN - 4096)] {
         fs::write(&file, vec![1; LEN]).expect("a file");
         let arguments = ["probe", "read", &LEN.to_string(), "/scratch/file"];
-        let mut run = Run::new(MmapCtx::default(), scratch.path(), &arguments).expect("a store");
+        let mut run = Run::new(any_windows(), scratch.path(), &arguments).expect("a store");
         let path = file.clone();
         let mut cuts = 0;
         run.store.data_mut().before_growth = Some(Box::new(move |bytes| {

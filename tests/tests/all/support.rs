@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use wasi_mmap_host::{MmapCtx, MmapCtxView, MmapView};
+use wasi_mmap_host::{MmapCtx, MmapCtxBuilder, MmapCtxView, MmapView, WindowPolicy};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Module, ResourceLimiter, Result, Store};
 use wasmtime_wasi::filesystem::FsPerms;
@@ -59,6 +59,16 @@ impl MmapView for State {
     fn mmap(&mut self) -> MmapCtxView<'_> {
         MmapCtxView { ctx: &mut self.mmap, table: &mut self.table }
     }
+}
+
+/// A context for plugins that may have all windows, whoever writes to their files.
+pub fn builder() -> MmapCtxBuilder {
+    MmapCtx::builder().windows(WindowPolicy::Any)
+}
+
+/// The same without further settings.
+pub fn any_windows() -> MmapCtx {
+    builder().build()
 }
 
 /// An engine with windows, for all tests of a process.
@@ -184,7 +194,7 @@ pub fn is_long() -> bool {
 
 /// Runs a command component to a good end; answers what it printed.
 pub fn run_component(component: &[u8], with_host: bool, directory: &Path, arguments: &[&str]) -> Result<String> {
-    let (printed, outcome) = Run::new(MmapCtx::default(), directory, arguments)?.call(component, with_host)?;
+    let (printed, outcome) = Run::new(any_windows(), directory, arguments)?.call(component, with_host)?;
     assert_eq!(outcome, Ok(()), "the plugin failed: {printed}");
     Ok(printed)
 }

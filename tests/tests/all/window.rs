@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::support::{Ended, Run, engine, is_long, plugin};
+use super::support::{Ended, Run, any_windows, builder, engine, is_long, plugin};
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions};
 use wasi_mmap_host::{Limit, MmapCtx};
@@ -24,7 +24,7 @@ fn check_in(engine: &Engine, ctx: MmapCtx, scratch: &Path, check: &str) -> Resul
 #[track_caller]
 fn holds(check: &str) {
     let scratch = scratch();
-    let ended = check_in(engine(), MmapCtx::default(), scratch.path(), check);
+    let ended = check_in(engine(), any_windows(), scratch.path(), check);
     let (printed, outcome) = ended.unwrap_or_else(|error| panic!("{check}: {error:?}"));
     assert_eq!((printed.lines().last(), outcome), (Some(format!("{check}: done").as_str()), Ok(())));
 }
@@ -69,7 +69,7 @@ rules! {
 #[test]
 fn limits_hold() {
     let scratch = scratch();
-    let ctx = MmapCtx::builder().limit(Limit::Windows, 3).limit(Limit::WindowBytes, 5 * 4096).build();
+    let ctx = builder().limit(Limit::Windows, 3).limit(Limit::WindowBytes, 5 * 4096).build();
     let usage = Arc::clone(ctx.usage());
     check_in(engine(), ctx, scratch.path(), "limits").expect("the rule holds").1.expect("it ends well");
     assert_eq!((usage.get(Limit::Windows), usage.get(Limit::WindowBytes)), (0, 0));
@@ -80,7 +80,7 @@ fn limits_hold() {
 fn has_no_windows(engine: &Engine) {
     let scratch = scratch();
     for check in ["unsupported", "views-are-copies", "mutable-view"] {
-        let ended = check_in(engine, MmapCtx::default(), scratch.path(), check);
+        let ended = check_in(engine, any_windows(), scratch.path(), check);
         ended.unwrap_or_else(|error| panic!("{check}: {error:?}")).1.expect("it ends well");
     }
 }
@@ -111,7 +111,7 @@ fn the_fallback_has_no_windows() {
     let scratch = scratch();
     let composed = wasi_mmap_host::fallback::compose(&plugin("window", "wasm32-wasip2")).expect("a composition");
     for check in ["unsupported", "views-are-copies", "mutable-view"] {
-        let mut run = Run::new(MmapCtx::default(), scratch.path(), &["window", check]).expect("a store");
+        let mut run = Run::new(any_windows(), scratch.path(), &["window", check]).expect("a store");
         run.call(&composed, false).unwrap_or_else(|error| panic!("{check}: {error:?}")).1.expect("it ends well");
     }
 }
@@ -136,7 +136,7 @@ fn check_leaked(scratch: &Path) {
 fn a_store_may_be_dropped_with_windows_in_it() {
     for resources_first in [false, true] {
         let scratch = scratch();
-        let ctx = MmapCtx::default();
+        let ctx = any_windows();
         let usage = Arc::clone(ctx.usage());
         let mut run = Run::new(ctx, scratch.path(), &["window", "leak"]).expect("a store");
         run.call(&plugin("window", "wasm32-wasip2"), true).expect("it runs").1.expect("it ends well");
@@ -155,7 +155,7 @@ fn a_store_may_be_dropped_with_windows_in_it() {
 #[test]
 fn a_plugin_may_trap_with_windows_attached() {
     let scratch = scratch();
-    let mut run = Run::new(MmapCtx::default(), scratch.path(), &["window", "trap"]).expect("a store");
+    let mut run = Run::new(any_windows(), scratch.path(), &["window", "trap"]).expect("a store");
     run.call(&plugin("window", "wasm32-wasip2"), true).expect_err("it traps");
     drop(run);
     check_leaked(scratch.path());
@@ -166,7 +166,7 @@ fn a_plugin_may_trap_with_windows_attached() {
 fn a_window_over_the_stack_harms_the_plugin_alone() {
     let scratch = scratch();
     // Whether it traps or goes on with a stack of letters is its own affair.
-    let ended = check_in(engine(), MmapCtx::default(), scratch.path(), "over-the-stack");
+    let ended = check_in(engine(), any_windows(), scratch.path(), "over-the-stack");
     println!("{ended:?}");
     holds("nobody");
 }
@@ -187,7 +187,7 @@ fn two_memories_in_one_component_have_their_own_windows() {
         graph.export(run, name).expect("a name");
     }
     let component = graph.encode(EncodeOptions::default()).expect("a component");
-    let mut run = Run::new(MmapCtx::default(), scratch.path(), &["window", "leak"]).expect("a store");
+    let mut run = Run::new(any_windows(), scratch.path(), &["window", "leak"]).expect("a store");
     for name in ["first", "second"] {
         run.call_export(&component, name).expect("it runs").expect("it ends well");
     }
@@ -204,6 +204,6 @@ fn a_file_larger_than_the_memory_is_scanned() {
     let file = fs::File::create(scratch.path().join("large")).expect("a file");
     file.set_len(gibibytes << 30).expect("a sparse file");
     std::os::unix::fs::FileExt::write_all_at(&file, &[7], (gibibytes << 30) - 1).expect("its last byte");
-    let (printed, outcome) = check_in(engine(), MmapCtx::default(), scratch.path(), "scan").expect("it runs");
+    let (printed, outcome) = check_in(engine(), any_windows(), scratch.path(), "scan").expect("it runs");
     assert_eq!((printed.lines().next(), outcome), (Some((7u64 << 56).to_string().as_str()), Ok(())));
 }

@@ -37,7 +37,7 @@ use std::ops::Range;
 
 pub(super) use files::put_file;
 #[cfg(target_os = "linux")]
-pub(super) use moves::move_pages;
+pub(super) use moves::{move_pages, put_copies};
 pub use reservation::Reservation;
 
 /// How pages of a file are mapped.

@@ -43,3 +43,23 @@ pub(super) unsafe fn place(source: usize, target: &Range<usize>, leave_mapped: b
     }
     die("memory was taken away, and cannot be put back: another thread has its place, or there is no more")
 }
+
+/// Puts copies of memory in its place, at one moment, while others may read and write there. What the copies leave is unmapped.
+///
+/// The process ends if the kernel fails after it has taken the memory away: others may have met the gap.
+///
+/// # Errors
+///
+/// The error of `mremap(2)`; the memory is as it was.
+///
+/// # Safety
+///
+/// As [`move_pages`], but for the mark: the target may be a file's.
+pub(crate) unsafe fn put_copies(copies: usize, target: &Range<usize>) -> io::Result<()> {
+    // SAFETY: the caller's promise. On failure, the target is as it was, where the kernel has no areas left, which it asks first, or
+    // all of it is gone, when it has no memory for its records.
+    match unsafe { calls::move_over(copies, target, false) } {
+        Err(_) if !calls::is_mapped(target) => die("mapped memory was taken away, and its bytes with it"),
+        outcome => outcome,
+    }
+}

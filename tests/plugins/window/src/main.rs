@@ -3,13 +3,15 @@
 mod failures;
 mod memory;
 mod rules;
+mod stable;
 mod views;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let checks = rules::CHECKS.iter().chain(memory::CHECKS).chain(views::CHECKS).chain(failures::CHECKS);
+    let checks = rules::CHECKS.iter().chain(memory::CHECKS).chain(views::CHECKS);
+    let checks = checks.chain(failures::CHECKS).chain(stable::CHECKS);
     let wanted = arguments.first().map_or("", String::as_str);
     match checks.clone().find(|(name, _)| *name == wanted) {
         Some((_, check)) => {

@@ -3,11 +3,11 @@
 use std::fs;
 use std::sync::OnceLock;
 
-use wasi_mmap_host::{Limit, MmapCtx};
+use wasi_mmap_host::Limit;
 use wasi_mmap_tests::fuzz::scratch;
 use wasmtime_wasi::p2::bindings::sync::CommandPre;
 
-use crate::support::{Run, State, plugin as built, prepare};
+use crate::support::{Run, State, any_windows, plugin as built, prepare};
 
 /// How a plugin reaches its mappings: the backend that the plugin `suite` is told, whether the host has it, and what else is said.
 const WAYS: [(&str, bool, &[&str]); 4] =
@@ -37,7 +37,7 @@ pub fn plugin(bytes: &[u8]) {
     let scratch = scratch();
     fs::write(scratch.join("program"), program).expect("a file");
     let arguments = [&["suite", backend, "/scratch", play, "/scratch/program"], more].concat();
-    let mut run = Run::new(MmapCtx::default(), &scratch, &arguments).expect("a store");
+    let mut run = Run::new(any_windows(), &scratch, &arguments).expect("a store");
     let (printed, outcome) =
         run.call_prepared(suite(with_host)).unwrap_or_else(|trap| panic!("{arguments:?}: {trap:?}"));
     assert_eq!((&*printed, outcome), ("agreed\n", Ok(())), "{arguments:?}: {printed}");

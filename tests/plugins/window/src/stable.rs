@@ -1,0 +1,149 @@
+//! Windows whose bytes nobody else can change.
+
+use std::fs;
+
+use wasi_mmap::Access;
+use wasi_mmap::bindings::wasi_mmap::mmap::mapping::Mapping;
+use wasi_mmap::bindings::wasi_mmap::mmap::types::{Error, MapFlags, MapOptions, WindowMode};
+use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
+
+use crate::rules::map;
+use crate::{Check, PAGE, Pages, make_file, peek, poke};
+
+pub(crate) const CHECKS: &[Check] = &[
+    ("stable-kinds", kinds),
+    ("held-limit", held_limit),
+    ("stable-strings", strings),
+    ("stable-leak", leak),
+];
+
+const PAGE64: u64 = PAGE as u64;
+
+#[track_caller]
+fn assert_unsupported<T>(outcome: Result<T, Error>, reason: &str) {
+    match outcome {
+        Err(Error::Unsupported(text)) => assert!(text.contains(reason), "{text}"),
+        Err(error) => panic!("{error:?}"),
+        Ok(_) => panic!("it is a window"),
+    }
+}
+
+fn memory(name: Option<&str>) -> Mapping {
+    let options = MapOptions {
+        offset: 0,
+        length: Some(2 * PAGE64),
+        access: wasi_mmap::bindings::wasi_mmap::mmap::types::Access::Write,
+        flags: MapFlags::empty(),
+    };
+    match name {
+        Some(name) => Mapping::named(name, options),
+        None => Mapping::anonymous(options),
+    }
+    .expect("memory")
+}
+
+/// Which windows there are, and why not the others.
+fn kinds() {
+    let path = make_file("f", 2);
+    let pages = Pages::<2>::new().bytes();
+    let anchor = pages.as_ptr();
+    let attach = |mapping: &Mapping, mode| {
+        // SAFETY: the memory is never freed.
+        let anchor = unsafe { std::slice::from_raw_parts(anchor, 1) };
+        Window::attach(mapping, anchor, 0, 2 * PAGE64, mode)
+    };
+    let reading = map(&path, Access::Read);
+    let window = attach(&reading, WindowMode::Read).expect("nobody writes");
+    assert_eq!([0, PAGE].map(|at| peek(pages, at)), [b'a', b'b']);
+    // Not the file's.
+    poke(pages, 5, b'!');
+    // While somebody has it open to write, there is none. This program waits for its own window to be copied.
+    let writing = map(&path, Access::Write);
+    writing.write_at(0, b"z").expect("it writes");
+    assert_eq!([0, 5, PAGE].map(|at| peek(pages, at)), [b'a', b'!', b'b']);
+    window.check().expect("nothing was lost");
+    window.detach().expect("it detaches");
+    assert_unsupported(attach(&reading, WindowMode::Read), "open for writing");
+    assert_unsupported(attach(&writing, WindowMode::Read), "open for writing");
+    assert_unsupported(attach(&writing, WindowMode::Write), "to write to a file");
+    writing.close().expect("it closes");
+    let window = attach(&reading, WindowMode::Read).expect("nobody writes any more");
+    assert_eq!(peek(pages, 0), b'z');
+    // Shorter, while it is attached: nothing is lost here.
+    fs::write(&path, "").expect("a file");
+    assert_eq!([0, PAGE].map(|at| peek(pages, at)), [b'z', b'b']);
+    window.check().expect("nothing was lost");
+    drop(window);
+    assert_eq!(peek(pages, 0), 0);
+
+    make_file("f", 2);
+    let copy = map(&path, Access::Copy);
+    let window = attach(&copy, WindowMode::Write).expect("a copy");
+    poke(pages, 3, b'!');
+    assert_eq!(copy.get(3).expect("it reads"), b'!');
+    fs::write(&path, [b'z'; 2 * PAGE]).expect("a file");
+    assert_eq!([2, 3, PAGE].map(|at| peek(pages, at)), [b'a', b'!', b'b']);
+    drop(window);
+    assert_eq!(copy.get(3).expect("it reads"), b'!');
+
+    let window = attach(&memory(None), WindowMode::Write).expect("memory");
+    drop(window);
+    assert_unsupported(attach(&memory(Some("name")), WindowMode::Read), "with a name");
+}
+
+/// The host of this check lets 5 pages be held.
+fn held_limit() {
+    let mapping = map(&make_file("f", 4), Access::Read);
+    let attach = |pages: usize| {
+        let place = &Pages::<4>::new().bytes()[..1];
+        Window::attach(&mapping, place, 0, (pages * PAGE) as u64, WindowMode::Read)
+    };
+    let first = attach(3).expect("3 of 5");
+    assert!(matches!(attach(3), Err(Error::LimitExceeded(text)) if text.contains("held-bytes")));
+    let second = attach(2).expect("5 of 5");
+    // Memory is not held by anything.
+    let pages = Pages::<2>::new().bytes();
+    let third = Window::attach(&memory(None), &pages[..1], 0, 2 * PAGE64, WindowMode::Write).expect("memory");
+    drop(first);
+    drop(attach(3).expect("3 of 5"));
+    drop((second, third));
+    drop(attach(4).expect("4 of 5"));
+}
+
+/// Reads strings until the host says that it is enough.
+fn strings() {
+    let mapping = map("/scratch/text", Access::Read);
+    let length = mapping.length().expect("a length") as usize;
+    let pages = Pages::<300>::new().bytes();
+    let window = Window::attach(&mapping, &pages[..1], 0, length as u64, WindowMode::Read).expect("nobody writes");
+    fs::write("/scratch/ready", "").expect("a file");
+    let mut rounds = 0;
+    let mut is_last = false;
+    loop {
+        let bytes = std::hint::black_box(&pages[..length]);
+        let text = std::str::from_utf8(bytes).expect("UTF-8");
+        assert!(text.split_terminator(' ').all(|word| word == "ä€😀"), "other words after {rounds} rounds");
+        // WASI takes a name where it lies.
+        assert!(fs::metadata(std::hint::black_box(&text[..9])).is_err());
+        rounds += 1;
+        if is_last {
+            break;
+        }
+        is_last = fs::exists("/scratch/stop").expect("it can be told");
+    }
+    window.check().expect("nothing was lost");
+}
+
+/// Ends with windows attached, if they could be had.
+fn leak() {
+    let mapping = map("/scratch/text", Access::Read);
+    for _ in 0..4 {
+        let pages = Pages::<16>::new().bytes();
+        let window = Window::attach(&mapping, &pages[..1], 0, 16 * PAGE64, WindowMode::Read);
+        if let Ok(window) = window {
+            assert_eq!([0, 15 * PAGE].map(|at| peek(pages, at)), [b'a'; 2]);
+            std::mem::forget(window);
+        }
+    }
+    std::mem::forget(mapping);
+}
