@@ -297,8 +297,8 @@ fn worked() -> i64 {
 fn a_long_needle_is_no_more_work_beside_a_window() {
     let (scratch, component) = (scratch(), hostile());
     let [without, with] = ["none", "window"].map(|window| {
-        let mut run = Run::new(any_windows(), scratch.path(), &["hostile", "needle-beside-a-window", window])
-            .expect("a store");
+        let mut run =
+            Run::new(any_windows(), scratch.path(), &["hostile", "needle-beside-a-window", window]).expect("a store");
         let before = worked();
         let (printed, outcome) = run.call_compiled(component, true).expect("it runs to its end");
         assert_eq!((printed.trim_end(), outcome), ("[None, None]", Ok(())));

@@ -18,6 +18,7 @@ mod model;
 mod names;
 mod neighbours;
 mod scale;
+mod sources;
 mod stable;
 mod stale;
 mod storm;
