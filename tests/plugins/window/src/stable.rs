@@ -10,12 +10,8 @@ use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
 use crate::rules::map;
 use crate::{Check, PAGE, Pages, make_file, peek, poke};
 
-pub(crate) const CHECKS: &[Check] = &[
-    ("stable-kinds", kinds),
-    ("held-limit", held_limit),
-    ("stable-strings", strings),
-    ("stable-leak", leak),
-];
+pub(crate) const CHECKS: &[Check] =
+    &[("stable-kinds", kinds), ("held-limit", held_limit), ("stable-strings", strings), ("stable-leak", leak)];
 
 const PAGE64: u64 = PAGE as u64;
 
