@@ -40,6 +40,7 @@ impl Native {
     /// # Errors
     ///
     /// `unsupported`, with the reason: for a file that is to be written, one that cannot be held, and memory with a name.
+    #[cfg_attr(not(target_os = "linux"), allow(unreachable_code, reason = "nothing can be held there"))]
     pub fn plan_stable(&mut self, to_write: bool) -> Result<WindowPlan> {
         if self.is_named() {
             return Err(Error::Unsupported("a stable window of memory with a name, which others may share".into()));

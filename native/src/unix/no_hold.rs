@@ -47,7 +47,6 @@ impl Place {
 }
 
 /// A place that is replaced, of which there is none.
-#[cfg_attr(windows, expect(dead_code, reason = "used by windows, which Windows does not have"))]
 pub(crate) enum Locked {}
 
 #[cfg_attr(windows, expect(dead_code, reason = "used by windows, which Windows does not have"))]

@@ -39,6 +39,7 @@ impl From<Fault> for Error {
 #[must_use]
 pub(crate) struct Guard {
     slot: registry::Lease,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "memory moves only where Linux resizes it"))]
     area: registry::Area,
 }
 

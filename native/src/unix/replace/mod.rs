@@ -28,7 +28,7 @@ pub(crate) mod failures;
 mod files;
 #[cfg(target_os = "linux")]
 mod mark;
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(target_os = "linux"), path = "no_moves.rs")]
 mod moves;
 mod reservation;
 
@@ -36,8 +36,9 @@ use std::io;
 use std::ops::Range;
 
 pub(super) use files::put_file;
+pub(super) use moves::move_pages;
 #[cfg(target_os = "linux")]
-pub(super) use moves::{move_pages, put_copies};
+pub(super) use moves::put_copies;
 pub use reservation::Reservation;
 
 /// How pages of a file are mapped.
