@@ -20,6 +20,7 @@ mod neighbours;
 mod scale;
 mod sources;
 mod stable;
+mod stable_windows;
 mod stale;
 mod storm;
 mod suite;

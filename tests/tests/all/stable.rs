@@ -1,4 +1,4 @@
-//! Bytes that nobody can change: slices natively and windows in plugins, while other processes write to the file.
+//! Slices whose bytes nobody can change, while other processes write to the file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -7,22 +7,19 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::child::{self, Running};
-use super::support::{Run, engine, is_long, plugin};
+use super::support::is_long;
 use wasi_mmap::Mapping;
 use wasi_mmap_core::{Access, Error, MapOptions, Result};
-use wasi_mmap_host::{Limit, MmapCtx, WindowPolicy};
 use wasi_mmap_native::{Held, Stable, StableSlice};
-use wasmtime::component::Component;
 
-const LEN: usize = 1 << 20;
+pub const LEN: usize = 1 << 20;
 
 /// Folders on file systems of this machine: in memory, and on the disk where the system has a plain one.
-fn folders() -> Vec<tempfile::TempDir> {
+pub fn folders() -> Vec<tempfile::TempDir> {
     let places = [Path::new("/dev/shm").to_owned(), std::env::temp_dir()];
     let folders = places.iter().filter_map(|place| tempfile::tempdir_in(place).ok());
     let folders: Vec<_> = folders.filter(|folder| can_be_held(folder.path())).collect();
@@ -61,7 +58,7 @@ fn soon(path: &Path) -> Result<StableSlice> {
     slice(path)
 }
 
-fn make(folder: &Path, name: &str) -> PathBuf {
+pub fn make(folder: &Path, name: &str) -> PathBuf {
     let path = folder.join(name);
     fs::write(&path, vec![b'a'; LEN]).expect("a file");
     path
@@ -83,7 +80,7 @@ fn all_are(bytes: &[u8], byte: u8) -> bool {
 }
 
 /// Does something to a file, in a process of its own; how long it waited for that.
-fn act_elsewhere(action: &str, path: &Path) -> f64 {
+pub fn act_elsewhere(action: &str, path: &Path) -> f64 {
     let output = child::command("stable", &[action, path.to_str().expect("UTF-8")]).output().expect("a process");
     assert!(output.status.success(), "{action}: {output:?}");
     let printed = String::from_utf8(output.stdout).expect("UTF-8");
@@ -432,107 +429,5 @@ fn no_byte_changes_under_many_breaks() {
             whole.into_inner(),
             took[took.len() / 2],
         );
-    }
-}
-
-/// Runs a check of the plugin `window`.
-fn check(policy: Option<WindowPolicy>, limit: Option<u64>, scratch: &Path, check: &str) -> Arc<wasi_mmap_host::Usage> {
-    let mut ctx = MmapCtx::builder();
-    if let Some(policy) = policy {
-        ctx = ctx.windows(policy);
-    }
-    if let Some(limit) = limit {
-        ctx = ctx.limit(Limit::HeldBytes, limit);
-    }
-    let ctx = ctx.build();
-    let usage = Arc::clone(ctx.usage());
-    let mut run = Run::new(ctx, scratch, &["window", check]).expect("a store");
-    let window = component();
-    let (printed, outcome) = run.call_compiled(window, true).unwrap_or_else(|error| panic!("{check}: {error:?}"));
-    assert_eq!((printed.lines().last(), outcome), (Some(format!("{check}: done").as_str()), Ok(())));
-    usage
-}
-
-fn component() -> &'static Component {
-    static WINDOW: std::sync::OnceLock<Component> = std::sync::OnceLock::new();
-    WINDOW.get_or_init(|| Component::from_binary(engine(), &plugin("window", "wasm32-wasip2")).expect("a component"))
-}
-
-#[test]
-fn a_plugin_that_may_have_no_windows_copies() {
-    let scratch = tempfile::tempdir().expect("a directory");
-    for one in ["unsupported", "views-are-copies", "mutable-view"] {
-        check(Some(WindowPolicy::Never), None, scratch.path(), one);
-    }
-}
-
-#[test]
-fn stable_windows_are_the_default() {
-    for folder in folders() {
-        for one in [
-            "stable-kinds",
-            "anonymous",
-            "copy-is-one-memory",
-            "copy-keeps-changes",
-            "mutable-view",
-            "many-views",
-            "nobody",
-        ] {
-            let usage = check(None, None, folder.path(), one);
-            assert_eq!(usage.get(Limit::HeldBytes), 0, "{one}");
-        }
-    }
-}
-
-#[test]
-fn held_bytes_are_limited_and_given_back() {
-    for folder in folders() {
-        let usage = check(Some(WindowPolicy::Stable), Some(5 * 4096), folder.path(), "held-limit");
-        assert_eq!((usage.get(Limit::HeldBytes), usage.get(Limit::Windows)), (0, 0));
-    }
-}
-
-/// A plugin reads strings from its windows, while another process writes to their file.
-#[test]
-fn strings_in_a_stable_window_stay_what_they_are() {
-    let rounds = if is_long() { 100 } else { 5 };
-    for folder in folders() {
-        let path = folder.path().join("text");
-        for round in 0..rounds {
-            let action = if round % 2 == 0 { "write" } else { "write-anew" };
-            fs::write(&path, "ä€😀 ".repeat(LEN / 10)).expect("a file");
-            let _ = fs::remove_file(folder.path().join("stop"));
-            let _ = fs::remove_file(folder.path().join("ready"));
-            std::thread::scope(|scope| {
-                let plugin = scope.spawn(|| check(None, None, folder.path(), "stable-strings"));
-                while !folder.path().join("ready").exists() && !plugin.is_finished() {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                act_elsewhere(action, &path);
-                fs::write(folder.path().join("stop"), "").expect("a file");
-                assert_eq!(plugin.join().expect("the plugin sees what it saw").get(Limit::HeldBytes), 0);
-            });
-        }
-    }
-}
-
-/// A store goes with its windows, while the leases that hold them end.
-#[test]
-fn a_store_is_dropped_while_others_write() {
-    for folder in folders() {
-        let path = make(folder.path(), "text");
-        let done = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(Relaxed) {
-                    drop(File::options().write(true).open(&path).expect("it opens"));
-                    std::thread::sleep(Duration::from_micros(300));
-                }
-            });
-            for _ in 0..if is_long() { 500 } else { 30 } {
-                check(None, None, folder.path(), "stable-leak");
-            }
-            done.store(true, Relaxed);
-        });
     }
 }
