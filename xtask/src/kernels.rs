@@ -16,7 +16,7 @@ use crate::guests::Guests;
 use crate::run::{answers, cargo, target_dir};
 
 /// The modules of `tests/tests/all` whose tests are run.
-const MODULES: [&str; 7] = ["window", "faults", "hostile", "failures", "stable", "stable_windows", "stale"];
+const MODULES: [&str; 6] = ["window", "faults", "hostile", "failures", "stable", "stable_windows"];
 
 /// Tests that cannot be run in such a machine, which has a tmpfs and no disk, and why.
 const LEFT_OUT: [(&str, &str); 0] = [];
