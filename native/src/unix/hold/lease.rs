@@ -47,12 +47,18 @@ impl Lease {
     ///
     /// `unsupported`, with the reason.
     pub(super) fn take(file: &File) -> Result<Arc<Self>> {
+        Self::take_slowly(file, |_| {})
+    }
+
+    /// The same, with something that happens when the lease is known and not yet there: for tests.
+    fn take_slowly(file: &File, meanwhile: impl FnOnce(&Arc<Self>)) -> Result<Arc<Self>> {
         let watcher = watch::watcher()?;
         let lease = Arc::new(Self { file: reopen(file)?, state: Mutex::default(), is_broken: AtomicBool::new(false) });
         // Known first: from the moment that there is a lease, somebody may be waiting for its end.
         // The thread must not find it without a lease, and take it for broken: hence the lock, under which nothing here can wait.
         let state = lease.state();
         watch::add(lease.file.as_raw_fd(), &lease);
+        meanwhile(&lease);
         let outcome = lease.set(watcher);
         // If it failed, there is none to give up.
         lease.is_broken.store(outcome.is_err(), Relaxed);
@@ -162,4 +168,31 @@ fn explain(error: &io::Error) -> wasi_mmap_core::Error {
         }
         _ => format!("taking a lease: {error}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// It was, once in some hundred processes: the thread looks when the first lease is known.
+    #[test]
+    fn a_lease_that_is_being_taken_is_not_taken_for_broken() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let reading = File::open(file.path()).expect("it opens");
+        // No longer open for writing.
+        let _path = file.into_temp_path();
+        let mut looking = None;
+        let taken = Lease::take_slowly(&reading, |lease| {
+            let lease = Arc::clone(lease);
+            looking = Some(std::thread::spawn(move || lease.break_if_asked()));
+            std::thread::sleep(Duration::from_millis(50));
+        });
+        looking.expect("it was called").join().expect("a thread");
+        match taken {
+            Ok(lease) => assert!(!lease.is_broken() && fcntl::has_lease(&lease.file)),
+            Err(error) => println!("skipped: {error}"),
+        }
+    }
 }
