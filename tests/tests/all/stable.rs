@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::child::{self, Running};
@@ -235,32 +235,6 @@ fn a_slice_outlives_its_mapping_and_leaves_it_alone() {
         assert!(reason(self::slice(&path)).contains("open for writing"));
         writing.close().expect("it closes");
         assert_eq!(soon(&path).expect("nobody writes")[0], b'b');
-    }
-}
-
-/// The thread that breaks leases looks at them at any moment, and must not take one for broken that is just being taken.
-#[test]
-fn a_lease_that_is_being_taken_is_not_broken() {
-    for folder in folders() {
-        let path = make(folder.path(), "file");
-        let mapping = soon(&path).and_then(|_| Mapping::open(&path, Access::Read)).expect("a mapping");
-        let other = make(folder.path(), "other");
-        let done = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            // Keeps that thread looking.
-            scope.spawn(|| {
-                while !done.load(Relaxed) {
-                    let held = slice(&other);
-                    drop(File::options().write(true).open(&other).expect("it opens"));
-                    drop(held);
-                }
-            });
-            for round in 0..if is_long() { 20_000 } else { 3000 } {
-                let slice = mapping.stable().unwrap_or_else(|error| panic!("round {round}: {error}"));
-                assert_eq!(slice.held(), Held::Lease, "round {round}");
-            }
-            done.store(true, Relaxed);
-        });
     }
 }
 
