@@ -167,7 +167,7 @@ impl Native {
             let Some(file) = pages.file() else {
                 return Err(Error::Unsupported("a window of this memory".into()));
             };
-            let sharing = if is_shared { Sharing::Shared } else { Sharing::Private };
+            let sharing = if is_shared { Sharing::Shared } else { Sharing::PrivateUnreserved };
             // SAFETY: the caller owns the memory, which is replaced by pages that can be read and written all the same.
             unsafe { replace::put_file(&memory, file, offset + range.start as u64, sharing, true) }?;
         }

@@ -79,7 +79,8 @@ unsafe fn map(start: *mut c_void, len: usize, part: &Part, flags: c_int) -> io::
     let protection = libc::PROT_READ | if part.can_write { libc::PROT_WRITE } else { 0 };
     let sharing = match part.sharing {
         Sharing::Shared => libc::MAP_SHARED,
-        Sharing::Private => libc::MAP_PRIVATE | NO_RESERVE,
+        Sharing::Private => libc::MAP_PRIVATE,
+        Sharing::PrivateUnreserved => libc::MAP_PRIVATE | NO_RESERVE,
     };
     // SAFETY: without `MAP_FIXED` the system chooses a free place; with it, the caller promises that it may replace what is there.
     mapped(unsafe { libc::mmap(start, len, protection, sharing | flags, part.file, offset) })

@@ -48,6 +48,8 @@ pub(super) enum Sharing {
     Shared,
     /// Writes stay in the pages.
     Private,
+    /// The same, with no memory reserved for them. Such pages do not become one area with others.
+    PrivateUnreserved,
 }
 
 /// Puts zeros in the place of memory: private pages that can be read and written. Async-signal-safe.

@@ -22,7 +22,7 @@ impl Reservation {
     ///
     /// # Errors
     ///
-    /// `OutOfMemory`, also for 0 bytes.
+    /// `OutOfMemory`; `InvalidInput`, for 0 bytes.
     pub fn new(len: usize) -> io::Result<Self> {
         give_back(None);
         let len = len.checked_next_multiple_of(page_len()).ok_or(io::ErrorKind::OutOfMemory)?;
