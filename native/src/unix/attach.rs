@@ -201,8 +201,8 @@ impl Native {
             let lost = || state.guard.lost_range();
             match attached.0.content {
                 Content::File => {}
-                // SAFETY: the caller's promise; these pages were moved there from this range. On failure they still are there.
-                Content::Moved => unsafe { self.pages_mut()?.move_back(attached, lost) }?,
+                // SAFETY: the caller's promise; these pages were moved there from this range.
+                Content::Moved => unsafe { self.pages_mut()?.move_back(attached, lost) },
                 // SAFETY: the caller's promise; the bytes were copied there from this range.
                 Content::Copied => unsafe { self.pages_mut()?.copy_back(attached, &lost()) },
             }

@@ -22,7 +22,7 @@ use map::page_len;
 pub(crate) use memory::Memory;
 pub(crate) use named::{Name, open_named};
 pub use replace::Reservation;
-#[cfg(feature = "failures")]
+#[cfg(all(target_os = "linux", feature = "failures"))]
 pub use replace::failures;
 
 /// The size of a page of memory, in bytes.

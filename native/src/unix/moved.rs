@@ -45,31 +45,26 @@ impl Pages {
         self.moved.push(attached);
     }
 
-    /// Moves pages back from where they were moved; `lost` returns the addresses there that hold nothing of value.
-    ///
-    /// # Errors
-    ///
-    /// `out-of-memory`. The pages are where they were.
+    /// Moves pages back from where they were moved, or copies them, where the system cannot move them. `lost` returns the addresses
+    /// there that hold nothing of value.
     ///
     /// # Safety
     ///
     /// See [`Native::detach`](crate::Native::detach).
-    pub(crate) unsafe fn move_back(&mut self, attached: &Attached, lost: impl Fn() -> Range<usize>) -> Result<()> {
+    pub(crate) unsafe fn move_back(&mut self, attached: &Attached, lost: impl Fn() -> Range<usize>) {
         let (memory, range) = (attached.memory(), attached.part_of(&(0..self.len())));
         let home = self.pointer(&range).expose_provenance();
         let home = home..home + memory.len();
         if lost().is_empty() {
-            if self.file().is_some() {
-                // What the pages left behind is the file's, and cannot be marked.
-                // SAFETY: the pages belong to this mapping, whose content is elsewhere. On failure, they are as they were.
-                unsafe { replace::put_zeros(&home) }?;
-            }
+            // What the pages left behind is the file's, and cannot be marked.
+            // SAFETY: the pages belong to this mapping, whose content is elsewhere. On failure, they are as they were.
+            let has_zeros = self.file().is_none() || unsafe { replace::put_zeros(&home) }.is_ok();
             // SAFETY: both are whole pages of the same length; nobody uses either, by `&mut self` and the caller's promise. The
             // source is one area, of which nothing was replaced; the target is private memory, which can be written. On failure
             // the source is as it was, and the target is as before, or zeros: it is overwritten below.
-            if unsafe { replace::move_pages(memory.start, &home) }.is_ok() {
+            if has_zeros && unsafe { replace::move_pages(memory.start, &home) }.is_ok() {
                 self.moved.retain(|moved| moved.memory() != memory);
-                return Ok(());
+                return;
             }
             self.map.note_areas();
         }
@@ -87,6 +82,5 @@ impl Pages {
             // `pointer` checked. The two are apart. Faults in either are repaired.
             unsafe { target.copy_from_nonoverlapping(source, count) };
         }
-        Ok(())
     }
 }

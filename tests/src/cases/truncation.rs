@@ -1,5 +1,7 @@
 //! A file that is made shorter while it is mapped. Python's reference, section 9, where CPython dies.
 
+use wasi_mmap_core::{MapFlags, MapOptions, Rights};
+
 use super::{Sizes, copy, pattern, read, windows, write};
 use crate::case::*;
 use crate::op::{Op, Value};
@@ -82,6 +84,18 @@ pub(super) fn cases(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(Op::Refresh, DONE)
             .op(Op::Get(0), number((!data[0]).into()))
             .op(Op::Get(-1), number(0)),
+        case("a private mapping grows after a refresh of what was lost")
+            .file(&data)
+            .map_opened(Rights::all(), MapOptions::new().flags(MapFlags::PRIVATE))
+            .set_len(page)
+            .fails(Op::Get(-1), TRUNCATED)
+            .op(Op::Set(0, !data[0]), DONE)
+            .set_len(3 * page)
+            .op(Op::Refresh, DONE)
+            .op(Op::Resize(5 * page), DONE)
+            .op(Op::Set(-1, 7), DONE)
+            .op(Op::Get(0), number((!data[0]).into()))
+            .op(Op::Get(-1), number(7)),
     ];
     cases.into_iter().map(|case| case.skip(Backend::Windows, windows::NEVER_SHORTER)).collect()
 }

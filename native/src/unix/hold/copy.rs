@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use super::super::page_len;
+use super::super::replace::{die, put_copies};
 
 /// How long to wait for memory before it is tried again.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -25,7 +26,7 @@ pub(super) unsafe fn replace(memory: &Range<usize>, deadline: Option<Instant>) {
     while let Err(error) = unsafe { try_replace(memory) } {
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             // Somebody waits to write, and the kernel will let him: then bytes would change that must not.
-            end_process("no memory to copy the bytes of a file that others want to write", &error);
+            die(&format!("no memory to copy the bytes of a file that others want to write: {error}"));
         }
         std::thread::sleep(PAUSE);
     }
@@ -55,12 +56,7 @@ unsafe fn try_replace(memory: &Range<usize>) -> io::Result<()> {
     // SAFETY: both are whole pages of the same length, and ours, the copies in one area; the target may be replaced. The kernel holds
     // the process's memory locked for the whole call, so that an access to the target meets the old pages or the new ones. On
     // failure, the target is as it was.
-    let placed = unsafe { super::super::replace::put_copies(copies.addr(), memory) };
-    if placed.is_err() {
-        // SAFETY: the copies have not moved, and nobody has an address in them. If this fails, they stay, where nobody looks.
-        let _ = unsafe { rustix::mm::munmap(copies, len) };
-    }
-    placed
+    unsafe { put_copies(copies.addr(), memory) }
 }
 
 /// Copies pages that have anything in them. Those that have not are zeros already, and cost no memory.
@@ -85,13 +81,4 @@ unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
             unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), count) };
         }
     }
-}
-
-/// Ends the process because a promise cannot be kept.
-pub(super) fn end_process(reason: &str, error: &io::Error) -> ! {
-    let message = format!("wasi-mmap: {reason}: {error}\n");
-    // Not through `std::io::stderr`, whose lock may be held by a thread that waits for us.
-    // SAFETY: the call reads so many bytes of the message, and touches no other memory.
-    let _ = unsafe { libc::write(libc::STDERR_FILENO, message.as_ptr().cast(), message.len()) };
-    std::process::abort();
 }

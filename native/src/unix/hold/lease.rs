@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 use wasi_mmap_core::Result;
 
+use super::super::replace::die;
 use super::kinds::refuse;
 use super::watch::{self, Watcher};
 use super::{copy, fcntl};
@@ -125,7 +126,7 @@ impl Lease {
             && !places.is_empty()
         {
             // The kernel waits for `lease-break-time`, and then takes the lease: what was copied may have changed before.
-            copy::end_process("the lease of a mapped file was taken before its bytes were copied", &error);
+            die(&format!("the lease of a mapped file was taken before its bytes were copied: {error}"));
         }
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use libc::{c_int, pid_t, sigset_t};
 use wasi_mmap_core::Result;
 
-use super::copy;
+use super::super::replace::die;
 use super::kinds::refuse;
 use super::lease::Lease;
 
@@ -88,7 +88,7 @@ fn run(signal: c_int, ready: &Sender<io::Result<pid_t>>) {
     struct Last;
     impl Drop for Last {
         fn drop(&mut self) {
-            copy::end_process("the thread that holds files still has ended", &io::ErrorKind::Other.into());
+            die("the thread that holds files still has ended");
         }
     }
     if let Err(error) = block_signals() {

@@ -7,7 +7,8 @@ use std::ptr;
 use libc::{c_int, c_void};
 
 use super::Sharing;
-use super::failures::{self, Call, Order};
+use super::call::{Call, Order};
+use super::failures;
 use super::files::Part;
 
 /// What keeps the system from reserving memory for pages that may never be touched. FreeBSD has no such flag.

@@ -7,31 +7,13 @@ use std::ptr;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicI32, AtomicUsize};
 
+pub use super::call::Call;
+use super::call::Order;
 use super::files::care;
 
-/// A call of the system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Call {
-    /// Pages are moved over others.
-    Move,
-    /// A file is mapped.
-    MapFile,
-    /// Zeros are mapped over a target.
-    MapZeros,
-    /// Address space is reserved.
-    Reserve,
-    /// Pages are made accessible.
-    Protect,
-    /// Memory is taken away.
-    Unmap,
-    /// A mapping is resized.
-    Resize,
-}
-
-impl Call {
-    const ALL: [Self; 7] =
-        [Self::Move, Self::MapFile, Self::MapZeros, Self::Reserve, Self::Protect, Self::Unmap, Self::Resize];
-}
+/// Every call, in the order of their numbers.
+const ALL: [Call; 7] =
+    [Call::Move, Call::MapFile, Call::MapZeros, Call::Reserve, Call::Protect, Call::Unmap, Call::Resize];
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +27,6 @@ pub enum Kind {
     Taken,
     /// The same, and another thread is given the place at once.
     Stolen,
-}
-
-/// What is to be done of a call.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Order {
-    Make,
-    Fail(i32),
-    TakeAndFail(i32),
 }
 
 /// How many calls there can be orders for.
@@ -104,7 +78,7 @@ pub fn fail(nth: usize, kind: Kind) {
 /// Lets all calls be made again. Returns the first one that has failed, if it came to that.
 pub fn end() -> Option<Call> {
     THREAD.store(0, SeqCst);
-    FAILED.load(SeqCst).checked_sub(1).map(|index| Call::ALL[index])
+    FAILED.load(SeqCst).checked_sub(1).map(|index| ALL[index])
 }
 
 fn this_thread() -> i32 {

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 
-use super::{Sharing, calls, die, fill};
+use super::{NOT_PUT_BACK, Sharing, calls, die, fill};
 
 /// A part of a file, and how it is mapped.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ pub(crate) unsafe fn put_file(
     if has_filled || (is_early && calls::is_mapped(target)) {
         return Err(error);
     }
-    die("memory was taken away, and cannot be put back: another thread has its place, or there is no more")
+    die(NOT_PUT_BACK)
 }
 
 /// The careful way, which takes two calls: the file is mapped elsewhere first, so that what fails there has not touched the target.
@@ -99,14 +99,8 @@ pub(super) mod care {
     ///
     /// As [`put_file`](super::put_file).
     pub(super) unsafe fn put_prepared(target: &Range<usize>, part: &Part) -> io::Result<()> {
-        let len = target.end - target.start;
-        let prepared = calls::map_file(len, part)?;
+        let prepared = calls::map_file(target.len(), part)?;
         // SAFETY: the caller's promise; what was just mapped is as long, and is one area: nobody else knows of it.
-        let placed = unsafe { moves::place(prepared, target, false) };
-        if placed.is_err() {
-            // SAFETY: it has not moved, and nobody else knows of it. If this fails, it stays mapped, where nobody looks for it.
-            let _ = unsafe { calls::unmap(&(prepared..prepared + len)) };
-        }
-        placed
+        unsafe { moves::put_prepared(prepared, target) }
     }
 }

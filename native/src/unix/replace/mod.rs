@@ -19,10 +19,11 @@
 //!
 //! The functions that the handler for SIGBUS uses, [`put_zeros`] and [`put_zeros_anew`], are async-signal-safe.
 
+mod call;
 mod calls;
-#[cfg(feature = "failures")]
+#[cfg(all(target_os = "linux", feature = "failures"))]
 pub mod failures;
-#[cfg(not(feature = "failures"))]
+#[cfg(not(all(target_os = "linux", feature = "failures")))]
 #[path = "no_failures.rs"]
 pub(crate) mod failures;
 mod files;
@@ -72,9 +73,7 @@ pub(super) unsafe fn put_zeros(target: &Range<usize>) -> io::Result<()> {
         // No mark says that these are the same pages: they may be a file's, which a mark would change. Another thread would have to
         // be given exactly this place between the two calls, on a kernel that has no memory left for a record of some 200 bytes.
         Err(error) if calls::is_mapped(target) => Err(error),
-        Err(_) => {
-            die("memory was taken away, and cannot be put back: another thread has its place, or there is no more")
-        }
+        Err(_) => die(NOT_PUT_BACK),
     }
 }
 
@@ -97,7 +96,7 @@ pub(super) unsafe fn put_zeros_anew(target: &Range<usize>) -> io::Result<()> {
     if fill(target) {
         return Ok(());
     }
-    die("memory was taken away, and cannot be put back: another thread has its place")
+    die(NOT_PUT_BACK)
 }
 
 /// Fills a gap with zeros. Returns whether it did; if not, the gap, if there is one, is as it was.
@@ -106,8 +105,13 @@ fn fill(gap: &Range<usize>) -> bool {
     calls::map_zeros_in_gap(gap).is_ok()
 }
 
-/// Ends the process, because a page of memory may be somebody else's. Async-signal-safe.
-fn die(why: &str) -> ! {
+/// Why the process ends where a gap cannot be filled.
+const NOT_PUT_BACK: &str =
+    "memory was taken away, and cannot be put back: another thread has its place, or there is no memory left";
+
+/// Ends the process, because a page of memory may be somebody else's, or the bytes in it may change under its readers.
+/// Async-signal-safe. The message does not go through `std::io::stderr`, whose lock may be held by a thread that waits for this one.
+pub(super) fn die(why: &str) -> ! {
     for part in ["wasi-mmap: ", why, "\n"] {
         calls::write_to_stderr(part);
     }

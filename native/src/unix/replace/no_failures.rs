@@ -2,29 +2,9 @@
 
 use std::ops::Range;
 
-/// A call of the system.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Call {
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux moves pages"))]
-    Move,
-    MapFile,
-    MapZeros,
-    Reserve,
-    Protect,
-    Unmap,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux resizes"))]
-    Resize,
-}
+use super::call::Order;
 
-/// What is to be done of a call.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Order {
-    Make,
-    #[expect(dead_code, reason = "only tests order failures")]
-    Fail(i32),
-    #[expect(dead_code, reason = "only tests order failures")]
-    TakeAndFail(i32),
-}
+pub(crate) use super::call::Call;
 
 #[inline]
 pub(super) fn order(_: Call) -> Order {
