@@ -1,12 +1,12 @@
-//! Where mappings come from: the constructors, the same for every supplier that can make a storage.
+//! Backends, which make storages by themselves, and the constructors of mappings over them.
 
 use std::path::Path;
 
-use crate::{Access, MapOptions, Mapping, Result, Rights, Storage};
+use crate::{MapOptions, Mapping, MappingOptions, Result, Rights, Storage};
 
-/// A supplier that can make storages by itself: the operating system, the host of a plugin, a page cache.
+/// A storage that can be made from a file: by the operating system, by the host of a plugin, or as a page cache.
 pub trait Backend: Storage + Sized {
-    /// What a mapping of a file is made from: an open file, or a descriptor handle.
+    /// An open file, or a descriptor handle.
     type File;
 
     /// Opens an existing file.
@@ -15,83 +15,115 @@ pub trait Backend: Storage + Sized {
     /// Maps a file, which the storage takes over.
     fn map_file(file: Self::File, options: &MapOptions) -> Result<Self>;
 
-    /// Maps memory that belongs to no file and starts as zeros.
+    /// Maps memory without a file, which starts as zeros.
     fn map_anonymous(options: &MapOptions) -> Result<Self>;
 
-    /// Maps memory that has a name.
+    /// Maps memory with a name.
     fn map_named(name: &str, options: &MapOptions) -> Result<Self>;
 
-    /// What the offset of a mapping must be a multiple of, in bytes.
+    /// Returns the number of bytes that the offset of a mapping must be a multiple of.
     fn granularity() -> u64;
 }
 
-/// The constructors.
+/// An open file that a backend can map: what [`MappingOptions::map`] takes.
+///
+/// A `&File` is duplicated, and a `File` is taken over.
+pub trait MapSource<S: Backend> {
+    /// Returns the file for the mapping to own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io), if the descriptor cannot be duplicated.
+    fn into_file(self) -> Result<S::File>;
+}
+
+/// Constructors.
 impl<S: Backend> Mapping<S> {
-    /// Opens a file and maps all of it.
+    /// Opens a file and maps all of it for reading. For everything else there are [`options`](Self::options).
     ///
     /// # Errors
     ///
-    /// What opening the file answers; `empty-file`; as [`from_file`](Self::from_file).
-    pub fn open(path: impl AsRef<Path>, access: Access) -> Result<Self> {
-        Self::open_with(path, &MapOptions::new().access(access))
+    /// Those of [`MappingOptions::open`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap::Mapping;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("greeting");
+    /// std::fs::write(&path, "hello, world")?;
+    /// let mapping = Mapping::open(&path)?;
+    /// assert_eq!(mapping.find(b"world", ..)?, Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open(path)
     }
 
-    /// Opens a file, with the least rights that the mapping needs, and maps it as `options` say.
+    /// Returns the options of a new mapping, as [`File::options`](std::fs::File::options) does for a file.
     ///
-    /// # Errors
+    /// # Example
     ///
-    /// What opening the file answers; as [`from_file`](Self::from_file).
-    pub fn open_with(path: impl AsRef<Path>, options: &MapOptions) -> Result<Self> {
-        Self::from_file(S::open(path.as_ref(), options.rights())?, options)
+    /// ```
+    /// use wasi_mmap::{Access, Mapping};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("greeting");
+    /// std::fs::write(&path, "hello, world")?;
+    /// let mut mapping = Mapping::options().access(Access::Write).length(5).open(&path)?;
+    /// mapping.write(b"HELLO")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn options() -> MappingOptions<S> {
+        MappingOptions::new()
     }
 
-    /// Maps a file that is already open: POSIX `mmap(2)`, Python `mmap.mmap(fileno, length, …)`.
-    ///
-    /// The mapping owns the file it is given; the file's own position is neither used nor moved, and the mapping goes on
-    /// when the file is renamed or deleted.
+    /// Maps `length` bytes of memory that belong to no file, start as zeros, and can be read and written. POSIX `mmap(2)` with
+    /// `MAP_ANONYMOUS`, Python `mmap.mmap(-1, length)`.
     ///
     /// # Errors
     ///
-    /// `empty-file`; `beyond-end-of-file` (`offset`, `length`); `invalid` (`offset`, not a multiple of
-    /// [`granularity`](Self::granularity)); `not-permitted`; `unsupported` (not a regular file); `limit-exceeded`;
-    /// `out-of-memory`; `io`.
-    pub fn from_file(file: S::File, options: &MapOptions) -> Result<Self> {
-        Ok(Self::new(S::map_file(file, options)?, options.get_access()))
-    }
-
-    /// Maps `length` bytes of memory that belong to no file and start as zeros: POSIX `mmap(2)` with `MAP_ANONYMOUS`,
-    /// Python `mmap.mmap(-1, length)`.
+    /// Those of [`MappingOptions::anonymous`].
     ///
-    /// # Errors
+    /// # Example
     ///
-    /// As [`anonymous_with`](Self::anonymous_with).
+    /// ```
+    /// use wasi_mmap::Mapping;
+    ///
+    /// let mut scratch = Mapping::anonymous(1 << 20)?;
+    /// scratch.fill(.., 0xff)?;
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     pub fn anonymous(length: u64) -> Result<Self> {
-        Self::anonymous_with(&MapOptions::new().length(length))
+        Self::options().length(length).anonymous()
     }
 
-    /// Maps memory that belongs to no file, as `options` say; its length must be given.
+    /// Returns the number of bytes that the [offset](MappingOptions::offset) of a mapping must be a multiple of. Python
+    /// `mmap.ALLOCATIONGRANULARITY`.
     ///
-    /// # Errors
+    /// # Example
     ///
-    /// `invalid` (`length` 0 or absent, `offset` misaligned); `limit-exceeded`; `out-of-memory`.
-    pub fn anonymous_with(options: &MapOptions) -> Result<Self> {
-        Ok(Self::new(S::map_anonymous(options)?, options.get_access()))
-    }
-
-    /// Maps memory that has a name: two mappings of one name share one memory, which lives as long as one of them. The
-    /// first one says how long it is, and starts it as zeros; it cannot be resized. Who shares a name, the backend says. Python on Windows `mmap.mmap(-1, length, tagname)`.
+    /// ```
+    /// use wasi_mmap::Mapping;
     ///
-    /// # Errors
-    ///
-    /// As [`anonymous_with`](Self::anonymous_with), but the length may be absent where the memory exists; `invalid`
-    /// (`name` empty, or longer than 100 bytes); `beyond-end-of-file` (`length` is greater than the memory that exists);
-    /// `unsupported`.
-    pub fn named(name: &str, options: &MapOptions) -> Result<Self> {
-        Ok(Self::new(S::map_named(name, options)?, options.get_access()))
-    }
-
-    /// What [`MapOptions::offset`] must be a multiple of, in bytes. Python `mmap.ALLOCATIONGRANULARITY`.
+    /// assert!(Mapping::granularity().is_power_of_two());
+    /// ```
     pub fn granularity() -> u64 {
         S::granularity()
+    }
+
+    /// Returns the size of a page in bytes: the number that the start of a [flushed](Self::flush_range) or
+    /// [advised](Self::advise_range) range must be a multiple of. Python `mmap.PAGESIZE`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap::Mapping;
+    ///
+    /// assert_eq!(Mapping::granularity() % Mapping::page_size(), 0);
+    /// ```
+    pub fn page_size() -> u64 {
+        S::page_size()
     }
 }

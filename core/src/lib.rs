@@ -38,7 +38,7 @@
 //!
 //! let mut mapping = Mapping::new(Memory(b"one\ntwo\n".to_vec()), Access::Write);
 //! assert_eq!(mapping.read_line()?, b"one\n");
-//! assert_eq!(mapping.find(b"o", None, None)?, Some(6)); // from the cursor, as in Python
+//! assert_eq!(mapping.find(b"o", 1..)?, Some(6));
 //! # Ok::<(), wasi_mmap_core::Error>(())
 //! ```
 //!
@@ -48,6 +48,7 @@
 
 mod advice;
 mod backend;
+mod builder;
 mod error;
 mod flush;
 pub mod general;
@@ -59,10 +60,11 @@ mod storage;
 mod wit;
 
 pub use advice::Advice;
-pub use backend::Backend;
+pub use backend::{Backend, MapSource};
+pub use builder::MappingOptions;
 pub use error::{Argument, Error, OsError, Result, System};
 pub use flush::FlushFlags;
-pub use mapping::{Mapping, Whence, part_of_window};
+pub use mapping::{Internals, Mapping, Whence, part_of_window};
 pub use options::{Access, Extent, FileInfo, FileKind, MapFlags, MapOptions, Rights, check_name};
 pub use search::{Pieces, Search};
 pub use slice::{Slice, Strided};

@@ -76,10 +76,14 @@ pub fn check_name(name: &str) -> Result<()> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use]
 pub struct MapOptions {
-    offset: u64,
-    length: Option<u64>,
-    access: Access,
-    flags: MapFlags,
+    /// The offset in the file at which the mapping starts, in bytes.
+    pub offset: u64,
+    /// The length of the mapping in bytes; `None` or 0 for the rest of the file.
+    pub length: Option<u64>,
+    /// The access of the mapping.
+    pub access: Access,
+    /// The flags.
+    pub flags: MapFlags,
 }
 
 bitflags::bitflags! {
@@ -195,24 +199,9 @@ impl MapOptions {
         self
     }
 
-    /// Where the mapping is to start in the file.
-    pub fn get_offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// How long the mapping is to be; `None` for the rest of the file.
-    pub fn get_length(&self) -> Option<u64> {
+    /// Returns the length asked for, or `None` for the rest of the file.
+    pub fn requested_length(&self) -> Option<u64> {
         self.length.filter(|&length| length != 0)
-    }
-
-    /// What the mapping may do.
-    pub fn get_access(&self) -> Access {
-        self.access
-    }
-
-    /// The further wishes.
-    pub fn get_flags(&self) -> MapFlags {
-        self.flags
     }
 
     /// Whether writes are to stay in the mapping.
@@ -235,7 +224,7 @@ impl MapOptions {
     pub fn extent_of_file(&self, file: &FileInfo, granularity: u64) -> Result<Extent> {
         file.kind.check()?;
         let offset = self.offset;
-        let len = match self.get_length() {
+        let len = match self.requested_length() {
             None if file.len == 0 => return Err(Error::EmptyFile),
             None if offset >= file.len => {
                 let reason = format!("{offset} is not before the end of the file, {}", file.len);
@@ -273,7 +262,7 @@ impl MapOptions {
     /// `invalid` (`offset`, and `length` when it is absent or 0); `out-of-memory` for more than 2^63 - 1 bytes.
     pub fn extent_of_memory(&self, granularity: u64) -> Result<Extent> {
         self.check_alignment(granularity)?;
-        let Some(len) = self.get_length() else {
+        let Some(len) = self.requested_length() else {
             return Err(Error::invalid("length", "memory without a file needs a length of at least 1"));
         };
         if i64::try_from(len).is_err() {
@@ -291,7 +280,7 @@ impl MapOptions {
     pub fn extent_of_named(&self, existing: Option<u64>, granularity: u64) -> Result<Extent> {
         let Some(len) = existing else { return self.extent_of_memory(granularity) };
         self.check_alignment(granularity)?;
-        match self.get_length() {
+        match self.requested_length() {
             Some(length) if length > len => Err(Error::beyond_end_of_file(
                 "length",
                 format!("{length} is more than the memory of that name has, {len}"),

@@ -71,10 +71,10 @@ macro_rules! wit_conversions {
             impl From<$crate::MapOptions> for wit::MapOptions {
                 fn from(options: $crate::MapOptions) -> Self {
                     Self {
-                        offset: options.get_offset(),
-                        length: options.get_length(),
-                        access: options.get_access().into(),
-                        flags: options.get_flags().into(),
+                        offset: options.offset,
+                        length: options.requested_length(),
+                        access: options.access.into(),
+                        flags: options.flags.into(),
                     }
                 }
             }

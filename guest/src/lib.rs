@@ -10,14 +10,14 @@
 //! | any other | the operating system's, from `wasi-mmap-native` |
 //!
 //! ```
-//! use wasi_mmap::{Access, Mapping};
+//! use wasi_mmap::Mapping;
 //!
 //! fn count(path: &str, needle: &[u8]) -> wasi_mmap::Result<usize> {
-//!     let mut mapping = Mapping::open(path, Access::Read)?;
-//!     let mut count = 0;
-//!     while let Some(at) = mapping.find(needle, None, None)? { // from the cursor, as in Python
+//!     let mapping = Mapping::open(path)?;
+//!     let (mut count, mut start) = (0, 0);
+//!     while let Some(offset) = mapping.find(needle, start..)? {
 //!         count += 1;
-//!         mapping.seek(std::io::SeekFrom::Start(at + 1))?;
+//!         start = offset + 1;
 //!     }
 //!     Ok(count)
 //! }
@@ -36,17 +36,16 @@ mod wasi_error;
 mod imported;
 
 #[cfg(all(feature = "import", target_os = "wasi", target_env = "p2"))]
-pub use imported::{Imported, Mapping, bindings};
+pub use imported::{Imported, Mapping, MappingOptions, bindings};
 
 #[cfg(all(target_family = "wasm", not(all(feature = "import", target_os = "wasi", target_env = "p2"))))]
-pub use fallback::Mapping;
+pub use fallback::{Mapping, MappingOptions};
 
 #[cfg(not(target_family = "wasm"))]
-pub use wasi_mmap_native::{Lend, Mapping};
+pub use wasi_mmap_native::{Mapping, MappingOptions};
 
 pub use view::{View, ViewMut, Views};
 pub use wasi_error::wasi_error;
 pub use wasi_mmap_core::{
-    Access, Advice, Argument, Backend, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,
-    Whence,
+    Access, Advice, Argument, Error, FlushFlags, MapFlags, OsError, Result, Rights, Slice, System,
 };

@@ -30,7 +30,7 @@ impl MapEvent<'_> {
     /// Writes the event to the log.
     pub(crate) fn trace(&self) {
         let Self { source, options, outcome } = self;
-        let (offset, access) = (options.get_offset(), options.get_access());
+        let (offset, access) = (options.offset, options.access);
         match outcome {
             Ok(length) => tracing::debug!(target: "wasi_mmap", ?source, ?access, offset, length, "mapped"),
             Err(error) => tracing::info!(target: "wasi_mmap", ?source, ?access, offset, %error, "refused"),

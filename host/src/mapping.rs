@@ -128,13 +128,13 @@ impl MmapCtxView<'_> {
         let MmapCtx { usage, limits, .. } = &*self.ctx;
         let mapping_taken = Taken::new(usage, limits, Limit::Mappings, 1)?;
         // Memory must be granted before it is there; a file costs address space alone, and its length is not known before.
-        let is_huge = limit == Limit::AnonymousBytes && options.get_flags().contains(MapFlags::HUGE_PAGES);
+        let is_huge = limit == Limit::AnonymousBytes && options.flags.contains(MapFlags::HUGE_PAGES);
         let granted = match limit {
             Limit::AnonymousBytes => memory_of(options.extent_of_named(existing, Native::granularity())?.len, is_huge),
             _ => 0,
         };
         let mut bytes_taken = Taken::new(usage, limits, limit, granted)?;
-        let mapping = Mapping::new(map()?, options.get_access());
+        let mapping = Mapping::new(map()?, options.access);
         let len = mapping.len()?;
         bytes_taken.change(limits, len.max(granted))?;
         let mapping = HostMapping {
@@ -161,7 +161,7 @@ fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<Nat
     let file = Arc::try_unwrap(file).or_else(|shared| shared.try_clone())?;
     // The system would read the whole file before it returns, which for a sparse terabyte takes minutes that nothing can end.
     // Read-ahead is what the hint is for, and begins while the plugin goes on.
-    let flags = options.get_flags();
+    let flags = options.flags;
     options = options.flags(flags - MapFlags::POPULATE);
     let mut mapping = Native::map_file_with(file, rights, &options)?;
     if flags.contains(MapFlags::POPULATE) {

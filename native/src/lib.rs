@@ -11,9 +11,9 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("greeting");
 //! std::fs::write(&path, "hello, world\n")?;
-//! let mut mapping = Mapping::open(&path, Access::Write)?;
-//! let at = mapping.find(b"world", None, None)?.expect("it was just written");
-//! mapping.write_at(at, b"there")?;
+//! let mut mapping = Mapping::options().access(Access::Write).open(&path)?;
+//! let offset = mapping.find(b"world", ..)?.expect("it was just written");
+//! mapping.write_all_at(b"there", offset)?;
 //! mapping.flush()?;
 //! assert_eq!(std::fs::read(&path)?, b"hello, there\n");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -53,6 +53,7 @@ mod named;
 #[cfg_attr(windows, path = "windows/mod.rs")]
 mod os;
 mod pages;
+mod source;
 mod stable;
 mod storage;
 
@@ -67,11 +68,14 @@ pub use os::failures;
 pub use stable::{Held, Stable, StableSlice, WindowPlan};
 pub use storage::Native;
 pub use wasi_mmap_core::{
-    Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System, Whence,
+    Access, Advice, Argument, Error, FlushFlags, MapFlags, OsError, Result, Rights, Slice, System,
 };
 
 /// A mapping of the operating system: see [`wasi_mmap_core::Mapping`] for its operations.
 pub type Mapping = wasi_mmap_core::Mapping<Native>;
+
+/// The options of a new mapping: see [`wasi_mmap_core::MappingOptions`].
+pub type MappingOptions = wasi_mmap_core::MappingOptions<Native>;
 
 /// The size of a page of memory, in bytes. POSIX `sysconf(_SC_PAGESIZE)`, Python `mmap.PAGESIZE`.
 pub fn page_size() -> u64 {

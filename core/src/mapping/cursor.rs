@@ -3,39 +3,52 @@
 use std::io::SeekFrom;
 use std::ops::Range;
 
+use super::bounds::check_range;
 use crate::storage::to_usize;
 use crate::{Error, Mapping, Result, Storage};
-
-/// What a seek is relative to: POSIX `lseek(2)`, Python `os.SEEK_*`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Whence {
-    /// The start of the mapping. `SEEK_SET`, 0.
-    Start,
-    /// The cursor. `SEEK_CUR`, 1.
-    Current,
-    /// The end of the mapping. `SEEK_END`, 2.
-    End,
-}
 
 const AT_THE_END: &str = "the cursor is at the end of the mapping";
 
 /// At the cursor: each operation starts where the last one ended.
 impl<S: Storage> Mapping<S> {
-    /// Where the cursor is. After a [`resize`](Self::resize) it may be past the end. Python `mmap.tell`.
+    /// Returns the position of the cursor. After a [`resize`](Self::resize) it may be past the end. Python `mmap.tell`.
     ///
     /// # Errors
     ///
-    /// `closed`.
+    /// [`Error::Closed`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(100)?;
+    /// mapping.write(b"hello")?;
+    /// assert_eq!(mapping.tell()?, 5);
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     pub fn tell(&self) -> Result<u64> {
         self.storage()?;
         Ok(self.position)
     }
 
-    /// Moves the cursor and answers where it is then, from 0 to the length. POSIX `lseek(2)`, Python `mmap.seek`.
+    /// Moves the cursor and returns its new position, from 0 to the length. POSIX `lseek(2)`, Python `mmap.seek`.
     ///
     /// # Errors
     ///
-    /// `closed`; `out-of-range` (`offset`), and the cursor stays.
+    /// [`Error::Closed`]; [`Error::OutOfRange`] (`offset`). The cursor stays.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::io::SeekFrom;
+    /// use wasi_mmap::{Error, Mapping};
+    ///
+    /// let mut mapping = Mapping::anonymous(100)?;
+    /// assert_eq!(mapping.seek(SeekFrom::End(-10))?, 90);
+    /// assert_eq!(mapping.seek(SeekFrom::Current(10))?, 100);
+    /// assert!(matches!(mapping.seek(SeekFrom::Current(1)), Err(Error::OutOfRange(_))));
+    /// assert_eq!(mapping.tell()?, 100);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn seek(&mut self, to: SeekFrom) -> Result<u64> {
         let len = self.len()?;
         let target = match to {
@@ -52,68 +65,23 @@ impl<S: Storage> Mapping<S> {
         }
     }
 
-    /// As [`seek`](Self::seek), for an offset of either sign: POSIX `lseek(2)` with `SEEK_SET`, `SEEK_CUR`, `SEEK_END`.
+    /// Reads into `buffer`, moves the cursor past the bytes read, and returns their count: 0 at the end. POSIX `read(2)`.
     ///
     /// # Errors
     ///
-    /// As [`seek`](Self::seek).
-    pub fn seek_to(&mut self, offset: i64, whence: Whence) -> Result<u64> {
-        self.storage()?;
-        self.seek(match whence {
-            Whence::Start => match u64::try_from(offset) {
-                Ok(offset) => SeekFrom::Start(offset),
-                Err(_) => {
-                    return Err(Error::out_of_range("offset", format!("{offset} is before the start of the mapping")));
-                }
-            },
-            Whence::Current => SeekFrom::Current(offset),
-            Whence::End => SeekFrom::End(offset),
-        })
-    }
-
-    /// The range that a read of up to `count` bytes (`None`: all) covers: empty at the end and past it.
+    /// [`Error::Closed`]; [`Error::Truncated`].
     ///
-    /// # Errors
+    /// # Example
     ///
-    /// `closed`.
-    #[inline]
-    pub fn next_range(&self, count: Option<u64>) -> Result<Range<u64>> {
-        let len = self.len()?;
-        let start = self.position.min(len);
-        let end = count.map_or(len, |count| start.saturating_add(count).min(len));
-        Ok(start..end)
-    }
-
-    /// The range that the next line covers: to the next line feed, which is part of it, or to the end. No more than `most` bytes
-    /// are searched and one: of a longer line, the answer is so much, and no more.
-    ///
-    /// # Errors
-    ///
-    /// `closed`; `truncated`.
-    pub fn next_line_within(&self, most: u64) -> Result<Range<u64>> {
-        let rest = self.next_range(Some(most.saturating_add(1)))?;
-        if rest.is_empty() {
-            return Ok(rest);
-        }
-        let end = self.storage()?.find(b"\n", rest.clone())?.map_or(rest.end, |at| at + 1);
-        Ok(rest.start..end)
-    }
-
-    /// Moves the cursor past a range that [`next_range`](Self::next_range) or [`next_line_within`](Self::next_line_within)
-    /// answered.
-    /// An empty range leaves it where it is.
-    #[inline]
-    pub fn advance(&mut self, range: &Range<u64>) {
-        if !range.is_empty() {
-            self.position = range.end;
-        }
-    }
-
-    /// Reads into `buffer` and moves the cursor past what was read; answers how much: 0 at the end. POSIX `read(2)`.
-    ///
-    /// # Errors
-    ///
-    /// `closed`; `truncated`.
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(6)?;
+    /// mapping.write_all_at(b"abcdef", 0)?;
+    /// let mut buffer = [0; 4];
+    /// assert_eq!(mapping.read(&mut buffer)?, 4);
+    /// assert_eq!(mapping.read(&mut buffer)?, 2);
+    /// assert_eq!(&buffer, b"efcd");
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     #[inline]
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let range = self.next_range(Some(buffer.len() as u64))?;
@@ -127,17 +95,38 @@ impl<S: Storage> Mapping<S> {
     ///
     /// # Errors
     ///
-    /// `closed`; `truncated`; `limit-exceeded`; `out-of-memory`.
+    /// [`Error::Closed`]; [`Error::Truncated`]; [`Error::LimitExceeded`]; [`Error::OutOfMemory`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(6)?;
+    /// mapping.write_all_at(b"abcdef", 0)?;
+    /// assert_eq!(mapping.read_bytes(Some(2))?, b"ab");
+    /// assert_eq!(mapping.read_bytes(None)?, b"cdef");
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     pub fn read_bytes(&mut self, count: Option<u64>) -> Result<Vec<u8>> {
         let range = self.next_range(count)?;
-        self.take(range)
+        let bytes = self.storage()?.read_vec(range.clone())?;
+        self.advance(&range);
+        Ok(bytes)
     }
 
     /// Reads the byte at the cursor and moves past it. Python `mmap.read_byte`.
     ///
     /// # Errors
     ///
-    /// `closed`; `out-of-range` (`cursor`); `truncated`.
+    /// [`Error::Closed`]; [`Error::OutOfRange`] (`cursor`), at the end; [`Error::Truncated`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(1)?;
+    /// assert_eq!(mapping.read_byte()?, 0);
+    /// assert!(mapping.read_byte().is_err());
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     #[inline]
     pub fn read_byte(&mut self) -> Result<u8> {
         let range = self.next_range(Some(1))?;
@@ -150,22 +139,48 @@ impl<S: Storage> Mapping<S> {
         Ok(byte[0])
     }
 
-    /// Reads to the next line feed, which is part of the answer, or to the end; empty at the end. Python `mmap.readline`.
+    /// Reads to the end of the line, including its line feed, or to the end of the mapping. Returns an empty vector at the end.
+    /// Python `mmap.readline`.
     ///
     /// # Errors
     ///
-    /// `closed`; `truncated`; `limit-exceeded`; `out-of-memory`.
+    /// [`Error::Closed`]; [`Error::Truncated`]; [`Error::LimitExceeded`]; [`Error::OutOfMemory`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(7)?;
+    /// mapping.write_all_at(b"one\ntwo", 0)?;
+    /// assert_eq!(mapping.read_line()?, b"one\n");
+    /// assert_eq!(mapping.read_line()?, b"two");
+    /// assert_eq!(mapping.read_line()?, b"");
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     pub fn read_line(&mut self) -> Result<Vec<u8>> {
         let mut line = Vec::new();
         self.read_line_into(&mut line)?;
         Ok(line)
     }
 
-    /// As [`read_line`](Self::read_line), but appends the line to `line` and answers its length: 0 at the end.
+    /// Appends the next line to `line`, as [`read_line`](Self::read_line) returns it, and returns its length: 0 at the end.
     ///
     /// # Errors
     ///
-    /// `closed`; `truncated`; `out-of-memory`. After an error `line` is as it was.
+    /// [`Error::Closed`]; [`Error::Truncated`]; [`Error::OutOfMemory`]. `line` is unchanged then.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(7)?;
+    /// mapping.write_all_at(b"one\ntwo", 0)?;
+    /// let (mut line, mut lines) = (Vec::new(), 0);
+    /// while mapping.read_line_into(&mut line)? > 0 {
+    ///     lines += 1;
+    ///     line.clear(); // one allocation serves all lines
+    /// }
+    /// assert_eq!(lines, 2);
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     #[inline]
     pub fn read_line_into(&mut self, line: &mut Vec<u8>) -> Result<usize> {
         let rest = self.next_range(None)?;
@@ -179,11 +194,22 @@ impl<S: Storage> Mapping<S> {
         Ok(count)
     }
 
-    /// Writes all of `bytes` at the cursor and moves it past them, or writes nothing. Python `mmap.write`.
+    /// Writes all of `bytes` at the cursor and moves past them, or writes nothing. Returns their count. Python `mmap.write`.
     ///
     /// # Errors
     ///
-    /// `closed`; `read-only`; `out-of-range` (`bytes`); `truncated`; `no-space`.
+    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::OutOfRange`] (`bytes`); [`Error::Truncated`]; [`Error::NoSpace`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(6)?;
+    /// mapping.write(b"abcd")?;
+    /// assert!(mapping.write(b"efg").is_err()); // the mapping does not grow
+    /// mapping.write(b"ef")?;
+    /// assert_eq!(mapping.read_range(..)?, b"abcdef");
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     pub fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         self.put(bytes, "bytes")?;
         Ok(bytes.len())
@@ -193,7 +219,18 @@ impl<S: Storage> Mapping<S> {
     ///
     /// # Errors
     ///
-    /// `closed`; `read-only`; `out-of-range` (`cursor`); `truncated`; `no-space`.
+    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::OutOfRange`] (`cursor`), at the end; [`Error::Truncated`];
+    /// [`Error::NoSpace`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(1)?;
+    /// mapping.write_byte(7)?;
+    /// assert_eq!(mapping.get(0)?, 7);
+    /// assert!(mapping.write_byte(8).is_err());
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     pub fn write_byte(&mut self, byte: u8) -> Result<()> {
         self.put(&[byte], "cursor")
     }
@@ -201,15 +238,26 @@ impl<S: Storage> Mapping<S> {
     fn put(&mut self, bytes: &[u8], name: &'static str) -> Result<()> {
         let position = self.position;
         let storage = self.writable()?;
-        let range = super::check_range(storage.len(), ("cursor", position), (name, bytes.len() as u64))?;
+        let range = check_range(storage.len(), ("cursor", position), (name, bytes.len() as u64))?;
         storage.write_at(range.start, bytes)?;
         self.position = range.end;
         Ok(())
     }
 
-    fn take(&mut self, range: Range<u64>) -> Result<Vec<u8>> {
-        let bytes = self.storage()?.read_vec(range.clone())?;
-        self.advance(&range);
-        Ok(bytes)
+    /// Returns the range that a read of up to `count` bytes (`None`: all) covers. It is empty at the end and past it.
+    #[inline]
+    pub(super) fn next_range(&self, count: Option<u64>) -> Result<Range<u64>> {
+        let len = self.len()?;
+        let start = self.position.min(len);
+        let end = count.map_or(len, |count| start.saturating_add(count).min(len));
+        Ok(start..end)
+    }
+
+    /// Moves the cursor past a range that was read. An empty range leaves it where it is.
+    #[inline]
+    pub(super) fn advance(&mut self, range: &Range<u64>) {
+        if !range.is_empty() {
+            self.position = range.end;
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The traits of `std::io`, over the cursor.
+//! The traits of `std::io`, at the cursor.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -10,7 +10,7 @@ impl<S: Storage> Read for Mapping<S> {
     }
 }
 
-/// All or nothing: a write that does not fit is an error and writes nothing.
+/// Writes all or nothing: a write that does not fit is an error, and writes nothing.
 impl<S: Storage> Write for Mapping<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(Mapping::write(self, bytes)?)
@@ -21,7 +21,7 @@ impl<S: Storage> Write for Mapping<S> {
     }
 }
 
-/// A seek past the end is refused, as in Python.
+/// Refuses to seek past the end, as Python does.
 impl<S: Storage> Seek for Mapping<S> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         Ok(Mapping::seek(self, to)?)

@@ -1,28 +1,45 @@
-//! The mapping object: state, and what it is. Its operations are in the files beside this one.
+//! The mapping object: its state, and what can be asked of it. Its operations are in the files beside this one.
 
-mod bulk;
+mod bounds;
+mod copy;
 mod cursor;
 mod file;
+mod find;
+mod internals;
 mod io;
 mod positional;
 mod slices;
-mod window;
 
-pub use cursor::Whence;
-pub use window::part_of_window;
+pub use bounds::part_of_window;
+pub use internals::{Internals, Whence};
 
 use std::fmt;
-use std::ops::Range;
 
 use crate::{Access, Error, Result, Storage};
 
 /// A run of bytes with a cursor, over a file or over anonymous memory: Python's `mmap.mmap`.
 ///
-/// Bytes go in and out by copy, so that whatever others do to the file is never undefined behaviour here. All offsets and
-/// lengths are bytes, counted from the start of the mapping, and 64-bit on every system.
+/// Bytes are copied in and out, so that a file that others change, or make shorter, gives other bytes or an error, but never a
+/// dangling reference. All offsets and lengths are in bytes, counted from the start of the mapping, and have 64 bits on every system.
 ///
-/// A closed mapping stays an object: every operation on it answers `closed`, apart from
-/// [`close`](Self::close), [`is_closed`](Self::is_closed) and [`access`](Self::access).
+/// A closed mapping remains an object: every operation on it returns [`Error::Closed`], apart from [`close`](Self::close),
+/// [`is_closed`](Self::is_closed) and [`access`](Self::access).
+///
+/// # Example
+///
+/// ```
+/// use wasi_mmap::{Access, Mapping};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("greeting");
+/// std::fs::write(&path, "hello, world\n")?;
+/// let mut mapping = Mapping::options().access(Access::Write).open(&path)?;
+/// let offset = mapping.find(b"world", ..)?.expect("it was just written");
+/// mapping.write_all_at(b"there", offset)?;
+/// mapping.flush()?;
+/// assert_eq!(std::fs::read(&path)?, b"hello, there\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Mapping<S: Storage> {
     /// `None` once closed.
     storage: Option<S>,
@@ -32,59 +49,124 @@ pub struct Mapping<S: Storage> {
 }
 
 impl<S: Storage> Mapping<S> {
-    /// A mapping over a storage, with its cursor at the start.
+    /// Makes a mapping over a storage, with its cursor at the start. For crates that implement a [`Storage`]; programs
+    /// [open](Self::open) a file.
     pub fn new(storage: S, access: Access) -> Self {
         Self { storage: Some(storage), access, position: 0 }
     }
 
-    /// How long the mapping is, in bytes; at least 1. Python `len(mmap)`.
+    /// Returns the length of the mapping in bytes, at least 1. Python `len(mmap)`.
     ///
     /// # Errors
     ///
-    /// `closed`.
+    /// [`Error::Closed`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mapping = wasi_mmap::Mapping::anonymous(100)?;
+    /// assert_eq!(mapping.len()?, 100);
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     #[expect(clippy::len_without_is_empty, reason = "a mapping is never empty")]
     #[inline]
     pub fn len(&self) -> Result<u64> {
         Ok(self.storage()?.len())
     }
 
-    /// How long the whole file is now, whatever part of it is mapped; for memory without a file, how long the mapping
-    /// is. POSIX `fstat(2)`, Python `mmap.size`.
+    /// Returns the length of the whole file in bytes, whatever part of it is mapped. For memory without a file, that is the length
+    /// of the mapping. POSIX `fstat(2)`, Python `mmap.size`.
     ///
     /// # Errors
     ///
-    /// `closed`; `io`.
-    pub fn size(&self) -> Result<u64> {
+    /// [`Error::Closed`]; [`Error::Io`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("file");
+    /// std::fs::write(&path, [7; 100])?;
+    /// let mapping = wasi_mmap::Mapping::options().length(10).open(&path)?;
+    /// assert_eq!((mapping.len()?, mapping.file_len()?), (10, 100));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn file_len(&self) -> Result<u64> {
         self.storage()?.file_len()
     }
 
-    /// Where in the file the mapping starts, in bytes.
+    /// Returns the offset in the file at which the mapping starts, in bytes.
     ///
     /// # Errors
     ///
-    /// `closed`.
-    pub fn offset(&self) -> Result<u64> {
+    /// [`Error::Closed`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap::Mapping;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("file");
+    /// let granularity = Mapping::granularity();
+    /// std::fs::write(&path, vec![7; granularity as usize + 100])?;
+    /// let mapping = Mapping::options().offset(granularity).open(&path)?;
+    /// assert_eq!((mapping.file_offset()?, mapping.len()?), (granularity, 100));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn file_offset(&self) -> Result<u64> {
         Ok(self.storage()?.offset())
     }
 
-    /// What the mapping may do.
+    /// Returns the access that the mapping was made with.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap::{Access, Mapping};
+    ///
+    /// assert_eq!(Mapping::anonymous(1)?.access(), Access::Write);
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     pub fn access(&self) -> Access {
         self.access
     }
 
-    /// Whether the mapping was closed. Python `mmap.closed`.
+    /// Returns whether the mapping was closed. Python `mmap.closed`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(1)?;
+    /// assert!(!mapping.is_closed());
+    /// mapping.close()?;
+    /// assert!(mapping.is_closed());
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.storage.is_none()
     }
 
-    /// Closes the mapping; closing twice is no error. POSIX `munmap(2)`, Python `mmap.close`.
+    /// Closes the mapping. Closing it twice is not an error. POSIX `munmap(2)`, Python `mmap.close`.
     ///
-    /// Changes to the file that were not flushed are on their way to it, but not yet safe from a crash of the system. A mapping
-    /// that is dropped is closed, and what a storage cannot write then is lost without a word.
+    /// Changes that were not flushed are handed to the file, but are not yet safe from a crash of the system. Dropping a
+    /// mapping closes it and ignores errors, so that changes which the storage cannot write are lost silently.
     ///
     /// # Errors
     ///
-    /// `busy`, and `no-space` or `io` where a storage still had changes to write: the mapping stays open.
+    /// [`Error::Busy`]; [`Error::NoSpace`] or [`Error::Io`], if the storage could not write its changes. The mapping stays open.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap::{Error, Mapping};
+    ///
+    /// let mut mapping = Mapping::anonymous(1)?;
+    /// mapping.close()?;
+    /// mapping.close()?;
+    /// assert_eq!(mapping.get(0), Err(Error::Closed));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn close(&mut self) -> Result<()> {
         if let Some(storage) = &mut self.storage {
             if storage.is_busy() {
@@ -96,33 +178,17 @@ impl<S: Storage> Mapping<S> {
         Ok(())
     }
 
-    /// The storage under the mapping.
-    ///
-    /// # Errors
-    ///
-    /// `closed`.
     #[inline]
-    pub fn storage(&self) -> Result<&S> {
-        match &self.storage {
-            Some(storage) => Ok(storage),
-            None => Err(Error::Closed),
-        }
+    fn storage(&self) -> Result<&S> {
+        self.storage.as_ref().ok_or(Error::Closed)
     }
 
-    /// The storage under the mapping. What is done to it directly passes the mapping's checks by.
-    ///
-    /// # Errors
-    ///
-    /// `closed`.
     #[inline]
-    pub fn storage_mut(&mut self) -> Result<&mut S> {
-        match &mut self.storage {
-            Some(storage) => Ok(storage),
-            None => Err(Error::Closed),
-        }
+    fn storage_mut(&mut self) -> Result<&mut S> {
+        self.storage.as_mut().ok_or(Error::Closed)
     }
 
-    /// The storage, for a write.
+    /// Returns the storage, for a write.
     #[inline]
     fn writable(&mut self) -> Result<&mut S> {
         let access = self.access;
@@ -132,27 +198,10 @@ impl<S: Storage> Mapping<S> {
         }
         Ok(storage)
     }
-}
 
-/// The part of `len` bytes that `count` bytes at `offset` are, if they lie within.
-#[inline]
-fn within(len: u64, offset: u64, count: u64) -> Option<Range<u64>> {
-    offset.checked_add(count).filter(|&end| end <= len).map(|end| offset..end)
-}
-
-/// As [`within`], or `out-of-range` with the name of the culprit.
-#[inline]
-fn check_range(len: u64, offset: (&'static str, u64), count: (&'static str, u64)) -> Result<Range<u64>> {
-    within(len, offset.1, count.1).ok_or_else(|| not_within(len, offset, count))
-}
-
-/// Why a range is not within `len` bytes.
-#[cold]
-fn not_within(len: u64, (start, offset): (&'static str, u64), (extent, count): (&'static str, u64)) -> Error {
-    if offset > len {
-        Error::out_of_range(start, format!("{offset} is past the end of the mapping, {len}"))
-    } else {
-        Error::out_of_range(extent, format!("{count} bytes from {offset} reach past the end of the mapping, {len}"))
+    /// Refuses a write to a read-only mapping, even if it is closed: Python checks an assignment in this order.
+    fn check_writable(&self) -> Result<()> {
+        if self.access.is_writable() { Ok(()) } else { Err(Error::ReadOnly) }
     }
 }
 
@@ -165,7 +214,7 @@ impl<S: Storage> fmt::Debug for Mapping<S> {
                 .field("access", &self.access)
                 .field("len", &storage.len())
                 .field("position", &self.position)
-                .field("offset", &storage.offset()),
+                .field("file_offset", &storage.offset()),
         };
         debug.finish()
     }

@@ -1,101 +1,228 @@
 //! Reading and writing at an offset: the cursor is neither used nor moved.
 
 use std::cmp::Ordering;
-use std::ops::Range;
+use std::ops::{Range, RangeBounds};
 
-use super::{check_range, not_within, within};
-use crate::{Error, Mapping, Result, Storage};
+use super::bounds::{check_range, not_within, offset_and_length, resolve_index, select, within};
+use crate::storage::to_usize;
+#[cfg(doc)]
+use crate::Error;
+use crate::{Mapping, Result, Storage};
 
 /// At an offset.
 impl<S: Storage> Mapping<S> {
-    /// The range of `length` bytes at `offset`, if it lies within the mapping.
+    /// Reads into `buffer` from `offset` on, as far as the mapping goes, and returns the count of bytes read: 0 at the end and past
+    /// it. POSIX `pread(2)`, [`FileExt::read_at`].
     ///
     /// # Errors
     ///
-    /// `closed`; `out-of-range` (`offset`, `length`).
+    /// [`Error::Closed`]; [`Error::Truncated`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(6)?;
+    /// mapping.write(b"abcdef")?;
+    /// let mut buffer = [0; 4];
+    /// assert_eq!(mapping.read_at(&mut buffer, 4)?, 2);
+    /// assert_eq!(&buffer[..2], b"ef");
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
+    ///
+    /// [`FileExt::read_at`]: https://doc.rust-lang.org/std/os/unix/fs/trait.FileExt.html#tymethod.read_at
     #[inline]
-    pub fn range(&self, offset: u64, length: u64) -> Result<Range<u64>> {
-        check_range(self.len()?, ("offset", offset), ("length", length))
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        let storage = self.storage()?;
+        let count = storage.len().saturating_sub(offset).min(buffer.len() as u64);
+        if count == 0 {
+            return Ok(0);
+        }
+        let count = to_usize(count)?;
+        storage.read_at(offset, &mut buffer[..count])?;
+        Ok(count)
     }
 
-    /// Reads exactly `buffer.len()` bytes at `offset`. POSIX `pread(2)`.
+    /// Reads exactly `buffer.len()` bytes at `offset`, or fails. [`FileExt::read_exact_at`].
     ///
     /// # Errors
     ///
-    /// `closed`; `out-of-range` (`offset`, `length`); `truncated`.
+    /// [`Error::Closed`]; [`Error::OutOfRange`] (`offset`, `length`); [`Error::Truncated`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(6)?;
+    /// mapping.write(b"abcdef")?;
+    /// let mut buffer = [0; 4];
+    /// mapping.read_exact_at(&mut buffer, 1)?;
+    /// assert_eq!(&buffer, b"bcde");
+    /// assert!(mapping.read_exact_at(&mut buffer, 3).is_err());
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
+    ///
+    /// [`FileExt::read_exact_at`]: https://doc.rust-lang.org/std/os/unix/fs/trait.FileExt.html#method.read_exact_at
     #[inline]
-    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         let (storage, count) = (self.storage()?, buffer.len() as u64);
-        // Not `check_range(…)?`: the compiler would not know from it that the range is within, and a storage would check again.
+        // Not `check_range(…)?`: the compiler would not conclude that the range is within, and a storage would check again.
         if within(storage.len(), offset, count).is_none() {
             return Err(not_within(storage.len(), ("offset", offset), ("length", count)));
         }
         storage.read_at(offset, buffer)
     }
 
-    /// Reads `length` bytes at `offset` into a new vector.
+    /// Reads a range into a new vector.
     ///
     /// # Errors
     ///
-    /// As [`read_at`](Self::read_at); `limit-exceeded`; `out-of-memory`.
-    pub fn read_vec_at(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
-        let range = self.range(offset, length)?;
-        self.storage()?.read_vec(range)
+    /// Those of [`read_exact_at`](Self::read_exact_at); [`Error::LimitExceeded`]; [`Error::OutOfMemory`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(6)?;
+    /// mapping.write(b"abcdef")?;
+    /// assert_eq!(mapping.read_range(1..3)?, b"bc");
+    /// assert_eq!(mapping.read_range(4..)?, b"ef");
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
+    pub fn read_range(&self, range: impl RangeBounds<u64>) -> Result<Vec<u8>> {
+        let storage = self.storage()?;
+        storage.read_vec(select(storage.len(), &range)?)
     }
 
-    /// Reads several ranges, one after the other into one vector. POSIX `preadv(2)`.
+    /// Reads several ranges, one after the other, into one vector. POSIX `preadv(2)`.
     ///
     /// # Errors
     ///
-    /// As [`read_vec_at`](Self::read_vec_at), before anything is read.
+    /// Those of [`read_range`](Self::read_range). All ranges are checked before anything is read.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(6)?;
+    /// mapping.write(b"abcdef")?;
+    /// assert_eq!(mapping.read_ranges(&[4..6, 0..1])?, b"efa");
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     pub fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<u8>> {
-        for &Range { start, end } in ranges {
-            let Some(length) = end.checked_sub(start) else {
-                return Err(Error::out_of_range("length", format!("{end} is before {start}")));
-            };
-            self.range(start, length)?;
+        let storage = self.storage()?;
+        for range in ranges {
+            select(storage.len(), range)?;
         }
-        self.storage()?.read_ranges(ranges)
+        storage.read_ranges(ranges)
     }
 
-    /// Writes all of `bytes` at `offset`, or nothing. POSIX `pwrite(2)`.
+    /// Writes `bytes` from `offset` on, as far as the mapping goes, and returns the count of bytes written: 0 at the end and past it.
+    /// POSIX `pwrite(2)`, [`FileExt::write_at`].
     ///
     /// # Errors
     ///
-    /// `closed`; `read-only`; `out-of-range` (`offset`, `bytes`); `truncated`; `no-space`.
+    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::Truncated`]; [`Error::NoSpace`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(6)?;
+    /// assert_eq!(mapping.write_at(b"abc", 4)?, 2);
+    /// assert_eq!(mapping.read_range(..)?, b"\0\0\0\0ab");
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
+    ///
+    /// [`FileExt::write_at`]: https://doc.rust-lang.org/std/os/unix/fs/trait.FileExt.html#tymethod.write_at
+    pub fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<usize> {
+        let storage = self.writable()?;
+        let count = storage.len().saturating_sub(offset).min(bytes.len() as u64);
+        if count == 0 {
+            return Ok(0);
+        }
+        let count = to_usize(count)?;
+        storage.write_at(offset, &bytes[..count])?;
+        Ok(count)
+    }
+
+    /// Writes all of `bytes` at `offset`, or nothing. [`FileExt::write_all_at`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::OutOfRange`] (`offset`, `bytes`); [`Error::Truncated`];
+    /// [`Error::NoSpace`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(6)?;
+    /// mapping.write_all_at(b"abc", 3)?;
+    /// assert!(mapping.write_all_at(b"abc", 4).is_err());
+    /// assert_eq!(mapping.read_range(..)?, b"\0\0\0abc");
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
+    ///
+    /// [`FileExt::write_all_at`]: https://doc.rust-lang.org/std/os/unix/fs/trait.FileExt.html#method.write_all_at
     #[inline]
-    pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+    pub fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
         let storage = self.writable()?;
         let range = check_range(storage.len(), ("offset", offset), ("bytes", bytes.len() as u64))?;
         storage.write_at(range.start, bytes)
     }
 
-    /// Sets `length` bytes at `offset` to `byte`. C `memset(3)`.
+    /// Sets every byte of a range to `byte`. C `memset(3)`, Rust [`slice::fill`].
     ///
     /// # Errors
     ///
-    /// `closed`; `read-only`; `out-of-range` (`offset`, `length`); `truncated`; `no-space`.
-    pub fn fill(&mut self, offset: u64, length: u64, byte: u8) -> Result<()> {
-        let storage = self.writable()?;
-        let range = check_range(storage.len(), ("offset", offset), ("length", length))?;
-        storage.fill(range, byte)
+    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::OutOfRange`] (`offset`, `length`); [`Error::Truncated`];
+    /// [`Error::NoSpace`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(4)?;
+    /// mapping.fill(1..3, 7)?;
+    /// assert_eq!(mapping.read_range(..)?, [0, 7, 7, 0]);
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
+    pub fn fill(&mut self, range: impl RangeBounds<u64>, byte: u8) -> Result<()> {
+        let len = self.len()?;
+        let (offset, length) = offset_and_length(&range)?;
+        self.do_fill(offset, length.unwrap_or(len.saturating_sub(offset)), byte)
     }
 
-    /// How the bytes at `offset` compare with `bytes`. C `memcmp(3)`.
+    /// Compares the bytes at `offset` with `bytes`, as many as those are. C `memcmp(3)`.
     ///
     /// # Errors
     ///
-    /// `closed`; `out-of-range` (`offset`, `bytes`); `truncated`.
-    pub fn compare(&self, offset: u64, bytes: &[u8]) -> Result<Ordering> {
+    /// [`Error::Closed`]; [`Error::OutOfRange`] (`offset`, `bytes`); [`Error::Truncated`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::cmp::Ordering;
+    ///
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(6)?;
+    /// mapping.write(b"abcdef")?;
+    /// assert_eq!(mapping.compare(b"cd", 2)?, Ordering::Equal);
+    /// assert_eq!(mapping.compare(b"ce", 2)?, Ordering::Less); // the mapping is less
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
+    pub fn compare(&self, bytes: &[u8], offset: u64) -> Result<Ordering> {
         let range = check_range(self.len()?, ("offset", offset), ("bytes", bytes.len() as u64))?;
         self.storage()?.compare(range.start, bytes)
     }
 
-    /// The byte at `index`; below 0 it counts from the end. Python `mmap[index]`.
+    /// Returns the byte at `index`. A negative index counts from the end. Python `mmap[index]`.
     ///
     /// # Errors
     ///
-    /// `closed`; `out-of-range` (`index`); `truncated`.
+    /// [`Error::Closed`]; [`Error::OutOfRange`] (`index`); [`Error::Truncated`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(3)?;
+    /// mapping.write(b"abc")?;
+    /// assert_eq!((mapping.get(0)?, mapping.get(-1)?), (b'a', b'c'));
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     #[inline]
     pub fn get(&self, index: i64) -> Result<u8> {
         let storage = self.storage()?;
@@ -104,30 +231,31 @@ impl<S: Storage> Mapping<S> {
         Ok(byte[0])
     }
 
-    /// Sets the byte at `index`; below 0 it counts from the end. Python `mmap[index] = value`.
+    /// Sets the byte at `index`. A negative index counts from the end. Python `mmap[index] = value`.
     ///
     /// # Errors
     ///
-    /// `read-only`, before `closed`, as in Python; `out-of-range` (`index`); `truncated`; `no-space`.
+    /// [`Error::ReadOnly`], before [`Error::Closed`], as in Python; [`Error::OutOfRange`] (`index`); [`Error::Truncated`];
+    /// [`Error::NoSpace`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let mut mapping = wasi_mmap::Mapping::anonymous(3)?;
+    /// mapping.set(-1, b'c')?;
+    /// assert_eq!(mapping.read_range(..)?, b"\0\0c");
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     #[inline]
     pub fn set(&mut self, index: i64, value: u8) -> Result<()> {
         self.check_writable()?;
         let storage = self.storage_mut()?;
         storage.write_at(resolve_index(index, storage.len())?, &[value])
     }
-}
 
-#[inline]
-fn resolve_index(index: i64, len: u64) -> Result<u64> {
-    // Nothing is lost: no index below 0 is counted from an end that is further than `i64::MAX` away.
-    let position = if index < 0 { len.checked_add_signed(index) } else { u64::try_from(index).ok() };
-    match position {
-        Some(position) if position < len => Ok(position),
-        _ => Err(outside(index, len)),
+    pub(super) fn do_fill(&mut self, offset: u64, length: u64, byte: u8) -> Result<()> {
+        let storage = self.writable()?;
+        let range = check_range(storage.len(), ("offset", offset), ("length", length))?;
+        storage.fill(range, byte)
     }
-}
-
-#[cold]
-fn outside(index: i64, len: u64) -> Error {
-    Error::out_of_range("index", format!("{index} is outside a mapping of {len} bytes"))
 }

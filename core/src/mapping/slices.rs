@@ -5,16 +5,22 @@ use crate::{Error, Mapping, Result, Slice, Storage};
 
 /// Slices, with steps.
 impl<S: Storage> Mapping<S> {
-    /// Refuses a write to a read-only mapping even when it is closed: an assignment checks in this order in Python.
-    pub(super) fn check_writable(&self) -> Result<()> {
-        if self.access.is_writable() { Ok(()) } else { Err(Error::ReadOnly) }
-    }
-
-    /// The bytes that a slice chooses. Python `mmap[start:stop:step]`.
+    /// Returns the bytes that a slice selects. Python `mmap[start:stop:step]`.
     ///
     /// # Errors
     ///
-    /// `closed`; `invalid` (`step`); `truncated`; `limit-exceeded`; `out-of-memory`.
+    /// [`Error::Closed`]; [`Error::Invalid`] (`step`); [`Error::Truncated`]; [`Error::LimitExceeded`]; [`Error::OutOfMemory`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap::{Mapping, Slice};
+    ///
+    /// let mut mapping = Mapping::anonymous(6)?;
+    /// mapping.write(b"abcdef")?;
+    /// assert_eq!(mapping.read_slice(Slice { step: -2, ..Slice::default() })?, b"fdb"); // mapping[::-2]
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     pub fn read_slice(&self, slice: Slice) -> Result<Vec<u8>> {
         let storage = self.storage()?;
         let strided = slice.resolve(storage.len())?;
@@ -26,11 +32,24 @@ impl<S: Storage> Mapping<S> {
         Ok(bytes)
     }
 
-    /// Sets the bytes that a slice chooses; there must be exactly as many. Python `mmap[start:stop:step] = bytes`.
+    /// Sets the bytes that a slice selects, of which there must be as many as there are `bytes`. Python
+    /// `mmap[start:stop:step] = bytes`.
     ///
     /// # Errors
     ///
-    /// In Python's order: `read-only`; `invalid` (`step`); `closed`; `invalid` (`bytes`); `truncated`; `no-space`.
+    /// In Python's order: [`Error::ReadOnly`]; [`Error::Invalid`] (`step`); [`Error::Closed`]; [`Error::Invalid`] (`bytes`);
+    /// [`Error::Truncated`]; [`Error::NoSpace`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap::{Mapping, Slice};
+    ///
+    /// let mut mapping = Mapping::anonymous(6)?;
+    /// mapping.write_slice(Slice { step: 2, ..Slice::default() }, b"abc")?; // mapping[::2] = b"abc"
+    /// assert_eq!(mapping.read_range(..)?, b"a\0b\0c\0");
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     pub fn write_slice(&mut self, slice: Slice, bytes: &[u8]) -> Result<()> {
         self.check_writable()?;
         slice.check()?;

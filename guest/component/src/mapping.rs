@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use wasi_mmap::fallback::{Cached, PAGE_SIZE};
-use wasi_mmap::{MapOptions, Result};
+use wasi_mmap::Result;
+use wasi_mmap_core::{Internals, MapOptions};
 
 use crate::Component;
 use crate::bindings::exports::wasi_mmap::mmap::mapping::{self, Guest, GuestMapping, MappingBorrow};
@@ -32,7 +33,7 @@ impl Guest for Component {
 
 impl Resource {
     fn make(options: MapOptions, storage: Result<Storage>) -> Answer<mapping::Mapping> {
-        let mapping = Mapping::new(storage?, options.get_access());
+        let mapping = Mapping::new(storage?, options.access);
         Ok(mapping::Mapping::new(Self(RefCell::new(mapping))))
     }
 
@@ -70,7 +71,7 @@ impl GuestMapping for Resource {
     }
 
     fn size(&self) -> Answer<u64> {
-        self.with(|mapping| mapping.size())
+        self.with(|mapping| mapping.file_len())
     }
 
     fn access(&self) -> Answer<wit::Access> {
@@ -120,7 +121,7 @@ impl GuestMapping for Resource {
     }
 
     fn write_at(&self, offset: u64, bytes: Vec<u8>) -> Answer<()> {
-        self.with(|mapping| mapping.write_at(offset, &bytes))
+        self.with(|mapping| mapping.write_all_at(&bytes, offset))
     }
 
     fn get(&self, index: i64) -> Answer<u8> {
@@ -140,39 +141,39 @@ impl GuestMapping for Resource {
     }
 
     fn find(&self, needle: Vec<u8>, start: Option<i64>, end: Option<i64>) -> Answer<Option<u64>> {
-        self.with(|mapping| mapping.find(&needle, start, end))
+        self.with(|mapping| mapping.find_from_cursor(&needle, start, end))
     }
 
     fn rfind(&self, needle: Vec<u8>, start: Option<i64>, end: Option<i64>) -> Answer<Option<u64>> {
-        self.with(|mapping| mapping.rfind(&needle, start, end))
+        self.with(|mapping| mapping.rfind_from_cursor(&needle, start, end))
     }
 
     fn copy_within(&self, destination: u64, source: u64, count: u64) -> Answer<()> {
-        self.with(|mapping| mapping.copy_within(destination, source, count))
+        self.with(|mapping| mapping.copy_within_at(destination, source, count))
     }
 
     fn copy_from(&self, destination: u64, source: MappingBorrow<'_>, source_offset: u64, count: u64) -> Answer<()> {
         let source: &Self = source.get();
         if std::ptr::eq(self, source) {
-            return self.with(|mapping| mapping.copy_within(destination, source_offset, count));
+            return self.with(|mapping| mapping.copy_within_at(destination, source_offset, count));
         }
-        self.with(|mapping| mapping.copy_from(destination, &source.0.borrow(), source_offset, count))
+        self.with(|mapping| mapping.copy_from_at(destination, &source.0.borrow(), source_offset, count))
     }
 
     fn fill(&self, offset: u64, length: u64, byte: u8) -> Answer<()> {
-        self.with(|mapping| mapping.fill(offset, length, byte))
+        self.with(|mapping| mapping.fill_at(offset, length, byte))
     }
 
     fn compare(&self, offset: u64, bytes: Vec<u8>) -> Answer<wit::Ordering> {
-        self.with(|mapping| mapping.compare(offset, &bytes).map(Into::into))
+        self.with(|mapping| mapping.compare(&bytes, offset).map(Into::into))
     }
 
     fn flush(&self, offset: u64, length: Option<u64>, flags: wit::FlushFlags) -> Answer<()> {
-        self.with(|mapping| mapping.flush_range(offset, length, flags.into()))
+        self.with(|mapping| mapping.flush_at(offset, length, flags.into()))
     }
 
     fn advise(&self, advice: wit::Advice, start: u64, length: Option<u64>) -> Answer<()> {
-        self.with(|mapping| mapping.advise(advice.into(), start, length))
+        self.with(|mapping| mapping.advise_at(advice.into(), start, length))
     }
 
     fn resize(&self, length: u64) -> Answer<()> {

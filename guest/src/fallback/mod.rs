@@ -6,14 +6,13 @@
 //! memory without a file stay in memory.
 //!
 //! ```
-//! use wasi_mmap::{Access, MapOptions, fallback};
+//! use wasi_mmap::{Access, fallback};
 //!
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("greeting");
 //! std::fs::write(&path, "hello, world\n")?;
-//! let file = std::fs::OpenOptions::new().read(true).write(true).open(&path)?;
-//! let mut mapping = fallback::Mapping::from_file(file, &MapOptions::new())?;
-//! mapping.write_at(7, b"there")?;
+//! let mut mapping = fallback::Mapping::options().access(Access::Write).open(&path)?;
+//! mapping.write_all_at(b"there", 7)?;
 //! mapping.flush()?;
 //! assert_eq!(std::fs::read(&path)?, b"hello, there\n");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -59,6 +58,9 @@ pub use storage::Cached;
 
 /// A mapping over the page cache: see [`wasi_mmap_core::Mapping`] for its operations.
 pub type Mapping = wasi_mmap_core::Mapping<Cached<StdFile>>;
+
+/// The options of a new mapping: see [`wasi_mmap_core::MappingOptions`].
+pub type MappingOptions = wasi_mmap_core::MappingOptions<Cached<StdFile>>;
 
 /// What the fallback gives for the size of a page, and for the granularity of offsets, in bytes: those of most systems.
 pub const PAGE_SIZE: u64 = 4096;

@@ -10,7 +10,7 @@ use std::cell::OnceCell;
 use std::io;
 use std::path::Path;
 
-use wasi_mmap_core::{Backend, Error, FileInfo, FileKind, MapOptions, Result, Rights};
+use wasi_mmap_core::{Backend, Error, FileInfo, FileKind, MapOptions, MapSource, Result, Rights};
 
 use super::PAGE_SIZE;
 use super::cache::{Cache, CacheOptions};
@@ -126,5 +126,18 @@ impl Backend for Cached<StdFile> {
 
     fn granularity() -> u64 {
         PAGE_SIZE
+    }
+}
+
+impl MapSource<Cached<StdFile>> for std::fs::File {
+    fn into_file(self) -> Result<std::fs::File> {
+        Ok(self)
+    }
+}
+
+/// Duplicates the file, where the system can. Preview 1 and 2 of WASI cannot.
+impl MapSource<Cached<StdFile>> for &std::fs::File {
+    fn into_file(self) -> Result<std::fs::File> {
+        Ok(self.try_clone()?)
     }
 }

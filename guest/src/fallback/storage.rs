@@ -81,9 +81,9 @@ impl<F: File> Cached<F> {
         let Extent { offset, len } = options.extent_of_file(&info, PAGE_SIZE)?;
         let overlay = options.is_private().then(Overlay::default);
         let file_is_writable = info.rights.contains(Rights::WRITE);
-        let writes = options.get_access().is_writable() && overlay.is_none();
+        let writes = options.access.is_writable() && overlay.is_none();
         let hold = cache.hold(file, writes)?;
-        if options.get_flags().contains(MapFlags::POPULATE) {
+        if options.flags.contains(MapFlags::POPULATE) {
             hold.prefetch(offset..offset + len)?;
         }
         Ok(Self { below: Below::File(hold), overlay, offset, len, file_is_writable })
@@ -134,7 +134,7 @@ impl<F: File> Cached<F> {
 }
 
 fn refuse_huge_pages(options: &MapOptions) -> Result<()> {
-    if options.get_flags().contains(MapFlags::HUGE_PAGES) {
+    if options.flags.contains(MapFlags::HUGE_PAGES) {
         return Err(Error::Unsupported("huge pages".into()));
     }
     Ok(())

@@ -8,3 +8,6 @@ pub use storage::Imported;
 
 /// A mapping of the host: see [`wasi_mmap_core::Mapping`] for its operations.
 pub type Mapping = wasi_mmap_core::Mapping<Imported>;
+
+/// The options of a new mapping: see [`wasi_mmap_core::MappingOptions`].
+pub type MappingOptions = wasi_mmap_core::MappingOptions<Imported>;

@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Result, Rights, Slice, Storage, Strided};
+use wasi_mmap_core::{
+    Advice, Backend, Error, FlushFlags, MapOptions, MapSource, Result, Rights, Slice, Storage, Strided,
+};
 
 use super::bindings::wasi::filesystem::types::Descriptor;
 use super::bindings::wasi_mmap::mmap::mapping::{self, Mapping as Handle};
@@ -27,7 +29,7 @@ pub struct Imported {
 impl Imported {
     fn new(handle: Handle, options: &MapOptions) -> Result<Self> {
         let len = handle.length()?;
-        Ok(Self { handle, len, offset: options.get_offset() })
+        Ok(Self { handle, len, offset: options.offset })
     }
 
     pub(crate) fn handle(&self) -> &Handle {
@@ -72,6 +74,12 @@ impl Backend for Imported {
     fn granularity() -> u64 {
         static GRANULARITY: OnceLock<u64> = OnceLock::new();
         *GRANULARITY.get_or_init(mapping::granularity)
+    }
+}
+
+impl MapSource<Imported> for Descriptor {
+    fn into_file(self) -> Result<Descriptor> {
+        Ok(self)
     }
 }
 

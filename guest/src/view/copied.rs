@@ -7,7 +7,7 @@ pub(super) struct Copied(Vec<u8>);
 
 impl Copied {
     pub(super) fn new<S: Storage>(mapping: &Mapping<S>, offset: u64, length: u64) -> Result<Self> {
-        Ok(Self(mapping.read_vec_at(offset, length)?))
+        Ok(Self(mapping.read_range(offset..offset + length)?))
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -32,13 +32,13 @@ trait Target {
 
 impl<S: Storage> Target for Mapping<S> {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-        Mapping::write_at(self, offset, bytes)
+        self.write_all_at(bytes, offset)
     }
 
     fn flush(&mut self, offset: u64, length: u64) -> Result<()> {
         // From the page that the part begins in.
         let start = offset - offset % S::page_size();
-        self.flush_range(start, Some(length + (offset - start)), FlushFlags::SYNC)
+        self.flush_range(start..offset + length, FlushFlags::SYNC)
     }
 }
 
@@ -47,7 +47,7 @@ const GAP: usize = 64;
 
 impl<'a> CopiedMut<'a> {
     pub(super) fn new<S: Storage>(mapping: &'a mut Mapping<S>, offset: u64, length: u64) -> Result<Self> {
-        let bytes = mapping.read_vec_at(offset, length)?;
+        let bytes = mapping.read_range(offset..offset + length)?;
         Ok(Self { before: bytes.clone(), bytes, target: mapping, offset })
     }
 

@@ -15,12 +15,12 @@
 //! zeros where its bytes are gone, and [`View::check`] says so.
 //!
 //! ```
-//! use wasi_mmap::{Access, Mapping, Views};
+//! use wasi_mmap::{Mapping, Views};
 //!
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("numbers");
 //! # std::fs::write(&path, [1; 100_000])?;
-//! let mapping = Mapping::open(&path, Access::Read)?;
+//! let mapping = Mapping::open(&path)?;
 //! let mut sum = 0;
 //! // SAFETY: nobody else writes to the file.
 //! for view in unsafe { mapping.views(.., 1 << 16) }? {
@@ -40,9 +40,9 @@ mod copied;
 mod lent;
 
 use std::fmt;
-use std::ops::{Bound, Deref, DerefMut, RangeBounds};
+use std::ops::{Deref, DerefMut, RangeBounds};
 
-use wasi_mmap_core::{Error, Mapping, Result, Storage};
+use wasi_mmap_core::{Internals, Mapping, Result, Storage};
 
 use crate::fallback::{Cached, File};
 use copied::{Copied, CopiedMut};
@@ -50,7 +50,7 @@ use lent::{Lent, LentMut};
 
 /// Lends parts of a mapping as slices.
 pub trait Views {
-    /// The `length` bytes at `offset`; neither need be aligned.
+    /// Returns a view of a range, which need not be aligned.
     ///
     /// # Safety
     ///
@@ -59,9 +59,11 @@ pub trait Views {
     /// # Errors
     ///
     /// `closed`; `out-of-range` (`offset`, `length`); `truncated`; `out-of-memory`.
-    unsafe fn view(&self, offset: u64, length: u64) -> Result<View<'_>>;
+    unsafe fn view(&self, range: impl RangeBounds<u64>) -> Result<View<'_>>
+    where
+        Self: Sized;
 
-    /// The `length` bytes at `offset`, to be written.
+    /// Returns a view of a range, to be written.
     ///
     /// What is written reaches what the mapping's own writes reach, at the latest when the view is [closed](ViewMut::close),
     /// flushed or dropped.
@@ -73,7 +75,9 @@ pub trait Views {
     /// # Errors
     ///
     /// As [`view`](Self::view); `read-only`.
-    unsafe fn view_mut(&mut self, offset: u64, length: u64) -> Result<ViewMut<'_>>;
+    unsafe fn view_mut(&mut self, range: impl RangeBounds<u64>) -> Result<ViewMut<'_>>
+    where
+        Self: Sized;
 
     /// A range in views of at most `size` bytes each, in order: for files that are larger than the address space. `size`
     /// is rounded to whole pages, at least one.
@@ -106,37 +110,24 @@ trait Lending: Storage + Sized {
 }
 
 impl<S: Lending> Views for Mapping<S> {
-    unsafe fn view(&self, offset: u64, length: u64) -> Result<View<'_>> {
-        self.range(offset, length)?;
+    unsafe fn view(&self, range: impl RangeBounds<u64>) -> Result<View<'_>> {
+        let range = self.select(range)?;
         // SAFETY: the caller's promise.
-        unsafe { S::view(self, offset, length) }
+        unsafe { S::view(self, range.start, range.end - range.start) }
     }
 
-    unsafe fn view_mut(&mut self, offset: u64, length: u64) -> Result<ViewMut<'_>> {
+    unsafe fn view_mut(&mut self, range: impl RangeBounds<u64>) -> Result<ViewMut<'_>> {
         // The checks of a write, in its order, without writing.
-        self.write_at(offset, &[])?;
-        self.range(offset, length)?;
+        self.write_all_at(&[], 0)?;
+        let range = self.select(range)?;
         // SAFETY: the caller's promise.
-        unsafe { S::view_mut(self, offset, length) }
+        unsafe { S::view_mut(self, range.start, range.end - range.start) }
     }
 
     unsafe fn views(&self, range: impl RangeBounds<u64>, size: usize) -> Result<Chunks<'_, Self>> {
-        let start = match range.start_bound() {
-            Bound::Included(&start) => start,
-            Bound::Excluded(&start) => start.saturating_add(1),
-            Bound::Unbounded => 0,
-        };
-        let end = match range.end_bound() {
-            Bound::Included(&end) => end.saturating_add(1),
-            Bound::Excluded(&end) => end,
-            Bound::Unbounded => self.len()?,
-        };
-        let Some(length) = end.checked_sub(start) else {
-            return Err(Error::out_of_range("length", format!("{end} is before {start}")));
-        };
-        self.range(start, length)?;
+        let range = self.select(range)?;
         let page = S::page_size();
-        Ok(Chunks { mapping: self, next: start, end, size: (size as u64 / page).max(1) * page, page })
+        Ok(Chunks { mapping: self, next: range.start, end: range.end, size: (size as u64 / page).max(1) * page, page })
     }
 }
 
@@ -311,6 +302,6 @@ impl<'a, M: Views> Iterator for Chunks<'a, M> {
         let border = start.saturating_add(self.size) / self.page * self.page;
         self.next = border.min(self.end);
         // SAFETY: whoever made the iterator promised it for every view.
-        Some(unsafe { self.mapping.view(start, self.next - start) })
+        Some(unsafe { self.mapping.view(start..self.next) })
     }
 }

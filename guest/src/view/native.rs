@@ -73,8 +73,9 @@ impl LentMut<'_> {
         self.check()?;
         let (start, end) = (self.range.start as u64, self.range.end as u64);
         let page = start - start % Native::page_size();
-        self.mapping.flush_range(page, Some(end - page), FlushFlags::SYNC)
+        self.mapping.flush_range(page..end, FlushFlags::SYNC)
     }
+
     pub(super) fn close(&mut self) -> Result<()> {
         self.check()
     }

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::slice;
 use std::sync::OnceLock;
 
-use wasi_mmap_core::{Error, Mapping, Result};
+use wasi_mmap_core::{Error, Internals, Mapping, Result};
 
 use super::{Kind, KindMut, Lending, View, ViewMut};
 use crate::imported::Imported;

@@ -6,7 +6,7 @@ pub(crate) mod window;
 use std::fmt;
 use std::ops::Range;
 
-use wasi_mmap_core::{Error, Result, Storage};
+use wasi_mmap_core::{Internals, Error, Result, Storage};
 
 use crate::Mapping;
 pub use slice::StableSlice;

@@ -59,7 +59,7 @@ impl Map {
     /// Shared memory is a file that nobody sees, where the system has such files, so that it can grow. Private memory serves
     /// as well elsewhere: without a name, only a forked child could tell the two apart.
     pub(crate) fn anonymous(len: usize, options: &MapOptions) -> Result<Self> {
-        let flags = options.get_flags();
+        let flags = options.flags;
         if cfg!(target_os = "linux") && !options.is_private() && !flags.contains(MapFlags::HUGE_PAGES) {
             return Self::of_memory(&Memory::new(len as u64)?, len, options);
         }
@@ -69,8 +69,8 @@ impl Map {
     fn try_file(file: File, offset: u64, len: usize, options: &MapOptions) -> io::Result<Self> {
         let mut map = memmap2::MmapOptions::new();
         map.offset(offset).len(len);
-        apply_flags(&mut map, options.get_flags());
-        let (private, writable) = (options.is_private(), options.get_access().is_writable());
+        apply_flags(&mut map, options.flags);
+        let (private, writable) = (options.is_private(), options.access.is_writable());
         let map = if !writable {
             map.map_raw_read_only(&file)?
         } else if private {

@@ -61,7 +61,7 @@ impl Map {
 
     /// Maps `len` bytes of memory without a name, which starts as zeros.
     pub(crate) fn anonymous(len: usize, options: &MapOptions) -> Result<Self> {
-        if options.get_flags().contains(MapFlags::HUGE_PAGES) {
+        if options.flags.contains(MapFlags::HUGE_PAGES) {
             return Err(Error::Unsupported("huge pages on this system".into()));
         }
         let mapped = Mapped::of_zeros(len, protection(options)).map_err(to_error)?;
@@ -183,7 +183,7 @@ impl Map {
 }
 
 fn protection(options: &MapOptions) -> Protection {
-    match options.get_access().is_writable() {
+    match options.access.is_writable() {
         false => Protection::Read,
         true if options.is_private() => Protection::Copy,
         true => Protection::Write,

@@ -312,11 +312,11 @@ impl Model {
     pub(super) fn map(&mut self, slot: usize, options: &MapOptions) -> std::result::Result<(), Refusal> {
         // A mapping ends before the next one takes its place.
         self.slots[slot] = None;
-        let (offset, size) = (options.get_offset(), self.file.len() as u64);
-        let access = options.get_access();
-        let private = access == Access::Copy || options.get_flags().contains(MapFlags::PRIVATE);
+        let (offset, size) = (options.offset, self.file.len() as u64);
+        let access = options.access;
+        let private = access == Access::Copy || options.flags.contains(MapFlags::PRIVATE);
         let grows = self.windows && access == Access::Write && !private;
-        let len = match options.get_length() {
+        let len = match options.requested_length() {
             None if offset >= size => return Err(beyond_end_of_file("offset")),
             None => size - offset,
             Some(len) if !grows && (offset > size || size - offset < len) => return Err(beyond_end_of_file("length")),

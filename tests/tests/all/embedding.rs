@@ -35,7 +35,7 @@ fn an_embedder_hears_of_every_mapping() {
         let audit = move |event: &wasi_mmap_host::MapEvent<'_>| {
             assert_eq!(event.source, MapSource::File);
             let outcome = event.outcome.map_err(|error| error.name());
-            heard.lock().expect("a lock").push((event.options.get_offset(), event.options.get_length(), outcome));
+            heard.lock().expect("a lock").push((event.options.offset, event.options.requested_length(), outcome));
         };
         builder().audit(audit).build()
     };

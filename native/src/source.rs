@@ -1,0 +1,65 @@
+//! Open files that can be mapped.
+
+use std::fs::File;
+
+use wasi_mmap_core::{MapSource, Result};
+
+use crate::Native;
+
+impl MapSource<Native> for File {
+    fn into_file(self) -> Result<File> {
+        Ok(self)
+    }
+}
+
+impl MapSource<Native> for &File {
+    fn into_file(self) -> Result<File> {
+        Ok(self.try_clone()?)
+    }
+}
+
+#[cfg(unix)]
+mod descriptors {
+    use std::fs::File;
+    use std::os::fd::{BorrowedFd, OwnedFd};
+
+    use wasi_mmap_core::{MapSource, Result};
+
+    use crate::Native;
+
+    impl MapSource<Native> for OwnedFd {
+        fn into_file(self) -> Result<File> {
+            Ok(self.into())
+        }
+    }
+
+    /// Duplicates the descriptor. Whatever has one can be mapped by its `as_fd()`.
+    impl MapSource<Native> for BorrowedFd<'_> {
+        fn into_file(self) -> Result<File> {
+            Ok(self.try_clone_to_owned()?.into())
+        }
+    }
+}
+
+#[cfg(windows)]
+mod handles {
+    use std::fs::File;
+    use std::os::windows::io::{BorrowedHandle, OwnedHandle};
+
+    use wasi_mmap_core::{MapSource, Result};
+
+    use crate::Native;
+
+    impl MapSource<Native> for OwnedHandle {
+        fn into_file(self) -> Result<File> {
+            Ok(self.into())
+        }
+    }
+
+    /// Duplicates the handle. Whatever has one can be mapped by its `as_handle()`.
+    impl MapSource<Native> for BorrowedHandle<'_> {
+        fn into_file(self) -> Result<File> {
+            Ok(self.try_clone_to_owned()?.into())
+        }
+    }
+}
