@@ -1,7 +1,7 @@
 //! The workloads of the benchmarks do what they say.
 
 use super::support::{compile_and_run_module, plugin, run_component};
-use wasi_mmap_tests::measured::sum_times;
+use wasi_mmap_conformance::measured::sum_times;
 
 /// What a workload answers, on a file of `bytes`.
 fn answer(target: &str, workload: &[&str], bytes: &[u8]) -> u64 {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::{durable, failures, faults, file_size, full_disk, huge, names, scale, stable, stable_windows, stale};
-use wasi_mmap_tests::storm;
+use wasi_mmap_conformance::storm;
 
 /// Says which part is meant.
 const PART: &str = "WASI_MMAP_TEST_PART";

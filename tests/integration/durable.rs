@@ -7,9 +7,9 @@ use std::process::Stdio;
 
 use super::child::Running;
 use super::support::{Run, any_windows, engine, is_long, plugin};
+use wasi_mmap_conformance::durable;
+use wasi_mmap_conformance::storm::Random;
 use wasi_mmap_native::Native;
-use wasi_mmap_tests::durable;
-use wasi_mmap_tests::storm::Random;
 use wasmtime::component::Component;
 
 /// What the process does that is killed: writes records, as a backend.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::support::{Run, any_windows, plugin, run_component};
 use wasi_mmap::{Access, Mapping};
+use wasi_mmap_conformance::large;
 use wasi_mmap_host::fallback::compose;
-use wasi_mmap_tests::large;
 
 fn component(is_composed: bool) -> Vec<u8> {
     let files = plugin("files", "wasm32-wasip2");

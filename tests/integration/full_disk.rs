@@ -7,9 +7,9 @@ use std::process::Command;
 
 use super::child;
 use super::support::{Run, any_windows, plugin};
+use wasi_mmap_conformance::full_disk::{Through, fill_the_disk, keep_what_cannot_be_written};
 use wasi_mmap_core::{Access, Error};
 use wasi_mmap_native::Native;
-use wasi_mmap_tests::full_disk::{Through, fill_the_disk, keep_what_cannot_be_written};
 
 /// A disk of 1 MiB in memory, until it is dropped.
 struct Disk(tempfile::TempDir);

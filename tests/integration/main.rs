@@ -24,5 +24,6 @@ mod stable_windows;
 mod stale;
 mod storm;
 mod suite;
-mod support;
 mod window;
+
+use wasi_mmap_test_support as support;

@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::suite::run_suite;
 use super::support::is_long;
 use wasi_mmap::fallback::{Cache, CacheOptions};
-use wasi_mmap_tests::case::Backend;
-use wasi_mmap_tests::model::{Run, SEEDS, run};
-use wasi_mmap_tests::op::Subject;
-use wasi_mmap_tests::viewing::Viewing;
+use wasi_mmap_conformance::case::Backend;
+use wasi_mmap_conformance::model::{Run, SEEDS, run};
+use wasi_mmap_conformance::op::Subject;
+use wasi_mmap_conformance::viewing::Viewing;
 
 /// The runs: those of the seeds that are kept, and one more; in the long form another one each time.
 fn runs() -> Vec<Run> {

@@ -10,9 +10,9 @@ use super::child::Running;
 use super::neighbours::Neighbours;
 use super::support::{Run, any_windows, engine, is_long, plugin};
 use wasi_mmap::Mapping;
+use wasi_mmap_conformance::storm::{self, Random, Tally};
 use wasi_mmap_core::{Access, Error, MapOptions};
 use wasi_mmap_native::Native;
-use wasi_mmap_tests::storm::{self, Random, Tally};
 use wasmtime::component::Component;
 
 /// Several threads use one mapping, so that two meet one hole, and one reads what another one's fault has left.

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::support::{compile_and_run_module, plugin, run_component};
-use wasi_mmap_tests::case::Backend;
-use wasi_mmap_tests::cases::{self, Sizes};
-use wasi_mmap_tests::op::Subject;
-use wasi_mmap_tests::run::{Report, Verdict, run_all};
-use wasi_mmap_tests::viewing::Viewing;
+use wasi_mmap_conformance::case::Backend;
+use wasi_mmap_conformance::cases::{self, Sizes};
+use wasi_mmap_conformance::op::Subject;
+use wasi_mmap_conformance::run::{Report, Verdict, run_all};
+use wasi_mmap_conformance::viewing::Viewing;
 
 /// Expects that every case was run, or skipped by name, and that none failed.
 fn check(backend: Backend, through: &str, reports: &[Report]) {
@@ -114,7 +114,7 @@ fn fallback_library_in_process() {
 /// What a backend cannot do, the README says in the words of the case that shows it.
 #[test]
 fn the_readme_names_every_difference() {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../README.md");
     for case in cases::all(Sizes { page: 4096, granularity: 4096 }) {
         for (backend, why) in case.skips {
             assert!(

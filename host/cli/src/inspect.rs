@@ -1,4 +1,4 @@
-//! `wasi-mmap inspect`.
+//! The subcommand `wasi-mmap inspect`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,32 +6,32 @@ use std::process::ExitCode;
 use serde::Serialize;
 use wasmtime::Result;
 
-use super::arguments::InspectOptions;
-use super::plugin::{self, Interfaces};
+use crate::arguments::InspectOptions;
+use crate::plugin::{self, Interfaces};
 
-/// What `inspect --json` prints.
+/// The output of `inspect --json`.
 #[derive(Debug, Serialize)]
 struct Inspection {
     /// The plugin's size in bytes.
     bytes: usize,
-    /// Whether it is a command.
+    /// It can be run: it exports `wasi:cli/run`.
     command: bool,
-    /// Whether `wasi-mmap run` can run it.
+    /// `wasi-mmap run` can run it.
     runs_here: bool,
-    /// Whether any WASI 0.2 engine can run it as it is.
+    /// Any WASI 0.2 engine can run it as it is.
     runs_on_plain_wasi: bool,
     #[serde(flatten)]
     interfaces: Interfaces,
 }
 
-pub(super) fn inspect(options: &InspectOptions) -> Result<ExitCode> {
+pub(crate) fn inspect(options: &InspectOptions) -> Result<ExitCode> {
     let component = plugin::read(&options.plugin)?;
     print!("{}", report(&options.plugin, &component, options.json)?);
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is said of a component that was read from `path`.
-pub(super) fn report(path: &Path, component: &[u8], json: bool) -> Result<String> {
+/// Describes a component as text or as a line of JSON. `path` is its file, for the text.
+pub(crate) fn report(path: &Path, component: &[u8], json: bool) -> Result<String> {
     let interfaces = plugin::interfaces(component)?;
     let runs_here = interfaces.is_command() && interfaces.unknown.is_empty();
     let inspection = Inspection {

@@ -1,6 +1,6 @@
 //! The command `wasi-mmap`: runs, composes and inspects plugins.
 //!
-//! Its program and the fuzz targets use it. It is no part of the library's interface, and may change at any time.
+//! This library is for the program and for tests and fuzz targets. Its interface may change at any time.
 
 mod arguments;
 mod compose;
@@ -18,11 +18,11 @@ use wasmtime::Result;
 
 pub use arguments::{Arguments, Backend, Command, ComposeOptions, Directory, InspectOptions, RunOptions};
 
-/// Does what the arguments of this process say.
+/// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
     let arguments = parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let (outcome, failure) = match arguments.command {
-        // What the plugin answers is the status of the command, so that a failure of our own needs another one.
+        // The status of a plugin that ran is the status of the command, so failures to run it need another one.
         Command::Run(options) => (run::run(&options), ExitCode::from(run::NOT_RUN)),
         Command::Compose(options) => (compose::compose(&options), ExitCode::FAILURE),
         Command::Inspect(options) => (inspect::inspect(&options), ExitCode::FAILURE),
@@ -33,31 +33,31 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// What a command line says, beginning with the program's name.
+/// Parses a command line, which begins with the program's name.
 ///
 /// # Errors
 ///
-/// What is wrong with it; or help or the version, if it asks for them.
+/// Says what is wrong with it, or holds the help or the version if the command line asks for them.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> std::result::Result<Arguments, clap::Error> {
     Arguments::try_parse_from(arguments)
 }
 
-/// What `inspect` prints of the bytes of a file.
+/// Returns what `inspect` prints for a file with these bytes.
 ///
 /// # Errors
 ///
-/// They are no component.
-pub fn inspected(path: &Path, bytes: &[u8], json: bool) -> Result<String> {
+/// Fails if they are not a component.
+pub fn inspect(path: &Path, bytes: &[u8], json: bool) -> Result<String> {
     plugin::must_be_component(path, bytes)?;
     inspect::report(path, bytes, json)
 }
 
-/// What `compose` makes of the bytes of a file.
+/// Returns what `compose` writes for a file with these bytes.
 ///
 /// # Errors
 ///
-/// They are no component that the fallback fits.
-pub fn composed(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
+/// Fails if they are not a component that the fallback can be plugged into.
+pub fn compose(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
     plugin::must_be_component(path, bytes)?;
     compose::with_fallback(path, bytes)
 }

@@ -1,4 +1,4 @@
-//! A plugin's file, and what can be told from it without compiling it.
+//! A plugin's file, and its imports and exports, which are found without compiling it.
 
 use std::path::Path;
 
@@ -7,26 +7,26 @@ use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::error::Context;
 use wasmtime::{Result, bail};
 
-/// The interfaces of WASI 0.2 that every engine for commands has.
+/// The packages of WASI 0.2 that every engine for commands provides.
 const WASI_PACKAGES: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
-/// What a component imports and exports, by name.
+/// The names of the imports and exports of a component.
 #[derive(Debug, Clone, Default, Serialize)]
-pub(super) struct Interfaces {
-    /// Those of `wasi-mmap:mmap` in the version that this command offers.
-    pub(super) ours: Vec<String>,
-    /// Those of WASI 0.2.
-    pub(super) wasi: Vec<String>,
-    /// Those that neither this command nor plain WASI offers.
-    pub(super) unknown: Vec<String>,
-    /// What it exports.
-    pub(super) exports: Vec<String>,
+pub(crate) struct Interfaces {
+    /// Imports of `wasi-mmap:mmap`, in the version that this command provides.
+    pub(crate) ours: Vec<String>,
+    /// Imports of WASI 0.2.
+    pub(crate) wasi: Vec<String>,
+    /// Imports that neither this command nor WASI 0.2 provides.
+    pub(crate) unknown: Vec<String>,
+    /// All exports.
+    pub(crate) exports: Vec<String>,
 }
 
 impl Interfaces {
-    /// Whether it is a command: whether it can be run.
-    pub(super) fn is_command(&self) -> bool {
+    /// Returns whether the component is a command, which can be run.
+    pub(crate) fn is_command(&self) -> bool {
         self.exports.iter().any(|name| name.starts_with("wasi:cli/run@0.2."))
     }
 
@@ -42,20 +42,28 @@ impl Interfaces {
     }
 }
 
-/// Reads a plugin, and refuses what is no component.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+/// Reads a plugin.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read, or is not a component.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     must_be_component(path, &bytes)?;
     Ok(bytes)
 }
 
-/// Refuses bytes that were read from `path` and begin like no component.
-pub(super) fn must_be_component(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Checks that `bytes` begin as a component does. `path` is their file, for errors.
+///
+/// # Errors
+///
+/// Says what the bytes are instead.
+pub(crate) fn must_be_component(path: &Path, bytes: &[u8]) -> Result<()> {
     let name = path.display();
     if Parser::is_core_wasm(bytes) {
         bail!(
             "{name} is a core module, not a component: build it for wasm32-wasip2, \
-             or make a component of it with `wasm-tools component new`"
+             or turn it into a component with `wasm-tools component new`"
         );
     }
     if !Parser::is_component(bytes) {
@@ -64,10 +72,10 @@ pub(super) fn must_be_component(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What a component imports and exports.
-pub(super) fn interfaces(component: &[u8]) -> Result<Interfaces> {
+/// Lists the imports and exports of a component.
+pub(crate) fn interfaces(component: &[u8]) -> Result<Interfaces> {
     let mut found = Interfaces::default();
-    // Components and modules inside are parsed too: theirs are not the plugin's.
+    // Nested components and modules are parsed, too, but their imports and exports are not the plugin's.
     let mut depth = 0u32;
     for payload in Parser::new(0).parse_all(component) {
         match payload.context("the component is damaged")? {

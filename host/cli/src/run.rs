@@ -1,11 +1,11 @@
-//! `wasi-mmap run`.
+//! The subcommand `wasi-mmap run`.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::{MmapCtx, MmapCtxView, MmapView};
 use serde::Serialize;
+use wasi_mmap_host::{MmapCtx, MmapCtxView, MmapView};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::error::Context;
 use wasmtime::{Config, Engine, ResourceLimiter, Store};
@@ -14,24 +14,22 @@ use wasmtime_wasi::filesystem::FsPerms;
 use wasmtime_wasi::p2::bindings::sync::CommandPre;
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use super::arguments::{Backend, Directory, RunOptions};
-use super::{compose, plugin, progress};
+use crate::arguments::{Backend, Directory, RunOptions};
+use crate::{compose, plugin, progress};
 
-/// The exit status for a plugin that could not be run.
-pub(super) const NOT_RUN: u8 = 125;
-/// The exit status for a plugin that trapped: what a shell shows for an aborted process.
+/// The exit status if the plugin could not be run.
+pub(crate) const NOT_RUN: u8 = 125;
+/// The exit status if the plugin trapped: the same that a shell reports for an aborted process.
 const TRAPPED: u8 = 134;
 
-/// What `--stats` writes.
+/// The contents of the file that `--stats` names.
 #[derive(Debug, Serialize)]
 struct Stats {
     backend: Backend,
     exit_status: u8,
-    /// How long it took to compile the plugin.
     compile_seconds: f64,
-    /// How long the plugin ran.
     run_seconds: f64,
-    /// The most linear memory that the plugin had, its fallback's included.
+    /// The peak of the plugin's linear memory, which includes that of its fallback.
     peak_memory_bytes: u64,
 }
 
@@ -55,7 +53,7 @@ impl MmapView for State {
     }
 }
 
-/// Counts the plugin's linear memory. Memories never shrink, so that the sum is also the most there ever was.
+/// Counts the plugin's linear memory. Memories never shrink, so the sum is also the peak.
 #[derive(Debug, Default)]
 struct Memory {
     bytes: u64,
@@ -72,28 +70,28 @@ impl ResourceLimiter for Memory {
     }
 }
 
-pub(super) fn run(options: &RunOptions) -> Result<ExitCode> {
+pub(crate) fn run(options: &RunOptions) -> Result<ExitCode> {
     let name = options.plugin.display();
     let mut component = plugin::read(&options.plugin)?;
     let interfaces = plugin::interfaces(&component)?;
     if !interfaces.unknown.is_empty() {
-        bail!("{name} imports what neither wasi-mmap nor WASI 0.2 offers: {}", interfaces.unknown.join(", "));
+        bail!("{name} has imports that neither wasi-mmap nor WASI 0.2 provides: {}", interfaces.unknown.join(", "));
     }
     if !interfaces.is_command() {
-        bail!("{name} is no command: it does not export wasi:cli/run");
+        bail!("{name} is not a command: it does not export wasi:cli/run");
     }
-    // A plugin that imports nothing of ours runs the same on both.
+    // A plugin that does not import our interface runs the same way with either backend.
     if options.backend == Backend::Fallback && !interfaces.ours.is_empty() {
         component = compose::with_fallback(&options.plugin, &component)?;
     }
 
     let mut config = Config::new();
-    crate::configure(&mut config);
+    wasi_mmap_host::configure(&mut config);
     let engine = Engine::new(&config)?;
     let mut linker = Linker::<State>::new(&engine);
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
     if options.backend == Backend::Host {
-        crate::add_to_linker(&mut linker)?;
+        wasi_mmap_host::add_to_linker(&mut linker)?;
     }
     let started = Instant::now();
     let component = progress::spin("compiling the plugin", || Component::from_binary(&engine, &component))
@@ -101,7 +99,7 @@ pub(super) fn run(options: &RunOptions) -> Result<ExitCode> {
     let command = linker
         .instantiate_pre(&component)
         .and_then(CommandPre::new)
-        .map_err(|error| wasmtime::format_err!("{name} does not fit this command: {error:?}"))?;
+        .map_err(|error| wasmtime::format_err!("{name} cannot be linked: {error:?}"))?;
     let compile_seconds = started.elapsed().as_secs_f64();
 
     let mut store = Store::new(&engine, state(options)?);
@@ -124,7 +122,7 @@ pub(super) fn run(options: &RunOptions) -> Result<ExitCode> {
     Ok(ExitCode::from(status))
 }
 
-/// What the command answers for what became of the plugin.
+/// Returns the exit status of the command for the outcome of the plugin, and reports a trap.
 fn status(plugin: &Path, outcome: wasmtime::Result<Result<(), ()>>) -> u8 {
     match outcome {
         Ok(Ok(())) => 0,
@@ -142,7 +140,7 @@ fn status(plugin: &Path, outcome: wasmtime::Result<Result<(), ()>>) -> u8 {
 fn state(options: &RunOptions) -> Result<State> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.inherit_stdio().arg(options.plugin.to_string_lossy()).args(&options.arguments);
-    // There is one plugin in this process: its file I/O need not go to another thread.
+    // This process runs a single plugin, so its file I/O does not need another thread.
     wasi.allow_blocking_current_thread(true);
     for variable in &options.environment {
         match variable.split_once('=') {
@@ -157,7 +155,7 @@ fn state(options: &RunOptions) -> Result<State> {
     let writable = options.directories.iter().map(|directory| (directory, FsPerms::ReadWrite));
     for (Directory { host, guest }, permissions) in writable.chain(read_only) {
         wasi.preopened_dir(host, guest, permissions).map_err(|error| {
-            wasmtime::format_err!("cannot give the plugin the directory {}: {error}", host.display())
+            wasmtime::format_err!("cannot open the directory {} for the plugin: {error}", host.display())
         })?;
     }
     let mut mmap = MmapCtx::builder().windows(options.windows.into());

@@ -1,4 +1,4 @@
-//! The command `wasi-mmap`, as a user runs it: what it does, what it says to bad input, and with which status it ends.
+//! Runs the command `wasi-mmap` as a user does, with good and bad input, and checks its output and its exit status.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -6,45 +6,40 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A plugin that `cargo xtask guests` built.
+use wasi_mmap_test_support::plugin_path;
+
+/// Returns the path of a program of `tests/programs`, built as a component.
 fn plugin(name: &str) -> PathBuf {
-    built(&format!("wasm32-wasip2/release/{name}.wasm"))
+    plugin_path(name, "wasm32-wasip2")
 }
 
-fn built(path: &str) -> PathBuf {
-    let directory = std::env::var_os("WASI_MMAP_PLUGINS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests"), PathBuf::from);
-    let path = directory.join(path);
-    assert!(path.is_file(), "{}: `cargo xtask guests` builds it", path.display());
-    path
-}
-
-/// What a run of the command answered.
+/// The outcome of a run of the command.
 #[derive(Debug)]
-struct Answer {
+struct Outcome {
     status: i32,
     printed: String,
     complained: String,
 }
 
-fn answer(command: &mut Command) -> Answer {
+/// Runs the command to its end.
+fn finish(command: &mut Command) -> Outcome {
     let output = command.output().expect("the command runs");
-    Answer {
+    Outcome {
         status: output.status.code().expect("the command is not killed"),
         printed: String::from_utf8(output.stdout).expect("UTF-8"),
         complained: String::from_utf8(output.stderr).expect("UTF-8"),
     }
 }
 
-fn compose(plugin: &Path, output: &Path) -> Answer {
-    answer(wasi_mmap().arg("compose").arg(plugin).arg("-o").arg(output))
+fn compose(plugin: &Path, output: &Path) -> Outcome {
+    finish(wasi_mmap().arg("compose").arg(plugin).arg("-o").arg(output))
 }
 
 fn wasi_mmap() -> Command {
     Command::new(env!("CARGO_BIN_EXE_wasi-mmap"))
 }
 
-/// A directory with a file `text` of 10 bytes, an empty file, a directory, and links that lead out.
+/// Makes a directory with a file `text` of 10 bytes, an empty file, a directory, and links that lead out of it.
 fn data() -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path();
@@ -56,13 +51,13 @@ fn data() -> tempfile::TempDir {
     directory
 }
 
-/// Runs `probe map` over the directory with each backend, and expects the same answer.
-fn probe_map(directory: &Path, read_only: bool, arguments: [&str; 4]) -> Answer {
+/// Runs `probe map` with each backend, and checks that the outcomes are the same.
+fn probe_map(directory: &Path, read_only: bool, arguments: [&str; 4]) -> Outcome {
     let run = |backend| {
         let option = if read_only { "--read-only-dir" } else { "--dir" };
         let mut command = wasi_mmap();
         command.args(["run", "--backend", backend, option]).arg(format!("{}::/data", directory.display()));
-        answer(command.arg(plugin("probe")).arg("map").args(arguments))
+        finish(command.arg(plugin("probe")).arg("map").args(arguments))
     };
     let (host, fallback) = (run("host"), run("fallback"));
     assert_eq!(
@@ -75,10 +70,10 @@ fn probe_map(directory: &Path, read_only: bool, arguments: [&str; 4]) -> Answer 
 
 #[track_caller]
 fn refuses(directory: &Path, read_only: bool, arguments: [&str; 4], error: &str) {
-    let answer = probe_map(directory, read_only, arguments);
-    assert_eq!(answer.status, 1, "{arguments:?}: {answer:?}");
-    assert!(answer.printed.starts_with(error), "{arguments:?}: expected {error}, found {answer:?}");
-    assert_eq!(answer.complained, "", "{arguments:?}: no panic, no trap");
+    let outcome = probe_map(directory, read_only, arguments);
+    assert_eq!(outcome.status, 1, "{arguments:?}: {outcome:?}");
+    assert!(outcome.printed.starts_with(error), "{arguments:?}: expected {error}, found {outcome:?}");
+    assert_eq!(outcome.complained, "", "{arguments:?}: no panic, no trap");
     assert_eq!(
         fs::read(directory.join("text")).expect("the file is there"),
         b"0123456789",
@@ -92,8 +87,8 @@ fn good_input_is_mapped() {
     for (access, mapped) in
         [("read", "mapped 10 bytes\n"), ("copy", "mapped 10 bytes\n"), ("write", "mapped 10 bytes\n")]
     {
-        let answer = probe_map(data.path(), false, [access, "0", "0", "/data/text"]);
-        assert_eq!((answer.status, answer.printed.as_str()), (0, mapped), "{}", answer.complained);
+        let outcome = probe_map(data.path(), false, [access, "0", "0", "/data/text"]);
+        assert_eq!((outcome.status, outcome.printed.as_str()), (0, mapped), "{}", outcome.complained);
     }
     assert_eq!(fs::read(data.path().join("text")).expect("the file is there"), b"!123456789");
 }
@@ -115,7 +110,7 @@ fn special_files_are_refused_without_waiting() {
     let made = Command::new("mkfifo").arg(data.path().join("pipe")).status().expect("mkfifo runs");
     assert!(made.success());
     let _socket = std::os::unix::net::UnixListener::bind(data.path().join("socket")).expect("a socket");
-    // What opening answers is WASI's matter; that it is refused, at once, is ours.
+    // The error is that of WASI. The test is that there is one, without waiting for another process.
     for file in ["/data/pipe", "/data/socket"] {
         let mut command = wasi_mmap();
         command.arg("run").arg("--dir").arg(format!("{}::/data", data.path().display()));
@@ -153,8 +148,8 @@ fn a_read_only_directory_stays_as_it_is() {
     let data = data();
     refuses(data.path(), true, ["write", "0", "0", "/data/text"], "not-permitted");
     for access in ["read", "copy"] {
-        let answer = probe_map(data.path(), true, [access, "0", "0", "/data/text"]);
-        assert_eq!(answer.printed, "mapped 10 bytes\n");
+        let outcome = probe_map(data.path(), true, [access, "0", "0", "/data/text"]);
+        assert_eq!(outcome.printed, "mapped 10 bytes\n");
     }
 }
 
@@ -173,7 +168,7 @@ fn paths_do_not_lead_out_of_the_directory() {
 }
 
 #[test]
-fn permissions_of_the_system_hold() {
+fn permissions_of_files_hold() {
     let data = data();
     let file = data.path().join("text");
     fs::set_permissions(data.path(), fs::Permissions::from_mode(0o755)).expect("a directory of ours");
@@ -181,7 +176,7 @@ fn permissions_of_the_system_hold() {
     for backend in ["host", "fallback"] {
         let mut command = wasi_mmap();
         command.args(["run", "--backend", backend, "--read-only-dir"]).arg(format!("{}::/data", data.path().display()));
-        // Nothing is forbidden to root: then the plugin is run for somebody else, from where he can read it.
+        // Permissions do not apply to root, so run as another user, with copies that this user can read.
         if rustix::process::geteuid().is_root() {
             let (program, probe) = (data.path().join("wasi-mmap"), data.path().join("probe.wasm"));
             fs::copy(env!("CARGO_BIN_EXE_wasi-mmap"), &program).expect("a copy");
@@ -192,14 +187,14 @@ fn permissions_of_the_system_hold() {
         } else {
             command.arg(plugin("probe"));
         }
-        let answer = answer(command.args(["map", "read", "0", "0", "/data/text"]));
-        assert_eq!(answer.status, 1, "{answer:?}");
-        assert!(answer.printed.starts_with("not-permitted"), "{answer:?}");
+        let outcome = finish(command.args(["map", "read", "0", "0", "/data/text"]));
+        assert_eq!(outcome.status, 1, "{outcome:?}");
+        assert!(outcome.printed.starts_with("not-permitted"), "{outcome:?}");
     }
 }
 
 #[test]
-fn what_is_no_plugin_is_refused_with_a_reason() {
+fn files_that_are_not_plugins_are_refused_with_a_reason() {
     let scratch = tempfile::tempdir().expect("a directory");
     let file = |name: &str, bytes: &[u8]| {
         let path = scratch.path().join(name);
@@ -219,46 +214,46 @@ fn what_is_no_plugin_is_refused_with_a_reason() {
         (scratch.path().to_owned(), "cannot read"),
         (file("text.wasm", b"not wasm at all"), "is not a WebAssembly component"),
         (file("empty.wasm", b""), "is not a WebAssembly component"),
-        (built("wasm32-wasip1/release/suite.wasm"), "is a core module, not a component"),
+        (plugin_path("suite", "wasm32-wasip1"), "is a core module, not a component"),
         (file("damaged.wasm", &damaged[..damaged.len() / 2]), "damaged"),
-        (file("library.wasm", &wat::parse_str("(component)").expect("a component")), "is no command"),
+        (file("library.wasm", &wat::parse_str("(component)").expect("a component")), "is not a command"),
         (
             file("unknown.wasm", &unknown.expect("a component")),
             "example:unknown/thing@1.0.0, wasi-mmap:mmap/mapping@0.2.0",
         ),
     ];
     for (path, reason) in &cases {
-        let answer = answer(wasi_mmap().arg("run").arg(path));
-        assert_eq!(answer.status, 125, "{answer:?}");
-        assert!(answer.complained.starts_with("error: ") && answer.complained.contains(reason), "{answer:?}");
-        assert!(!answer.complained.contains("panicked"), "{answer:?}");
+        let outcome = finish(wasi_mmap().arg("run").arg(path));
+        assert_eq!(outcome.status, 125, "{outcome:?}");
+        assert!(outcome.complained.starts_with("error: ") && outcome.complained.contains(reason), "{outcome:?}");
+        assert!(!outcome.complained.contains("panicked"), "{outcome:?}");
     }
     for (path, reason) in &cases[..6] {
-        let answer = answer(wasi_mmap().arg("inspect").arg(path));
-        assert_eq!(answer.status, 1, "{answer:?}");
-        assert!(answer.complained.contains(reason), "{answer:?}");
+        let outcome = finish(wasi_mmap().arg("inspect").arg(path));
+        assert_eq!(outcome.status, 1, "{outcome:?}");
+        assert!(outcome.complained.contains(reason), "{outcome:?}");
         let output = scratch.path().join("composed.wasm");
         let composed = compose(path, &output);
         assert_eq!(composed.status, 1, "{composed:?}");
         assert!(composed.complained.contains(reason), "{composed:?}");
-        assert!(!output.exists(), "nothing is written for what cannot be composed");
+        assert!(!output.exists(), "nothing is written if the plugin cannot be composed");
     }
 }
 
 #[test]
-fn the_status_is_the_plugins_own() {
-    let run = |arguments: &[&str]| answer(wasi_mmap().arg("run").arg(plugin("probe")).args(arguments)).status;
+fn the_exit_status_is_that_of_the_plugin() {
+    let run = |arguments: &[&str]| finish(wasi_mmap().arg("run").arg(plugin("probe")).args(arguments)).status;
     assert_eq!(run(&["exit", "0"]), 0);
     assert_eq!(run(&["exit", "1"]), 1);
-    // WASI 0.2 tells success from failure and nothing more.
+    // WASI 0.2 has no other status than success and failure.
     assert_eq!(run(&["exit", "7"]), 1);
     assert_eq!(run(&["trap"]), 134);
-    let wrong = answer(wasi_mmap().args(["run", "--limit", "mapings=1", "x.wasm"]));
+    let wrong = finish(wasi_mmap().args(["run", "--limit", "mapings=1", "x.wasm"]));
     assert_eq!(wrong.status, 2);
-    assert!(wrong.complained.contains("there is no limit mapings; there are mappings, mapped-bytes"), "{wrong:?}");
-    let wrong = answer(wasi_mmap().args(["run", "--windows", "some", "x.wasm"]));
+    assert!(wrong.complained.contains("unknown limit mapings; the limits are mappings, mapped-bytes"), "{wrong:?}");
+    let wrong = finish(wasi_mmap().args(["run", "--windows", "some", "x.wasm"]));
     assert!(wrong.complained.contains("[possible values: never, stable, any]"), "{wrong:?}");
-    let wrong = answer(wasi_mmap().args(["run", "--dir", "/no/such/folder"]).arg(plugin("probe")));
+    let wrong = finish(wasi_mmap().args(["run", "--dir", "/no/such/folder"]).arg(plugin("probe")));
     assert_eq!(wrong.status, 125);
     assert!(wrong.complained.contains("/no/such/folder"), "{wrong:?}");
 }
@@ -269,7 +264,7 @@ fn limits_hold() {
     let run = |limit: &str, arguments: &[&str]| {
         let mut command = wasi_mmap();
         command.args(["run", "--limit", limit, "--dir"]).arg(format!("{}::/data", data.path().display()));
-        answer(command.arg(plugin("probe")).args(arguments)).printed
+        finish(command.arg(plugin("probe")).args(arguments)).printed
     };
     assert_eq!(
         run("mapped-bytes=9", &["map", "read", "0", "0", "/data/text"]),
@@ -289,14 +284,14 @@ fn limits_hold() {
 }
 
 #[test]
-fn a_composed_plugin_is_the_plugin_and_imports_wasi_alone() {
+fn a_composed_plugin_contains_the_plugin_and_imports_only_wasi() {
     let data = data();
     let (original, output) = (plugin("probe"), data.path().join("composed.wasm"));
     let composed = compose(&original, &output);
     assert_eq!(composed.status, 0, "{composed:?}");
 
     let inspect = |path: &Path| -> serde_json::Value {
-        serde_json::from_str(&answer(wasi_mmap().args(["inspect", "--json"]).arg(path)).printed).expect("JSON")
+        serde_json::from_str(&finish(wasi_mmap().args(["inspect", "--json"]).arg(path)).printed).expect("JSON")
     };
     let (before, after) = (inspect(&original), inspect(&output));
     assert_eq!(before["ours"], serde_json::json!(["wasi-mmap:mmap/types@0.1.0", "wasi-mmap:mmap/mapping@0.1.0"]));
@@ -304,17 +299,17 @@ fn a_composed_plugin_is_the_plugin_and_imports_wasi_alone() {
     assert_eq!(after["ours"], serde_json::json!([]));
     assert_eq!((&after["unknown"], &after["runs_on_plain_wasi"]), (&serde_json::json!([]), &serde_json::json!(true)));
 
-    // The plugin's binary is inside as it is.
+    // The composition contains the plugin's bytes unchanged.
     let (plugin, composed) = (fs::read(&original).expect("a file"), fs::read(&output).expect("a file"));
     assert!(memchr::memmem::find(&composed, &plugin).is_some());
 
     let run = |path: &Path| {
         let mut command = wasi_mmap();
         command.arg("run").arg("--dir").arg(format!("{}::/data", data.path().display()));
-        answer(command.arg(path).args(["map", "read", "0", "0", "/data/text"])).printed
+        finish(command.arg(path).args(["map", "read", "0", "0", "/data/text"])).printed
     };
     assert_eq!((run(&original), run(&output)), ("mapped 10 bytes\n".into(), "mapped 10 bytes\n".into()));
-    // Composing again finds nothing to do, and says so.
+    // There is nothing to compose a second time.
     let again = compose(&output, &data.path().join("again.wasm"));
     assert_eq!(again.status, 1);
     assert!(again.complained.contains("needs no fallback"), "{again:?}");
@@ -329,12 +324,12 @@ fn the_demo_agrees_with_itself() {
         let mut command = wasi_mmap();
         command.args(["run", "--backend", backend, "--dir"]).arg(format!("{}::/data", data.path().display()));
         command.arg("--stats").arg(&stats).arg(plugin("demo")).args(["/data/lines", "/data", "mmap"]);
-        let answer = answer(&mut command);
-        assert_eq!(answer.status, 0, "{answer:?}");
+        let outcome = finish(&mut command);
+        assert_eq!(outcome.status, 0, "{outcome:?}");
         let stats: serde_json::Value = serde_json::from_slice(&fs::read(&stats).expect("a file")).expect("JSON");
         assert_eq!((&stats["backend"], &stats["exit_status"]), (&backend.into(), &0.into()));
         assert!(stats["peak_memory_bytes"].as_u64().is_some_and(|bytes| bytes >= 65536), "{stats}");
-        let report: serde_json::Value = serde_json::from_str(&answer.printed).expect("JSON");
+        let report: serde_json::Value = serde_json::from_str(&outcome.printed).expect("JSON");
         (report["lines"].clone(), report["matches"].clone(), report["checksum"].clone())
     };
     // CRC-32 as `python3 -c "import zlib; print(hex(zlib.crc32(b'one mmap\\nmmapmmap\\nlast')))"` has it.

@@ -20,8 +20,3 @@ pub mod op;
 pub mod run;
 pub mod storm;
 pub mod viewing;
-
-/// The examples of the README compile.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use wasi_mmap_host::command::{Command, parse};
+use wasi_mmap_cli::{Command, parse};
 
 /// The arguments are separated by zeros, as the system has them.
 ///

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::support::{is_long, plugin};
-use wasi_mmap_tests::fuzz;
-use wasi_mmap_tests::storm::Random;
+use wasi_mmap_conformance::fuzz;
+use wasi_mmap_conformance::storm::Random;
 
 /// A target's name, and what it does with an input.
 type Target = (&'static str, fn(&[u8]));
@@ -25,7 +25,7 @@ const TARGETS: [Target; 6] = [
 ];
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
 }
 
 /// What cargo-fuzz runs is what is replayed here.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::sync::OnceLock;
 
+use wasi_mmap_conformance::fuzz::scratch;
 use wasi_mmap_host::Limit;
-use wasi_mmap_tests::fuzz::scratch;
 use wasmtime_wasi::p2::bindings::sync::CommandPre;
 
 use crate::support::{Run, State, any_windows, plugin as built, prepare};

@@ -1,4 +1,6 @@
-//! Running plugins in a real engine.
+//! Builds the programs of the tests for WebAssembly, and runs them in a real engine.
+//!
+//! The build script builds the programs in `tests/programs`; [`plugin`] reads them.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -12,27 +14,33 @@ use wasmtime_wasi::p2::bindings::{Command, sync};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-/// The most that a plugin may print.
+/// The number of bytes that a plugin may print.
 const MOST_PRINTED: usize = 64 * 1024 * 1024;
 
-/// A plugin of `tests/plugins`, as it was built.
+/// Returns a program of `tests/programs`, built for a target: `wasm32-wasip2` for a component, `wasm32-wasip1` for a module.
+///
+/// # Panics
+///
+/// Panics if the file is missing. Unless `WASI_MMAP_PLUGINS` names another folder, the build script has made it.
 pub fn plugin(name: &str, target: &str) -> Vec<u8> {
-    let directory = match std::env::var_os("WASI_MMAP_PLUGINS") {
-        Some(directory) => PathBuf::from(directory),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests"),
-    };
-    let path = directory.join(target).join("release").join(format!("{name}.wasm"));
-    std::fs::read(&path).unwrap_or_else(|error| {
-        panic!("{}: {error}; `cargo xtask guests` builds the plugins", path.display());
-    })
+    let path = plugin_path(name, target);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask guests` builds it", path.display()))
 }
 
-/// The store's data.
+/// Returns the path of what [`plugin`] reads.
+pub fn plugin_path(name: &str, target: &str) -> PathBuf {
+    let folder = std::env::var_os("WASI_MMAP_PLUGINS").unwrap_or_else(|| env!("WASI_MMAP_PROGRAMS").into());
+    Path::new(&folder).join(target).join("release").join(format!("{name}.wasm"))
+}
+
+/// The data of a store.
 pub struct State {
     wasi: WasiCtx,
+    /// The context of the interface under test.
     pub mmap: MmapCtx,
+    /// The table of all resources.
     pub table: ResourceTable,
-    /// What is done before a memory grows: by how many bytes.
+    /// Called before a memory grows, with the number of bytes.
     pub before_growth: Option<Box<dyn FnMut(usize) + Send>>,
 }
 
@@ -61,17 +69,17 @@ impl MmapView for State {
     }
 }
 
-/// A context for plugins that may have all windows, whoever writes to their files.
+/// Returns a builder of a context that allows every window, even if other processes write to the file.
 pub fn builder() -> MmapCtxBuilder {
     MmapCtx::builder().windows(WindowPolicy::Any)
 }
 
-/// The same without further settings.
+/// Returns a context that allows every window.
 pub fn any_windows() -> MmapCtx {
     builder().build()
 }
 
-/// An engine with windows, for all tests of a process.
+/// Returns the engine of all tests of this process, which supports windows.
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
@@ -84,13 +92,13 @@ pub fn engine() -> &'static Engine {
 fn wasi(directory: &Path, arguments: &[&str], stdout: &MemoryOutputPipe) -> Result<WasiCtxBuilder> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(arguments).stdout(stdout.clone()).inherit_stderr();
-    // The calls of all tests wait for their files in their own threads, of which there are enough.
+    // Each test has a thread of its own, which may wait for files.
     wasi.allow_blocking_current_thread(true);
     wasi.preopened_dir(directory, "/scratch", FsPerms::ReadWrite)?;
     Ok(wasi)
 }
 
-/// Compiles a component, and links it with real mappings, or without any interface of ours.
+/// Compiles a component, and links it with the host (`with_host`), or with WASI only.
 pub fn prepare(component: &[u8], with_host: bool) -> Result<sync::CommandPre<State>> {
     link(&Component::from_binary(engine(), component)?, with_host)
 }
@@ -104,29 +112,30 @@ fn link(component: &Component, with_host: bool) -> Result<sync::CommandPre<State
     sync::CommandPre::new(linker.instantiate_pre(component)?)
 }
 
-/// A command that can be run once, in a store that can be looked into.
+/// A single run of a command, in a store that tests can inspect.
 pub struct Run {
+    /// The store.
     pub store: Store<State>,
     stdout: MemoryOutputPipe,
 }
 
-/// How a run ended: what it printed, and whether it succeeded.
+/// The outcome of a run: its output, and whether it succeeded.
 pub type Ended = (String, std::result::Result<(), ()>);
 
 impl Run {
-    /// A store for a plugin that sees `directory` as `/scratch`.
+    /// Makes a store for a plugin that has `directory` as `/scratch`.
     pub fn new(mmap: MmapCtx, directory: &Path, arguments: &[&str]) -> Result<Self> {
         Self::in_engine(engine(), mmap, directory, arguments)
     }
 
-    /// The same, for a plugin that prints to where this process prints.
+    /// Makes such a store for a plugin that prints to the standard output of this process.
     pub fn with_stdout(mmap: MmapCtx, directory: &Path, arguments: &[&str]) -> Result<Self> {
         let stdout = MemoryOutputPipe::new(0);
         let wasi = wasi(directory, arguments, &stdout)?.inherit_stdout().build();
         Ok(Self::of(engine(), wasi, mmap, stdout))
     }
 
-    /// The same, in an engine of the test's own.
+    /// Makes such a store in another engine than [`engine`].
     pub fn in_engine(engine: &Engine, mmap: MmapCtx, directory: &Path, arguments: &[&str]) -> Result<Self> {
         let stdout = MemoryOutputPipe::new(MOST_PRINTED);
         let wasi = wasi(directory, arguments, &stdout)?.build();
@@ -139,18 +148,18 @@ impl Run {
         Self { store, stdout }
     }
 
-    /// Runs a component with real mappings in the linker, or without any interface of ours.
+    /// Compiles and runs a component, linked with the host (`with_host`), or with WASI only.
     pub fn call(&mut self, component: &[u8], with_host: bool) -> Result<Ended> {
         let component = Component::from_binary(self.store.engine(), component)?;
         self.call_compiled(&component, with_host)
     }
 
-    /// The same, with a component that was compiled before.
+    /// Runs a component that is compiled already.
     pub fn call_compiled(&mut self, component: &Component, with_host: bool) -> Result<Ended> {
         self.call_prepared(&link(component, with_host)?)
     }
 
-    /// The same, with a component that was linked before.
+    /// Runs a component that is compiled and linked already.
     pub fn call_prepared(&mut self, command: &sync::CommandPre<State>) -> Result<Ended> {
         let outcome = command.instantiate(&mut self.store)?.wasi_cli_run().call_run(&mut self.store)?;
         Ok((self.printed(), outcome))
@@ -170,7 +179,7 @@ impl Run {
         Ok(run.call(&mut self.store, ())?.0)
     }
 
-    /// The same, with real mappings, in an async store.
+    /// Compiles and runs a component in an async store, linked with the host.
     pub async fn call_async(&mut self, component: &[u8]) -> Result<Ended> {
         let mut linker = Linker::<State>::new(engine());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -182,29 +191,29 @@ impl Run {
     }
 
     fn printed(&self) -> String {
-        // A plugin that has harmed itself may print anything.
+        // A plugin that has corrupted its own memory may print anything.
         String::from_utf8_lossy(&self.stdout.contents()).into_owned()
     }
 }
 
-/// Whether tests are to be run in their long form.
+/// Returns whether tests run in their long form: whether `WASI_MMAP_LONG` is set.
 pub fn is_long() -> bool {
     std::env::var_os("WASI_MMAP_LONG").is_some()
 }
 
-/// Runs a command component to a good end; answers what it printed.
+/// Runs a component, which must succeed, and returns its output.
 pub fn run_component(component: &[u8], with_host: bool, directory: &Path, arguments: &[&str]) -> Result<String> {
     let (printed, outcome) = Run::new(any_windows(), directory, arguments)?.call(component, with_host)?;
     assert_eq!(outcome, Ok(()), "the plugin failed: {printed}");
     Ok(printed)
 }
 
-/// Compiles a preview 1 module, and runs it; answers what it printed.
+/// Compiles and runs a preview 1 module, and returns its output.
 pub fn compile_and_run_module(module: &[u8], directory: &Path, arguments: &[&str]) -> Result<String> {
     run_module(&Module::from_binary(engine(), module)?, directory, arguments)
 }
 
-/// Runs a preview 1 module; answers what it printed.
+/// Runs a preview 1 module, and returns its output.
 pub fn run_module(module: &Module, directory: &Path, arguments: &[&str]) -> Result<String> {
     let stdout = MemoryOutputPipe::new(MOST_PRINTED);
     let mut linker = wasmtime::Linker::<WasiP1Ctx>::new(engine());
@@ -218,3 +227,8 @@ pub fn run_module(module: &Module, directory: &Path, arguments: &[&str]) -> Resu
     drop(store);
     Ok(String::from_utf8(stdout.contents().to_vec()).expect("a module prints UTF-8"))
 }
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

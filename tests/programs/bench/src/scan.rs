@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
 use wasi_mmap::{Access, Mapping, Whence};
+use wasi_mmap_conformance::measured::{ABSENT, Sum, sum, sum_times};
 use wasi_mmap_core::{Mapping as Object, Storage};
-use wasi_mmap_tests::measured::{ABSENT, Sum, sum, sum_times};
 
 use crate::{Done, Job, Result, Workload, library, timed};
 

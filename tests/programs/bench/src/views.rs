@@ -1,7 +1,7 @@
 //! The file's bytes as slices.
 
 use wasi_mmap::{Access, Mapping, Views};
-use wasi_mmap_tests::measured::{random_loads, sum_times, touch};
+use wasi_mmap_conformance::measured::{random_loads, sum_times, touch};
 
 use crate::{Done, Job, Result, Workload, timed};
 

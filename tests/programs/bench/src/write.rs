@@ -4,8 +4,8 @@ use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 
 use wasi_mmap::{Access, Mapping};
+use wasi_mmap_conformance::measured::Random;
 use wasi_mmap_core::{Mapping as Object, Storage};
-use wasi_mmap_tests::measured::Random;
 
 use crate::{Done, Job, Result, Workload, library, timed};
 

@@ -8,8 +8,8 @@
 use std::path::Path;
 
 use wasi_mmap::{Access, Imported, Mapping, Views};
-use wasi_mmap_tests::full_disk::{Through, fill_the_disk, keep_what_cannot_be_written};
-use wasi_mmap_tests::{durable, storm};
+use wasi_mmap_conformance::full_disk::{Through, fill_the_disk, keep_what_cannot_be_written};
+use wasi_mmap_conformance::{durable, storm};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

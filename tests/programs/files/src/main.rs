@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 }
 
 fn large(file: &Path) -> Result<()> {
-    wasi_mmap_tests::large::check::<wasi_mmap::Imported>(file)
+    wasi_mmap_conformance::large::check::<wasi_mmap::Imported>(file)
 }
 
 fn watch(file: &str, done: &Path) -> Result<()> {

@@ -10,7 +10,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::types::{
 };
 use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
 use wasi_mmap::{Access, Backend, Error, Imported, MapOptions, Mapping as Object};
-use wasi_mmap_tests::memory::touch_everything;
+use wasi_mmap_conformance::memory::touch_everything;
 
 /// A trick and its name.
 type Trick = (&'static str, fn() -> Result<String, Error>);

@@ -8,12 +8,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use wasi_mmap_tests::case::Backend;
-use wasi_mmap_tests::cases::{self, Sizes};
-use wasi_mmap_tests::model;
-use wasi_mmap_tests::op::Subject;
-use wasi_mmap_tests::run::run_all;
-use wasi_mmap_tests::viewing::Viewing;
+use wasi_mmap_conformance::case::Backend;
+use wasi_mmap_conformance::cases::{self, Sizes};
+use wasi_mmap_conformance::model;
+use wasi_mmap_conformance::op::Subject;
+use wasi_mmap_conformance::run::run_all;
+use wasi_mmap_conformance::viewing::Viewing;
 
 #[cfg(target_env = "p2")]
 mod resource;

@@ -9,7 +9,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::types::{
     Access as WitAccess, Advice, Error, MapFlags, MapOptions, WindowMode,
 };
 use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
-use wasi_mmap_tests::memory::touch_everything;
+use wasi_mmap_conformance::memory::touch_everything;
 
 use crate::rules::map;
 use crate::{Check, PAGE, Pages, make_file, peek, poke};
