@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use wasi_mmap_conformance::model::{Run, run};
 use wasi_mmap_core::{Advice, Backend, Extent, FileInfo, FileKind, FlushFlags, MapOptions, Result, Rights, Storage};
-use wasi_mmap_tests::model::{Run, run};
 
 const PAGE: u64 = 4096;
 

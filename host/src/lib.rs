@@ -60,9 +60,6 @@
 
 mod audit;
 mod bindings;
-#[cfg(feature = "command")]
-#[doc(hidden)]
-pub mod command;
 mod ctx;
 #[cfg(feature = "fallback")]
 pub mod fallback;

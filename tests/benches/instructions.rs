@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use memmap2::Mmap;
 use wasi_mmap::{Access, Mapping, fallback};
+use wasi_mmap_conformance::measured::Random;
 use wasi_mmap_core::{Mapping as Object, Storage, Whence};
-use wasi_mmap_tests::measured::Random;
 use wasmtime::{Result, bail};
 
 /// How long the file is: it fits into the fallback's cache.

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, fadvise};
-use wasi_mmap_tests::measured::Random;
+use wasi_mmap_conformance::measured::Random;
 use wasmtime::Result;
 use wasmtime::error::Context as _;
 

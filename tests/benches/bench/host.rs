@@ -1,7 +1,7 @@
 //! The host's mapping, called by a plugin.
 
 use memchr::memmem;
-use wasi_mmap_tests::measured::{ABSENT, Sum, sum};
+use wasi_mmap_conformance::measured::{ABSENT, Sum, sum};
 use wasmtime::Result;
 
 use crate::files::{Files, TEXT};

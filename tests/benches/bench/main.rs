@@ -1,10 +1,5 @@
 //! `cargo xtask bench`: what the project does against what its users would take instead, in one run.
 
-#[path = "../../tests/all/support.rs"]
-#[allow(dead_code, reason = "shared with the tests, which need more of it")]
-#[allow(unreachable_pub, reason = "a module of two programs")]
-mod support;
-
 mod fallback;
 mod files;
 mod host;
@@ -22,6 +17,7 @@ use wasmtime::{Result, ensure};
 
 use measure::{Comparison, Row};
 use plugins::Plugins;
+use wasi_mmap_test_support as support;
 
 /// Measure the project against what its users would take instead.
 ///

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use memchr::memmem;
 use serde::Deserialize;
 use wasi_mmap::{Access, Lend, MapOptions, Mapping};
-use wasi_mmap_tests::measured::{ABSENT, Random, sum_times};
+use wasi_mmap_conformance::measured::{ABSENT, Random, sum_times};
 use wasmtime::error::Context as _;
 use wasmtime::{Result, ensure};
 
@@ -308,7 +308,7 @@ struct Done {
 }
 
 fn run_python(files: &Files, workload: &str, name: &str) -> Result<Sample> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/bench/peer.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/mmap.py");
     let mut command = Command::new("python3");
     command.args([script, workload]).arg(files.path(name)).stderr(Stdio::inherit());
     let output = command.output().context("python3")?;

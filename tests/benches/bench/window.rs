@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use memmap2::Mmap;
-use wasi_mmap_tests::measured::{random_loads, sum_times, touch};
+use wasi_mmap_conformance::measured::{random_loads, sum_times, touch};
 use wasmtime::Result;
 use wasmtime::error::Context as _;
 

@@ -1,7 +1,7 @@
 //! See `arguments` in the tests.
 #![no_main]
 
-#[path = "../../tests/all/fuzz/arguments.rs"]
+#[path = "../../integration/fuzz/arguments.rs"]
 mod arguments;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| arguments::arguments(bytes));

@@ -1,7 +1,7 @@
 //! See `components` in the tests.
 #![no_main]
 
-#[path = "../../tests/all/fuzz/components.rs"]
+#[path = "../../integration/fuzz/components.rs"]
 mod components;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| components::components(bytes));

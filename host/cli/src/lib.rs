@@ -1,0 +1,63 @@
+//! The command `wasi-mmap`: runs, composes and inspects plugins.
+//!
+//! This library is for the program and for tests and fuzz targets. Its interface may change at any time.
+
+mod arguments;
+mod compose;
+mod inspect;
+mod plugin;
+mod progress;
+mod run;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use wasmtime::Result;
+
+pub use arguments::{Arguments, Backend, Command, ComposeOptions, Directory, InspectOptions, RunOptions};
+
+/// Runs the command with the arguments of this process.
+pub fn main() -> ExitCode {
+    let arguments = parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let (outcome, failure) = match arguments.command {
+        // The status of a plugin that ran is the status of the command, so failures to run it need another one.
+        Command::Run(options) => (run::run(&options), ExitCode::from(run::NOT_RUN)),
+        Command::Compose(options) => (compose::compose(&options), ExitCode::FAILURE),
+        Command::Inspect(options) => (inspect::inspect(&options), ExitCode::FAILURE),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        failure
+    })
+}
+
+/// Parses a command line, which begins with the program's name.
+///
+/// # Errors
+///
+/// Says what is wrong with it, or holds the help or the version if the command line asks for them.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> std::result::Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(arguments)
+}
+
+/// Returns what `inspect` prints for a file with these bytes.
+///
+/// # Errors
+///
+/// Fails if they are not a component.
+pub fn inspect(path: &Path, bytes: &[u8], json: bool) -> Result<String> {
+    plugin::must_be_component(path, bytes)?;
+    inspect::report(path, bytes, json)
+}
+
+/// Returns what `compose` writes for a file with these bytes.
+///
+/// # Errors
+///
+/// Fails if they are not a component that the fallback can be plugged into.
+pub fn compose(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
+    plugin::must_be_component(path, bytes)?;
+    compose::with_fallback(path, bytes)
+}

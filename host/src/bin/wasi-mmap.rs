@@ -1,5 +1,0 @@
-//! The command `wasi-mmap`.
-
-fn main() -> std::process::ExitCode {
-    wasi_mmap_host::command::main()
-}

@@ -1,0 +1,29 @@
+//! The tests that need several parts of the project, in one program: the engine is linked once.
+
+#![allow(unreachable_pub, reason = "the modules of a program")]
+
+mod bench;
+mod child;
+mod durable;
+mod embedding;
+mod failures;
+mod faults;
+mod file_size;
+mod files;
+mod full_disk;
+mod fuzz;
+mod hostile;
+mod huge;
+mod model;
+mod names;
+mod neighbours;
+mod scale;
+mod sources;
+mod stable;
+mod stable_windows;
+mod stale;
+mod storm;
+mod suite;
+mod window;
+
+use wasi_mmap_test_support as support;

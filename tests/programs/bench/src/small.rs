@@ -1,0 +1,59 @@
+//! Small reads at random places.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use wasi_mmap::{Access, Mapping};
+use wasi_mmap_conformance::measured::Random;
+use wasi_mmap_core::{Mapping as Object, Storage};
+
+use crate::{Done, Job, Result, Workload, library, timed};
+
+pub(crate) const WORKLOADS: &[Workload] = &[
+    ("object-random", |job| object_random(&Mapping::open(job.file, Access::Read)?, job)),
+    ("library-random", |job| object_random(&library(job, Access::Read, 2)?, job)),
+    ("file-random", file_random),
+    ("read-small", read_small),
+];
+
+/// `number 0` reads of 8 bytes within the first `number 1` bytes, after as many that fill what there is to fill.
+fn object_random<S: Storage>(mapping: &Object<S>, job: &Job<'_>) -> Result<Done> {
+    let reads = |seed: u64| {
+        let (mut random, mut state, mut word) = (Random::new(seed), 0u64, [0; 8]);
+        for _ in 0..job.number(0) {
+            mapping.read_at(random.word_below(job.numbers[1]), &mut word)?;
+            state = state.rotate_left(7).wrapping_add(u64::from_le_bytes(word));
+        }
+        Ok(state)
+    };
+    reads(1)?;
+    timed(|| reads(2))
+}
+
+/// The same, by ordinary reads.
+fn file_random(job: &Job<'_>) -> Result<Done> {
+    let mut file = File::open(job.file)?;
+    let (mut random, mut state, mut word) = (Random::new(2), 0u64, [0; 8]);
+    timed(|| {
+        for _ in 0..job.number(0) {
+            file.seek(SeekFrom::Start(random.word_below(job.numbers[1])))?;
+            file.read_exact(&mut word)?;
+            state = state.rotate_left(7).wrapping_add(u64::from_le_bytes(word));
+        }
+        Ok(state)
+    })
+}
+
+/// `number 0` reads of 16 bytes at random, as many as there are calls of the host.
+fn read_small(job: &Job<'_>) -> Result<Done> {
+    let mapping = Mapping::open(job.file, Access::Read)?;
+    let len = mapping.len()? - 16;
+    let (mut random, mut state, mut bytes) = (Random::new(3), 0u64, [0; 16]);
+    timed(|| {
+        for _ in 0..job.number(0) {
+            mapping.read_at(random.word_below(len), &mut bytes)?;
+            state = state.wrapping_add(u64::from(bytes[0]));
+        }
+        Ok(state)
+    })
+}

@@ -1,0 +1,47 @@
+//! Small writes at random places.
+
+use std::fs::OpenOptions;
+use std::io::{Seek, SeekFrom, Write};
+
+use wasi_mmap::{Access, Mapping};
+use wasi_mmap_conformance::measured::Random;
+use wasi_mmap_core::{Mapping as Object, Storage};
+
+use crate::{Done, Job, Result, Workload, library, timed};
+
+pub(crate) const WORKLOADS: &[Workload] = &[
+    ("object-write", |job| object_write(Mapping::open(job.file, Access::Write)?, job)),
+    ("library-write", |job| object_write(library(job, Access::Write, 2)?, job)),
+    ("file-write", file_write),
+];
+
+/// What the write with this number writes.
+fn record(number: usize) -> [u8; 64] {
+    [number.to_le_bytes()[0] | 1; 64]
+}
+
+/// `number 0` writes of 64 bytes within the first `number 1` bytes, and what makes them safe.
+fn object_write<S: Storage>(mut mapping: Object<S>, job: &Job<'_>) -> Result<Done> {
+    timed(|| {
+        let mut random = Random::new(5);
+        for number in 0..job.number(0) {
+            mapping.write_at(random.word_below(job.numbers[1] - 64), &record(number))?;
+        }
+        mapping.flush()?;
+        Ok(0)
+    })
+}
+
+/// The same, by ordinary writes.
+fn file_write(job: &Job<'_>) -> Result<Done> {
+    let mut file = OpenOptions::new().write(true).open(job.file)?;
+    timed(|| {
+        let mut random = Random::new(5);
+        for number in 0..job.number(0) {
+            file.seek(SeekFrom::Start(random.word_below(job.numbers[1] - 64)))?;
+            file.write_all(&record(number))?;
+        }
+        file.sync_all()?;
+        Ok(0)
+    })
+}
