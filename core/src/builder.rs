@@ -240,13 +240,7 @@ impl<S: Backend> Default for MappingOptions<S> {
 
 impl<S> Clone for MappingOptions<S> {
     fn clone(&self) -> Self {
-        Self {
-            offset: self.offset,
-            length: self.length,
-            access: self.access,
-            flags: self.flags,
-            backend: PhantomData,
-        }
+        Self { offset: self.offset, length: self.length, access: self.access, flags: self.flags, backend: PhantomData }
     }
 }
 

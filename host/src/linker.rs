@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use wasi_mmap_core::{Backend, Error, MapOptions, Result, Storage};
+use wasi_mmap_core::{Backend, Error, Internals, MapOptions, Result, Storage};
 use wasi_mmap_native::{Mapping, Native};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList};
@@ -125,7 +125,7 @@ fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Resul
         with(store, &handle, |mapping| mapping.len())
     })?;
     instance.func_wrap("[method]mapping.size", |store: Cx<'_, T>, (handle,): (Handle,)| {
-        with(store, &handle, |mapping| mapping.size())
+        with(store, &handle, |mapping| mapping.file_len())
     })?;
     instance.func_wrap("[method]mapping.access", |store: Cx<'_, T>, (handle,): (Handle,)| {
         with(store, &handle, |mapping| mapping.storage().map(|_| ()).map(|()| wit::Access::from(mapping.access())))
@@ -156,7 +156,7 @@ fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Resul
     instance.func_wrap(
         "[method]mapping.flush",
         |store: Cx<'_, T>, (handle, offset, length, flags): (Handle, u64, Option<u64>, wit::FlushFlags)| {
-            with(store, &handle, |mapping| mapping.flush_range(offset, length, flags.into()))
+            with(store, &handle, |mapping| mapping.flush_at(offset, length, flags.into()))
         },
     )?;
     instance.func_wrap(

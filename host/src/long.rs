@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasi_mmap_core::{Error, Result};
+use wasi_mmap_core::{Error, Internals, Result};
 use wasi_mmap_native::Mapping;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentNamedList, Lift, LinkerInstance, Lower, WasmList};
@@ -64,7 +64,7 @@ pub(crate) fn add<T: MmapView + 'static>(calls: Calls, instance: &mut LinkerInst
             let done = {
                 let mut mapping = mapping.lock();
                 let is_work = mapping.access().is_writable() && mapping.range(offset, length).is_ok();
-                at_once(&ctx.limits, is_work, length, || mapping.fill(offset, length, byte))
+                at_once(&ctx.limits, is_work, length, || mapping.fill_at(offset, length, byte))
             };
             let job = || Job::fill(mapping, offset..offset + length, byte, ctx.interrupt.clone());
             Ok(done.map_or_else(|| Begun::Job(job()), Begun::Answer))
@@ -196,8 +196,8 @@ fn copy<T: MmapView>(
             && is_inside(&mapping, destination)
             && is_inside(from.as_deref().unwrap_or(&mapping), offset);
         at_once(&ctx.limits, is_work, count, || match &from {
-            Some(from) => mapping.copy_from(destination, from, offset, count),
-            None => mapping.copy_within(destination, offset, count),
+            Some(from) => mapping.copy_from_at(destination, from, offset, count),
+            None => mapping.copy_within_at(destination, offset, count),
         })
     };
     let interrupt = ctx.interrupt.clone();

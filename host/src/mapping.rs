@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wasi_mmap_core::{Advice, Backend, Error, MapFlags, MapOptions, Result, Rights, Storage};
+use wasi_mmap_core::{Advice, Backend, Error, Internals, MapFlags, MapOptions, Result, Rights, Storage};
 use wasi_mmap_native::{Mapping, Native};
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, File, OpenMode};
@@ -69,7 +69,7 @@ impl HostMapping {
             let count = taken.amount();
             taken.change(&ctx.limits, count + 1)?;
         }
-        mapping.advise(advice, start, length)
+        mapping.advise_at(advice, start, length)
     }
 }
 

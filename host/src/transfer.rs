@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use wasi_mmap_core::{Pieces, Result, Slice, Storage, Strided};
+use wasi_mmap_core::{Internals, Pieces, Result, Slice, Storage, Strided};
 use wasi_mmap_native::{Mapping, Native};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, WasmList};
@@ -323,7 +323,7 @@ fn write_pieces<R>(
     Begun::Job(Job::new("a write", interrupt, move |bytes| {
         let mut mapping = mapping.lock();
         match pieces.next() {
-            Some(part) => mapping.write_at(offset + part.start, part_of(bytes, &part)).err().map(Err),
+            Some(part) => mapping.write_all_at(part_of(bytes, &part), offset + part.start).err().map(Err),
             None => Some(done(&mut mapping)),
         }
     }))
@@ -356,7 +356,7 @@ fn write_at(call: Call, offset: u64, bytes: &[u8]) -> Begun<()> {
         drop(mapping);
         return write_pieces(call, offset, count, |_| Ok(()));
     }
-    Begun::Answer(mapping.write_at(offset, bytes))
+    Begun::Answer(mapping.write_all_at(bytes, offset))
 }
 
 fn write_slice(call: Call, slice: Slice, bytes: &[u8]) -> Begun<()> {
@@ -392,14 +392,14 @@ fn compare(call: Call, offset: u64, bytes: &[u8]) -> Begun<wit::Ordering> {
     let count = bytes.len() as u64;
     let guard = call.mapping.lock();
     if count <= PIECE || guard.range(offset, count).is_err() {
-        return Begun::Answer(guard.compare(offset, bytes).map(wit::Ordering::from));
+        return Begun::Answer(guard.compare(bytes, offset).map(wit::Ordering::from));
     }
     drop(guard);
     let Call { mapping, interrupt, .. } = call;
     let mut pieces = Pieces::forward(0..count, 1, PIECE);
     Begun::Job(Job::new("a comparison", interrupt, move |bytes| {
         let Some(part) = pieces.next() else { return Some(Ok(Ordering::Equal.into())) };
-        match mapping.lock().compare(offset + part.start, part_of(bytes, &part)) {
+        match mapping.lock().compare(part_of(bytes, &part), offset + part.start) {
             Ok(Ordering::Equal) => None,
             outcome => Some(outcome.map(wit::Ordering::from)),
         }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use wasi_mmap_core::{Pieces, Result, Storage};
+use wasi_mmap_core::{Internals, Pieces, Result, Storage};
 use wasmtime::component::WasmList;
 use wasmtime::{StoreContext, bail};
 
@@ -92,7 +92,7 @@ impl Job<()> {
         let mut pieces = Pieces::forward(range, 1, PIECE);
         Self::new("a fill", interrupt, move |_| {
             let Some(piece) = pieces.next() else { return Some(Ok(())) };
-            mapping.lock().fill(piece.start, piece.end - piece.start, byte).err().map(Err)
+            mapping.lock().fill(piece, byte).err().map(Err)
         })
     }
 
@@ -117,8 +117,8 @@ impl Job<()> {
             // One store's calls come one after the other, so that two locks cannot be taken in the other order meanwhile.
             let mut mapping = mapping.lock();
             let copied = match &source {
-                Some(source) => mapping.copy_from(to, &source.lock(), piece.start, count),
-                None => mapping.copy_within(to, piece.start, count),
+                Some(source) => mapping.copy_from(&source.lock(), piece.start..piece.start + count, to),
+                None => mapping.copy_within(piece.start..piece.start + count, to),
             };
             copied.err().map(Err)
         })

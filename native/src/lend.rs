@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use wasi_mmap_core::{Internals, Error, Result, Storage};
+use wasi_mmap_core::{Error, Internals, Result, Storage};
 
 use crate::pages::Pages;
 use crate::{Mapping, Native};

@@ -15,7 +15,7 @@ fn a_name_is_one_memory_in_all_processes() {
         return in_the_other_process(&name);
     }
     let name = format!("wasi-mmap-test-{}", std::process::id());
-    let mut mapping = Mapping::named(&name, &MapOptions::new().length(100_000)).expect("new memory");
+    let mut mapping = Mapping::options().length(100_000).named(&name).expect("new memory");
     mapping.write_at(0, b"ping").expect("it is writable");
     let test = std::env::current_exe().expect("this program");
     let status = Command::new(test)
@@ -27,7 +27,7 @@ fn a_name_is_one_memory_in_all_processes() {
     assert_eq!(read(&mapping, 99_996), *b"pong");
     drop(mapping);
     // With its last mapping, the memory was gone: this one is new.
-    let mapping = Mapping::named(&name, &MapOptions::new().length(4)).expect("new memory");
+    let mapping = Mapping::options().length(4).named(&name).expect("new memory");
     assert_eq!(read(&mapping, 0), [0; 4]);
 }
 
@@ -48,7 +48,7 @@ fn a_namespace_has_its_own_names() {
 }
 
 fn in_the_other_process(name: &str) {
-    let mut mapping = Mapping::named(name, &MapOptions::new()).expect("the memory of the first process");
+    let mut mapping = Mapping::options().named(name).expect("the memory of the first process");
     assert_eq!(read(&mapping, 0), *b"ping");
     mapping.write_at(99_996, b"pong").expect("it is writable");
 }

@@ -20,16 +20,18 @@ type Operation = (&'static str, fn(&std::path::Path, usize) -> Result<()>);
 
 const OPERATIONS: &[Operation] = &[
     ("memmap2: copy 16 bytes", |path, count| copy(path, count)),
-    ("native: read_at 16 bytes", |path, count| read_at(&Mapping::open(path, Access::Read)?, count)),
-    ("native: get", |path, count| get(&Mapping::open(path, Access::Read)?, count)),
-    ("native: read_byte", |path, count| read_byte(Mapping::open(path, Access::Read)?, count)),
-    ("native: write_at 16 bytes", |path, count| write_at(Mapping::open(path, Access::Write)?, count)),
-    ("native: read_line_into", |path, count| read_line(Mapping::open(path, Access::Read)?, count)),
-    ("fallback: read_at 16 bytes", |path, count| read_at(&fallback::Mapping::open(path, Access::Read)?, count)),
-    ("fallback: get", |path, count| get(&fallback::Mapping::open(path, Access::Read)?, count)),
-    ("fallback: read_byte", |path, count| read_byte(fallback::Mapping::open(path, Access::Read)?, count)),
-    ("fallback: write_at 16 bytes", |path, count| write_at(fallback::Mapping::open(path, Access::Write)?, count)),
-    ("fallback: read_line_into", |path, count| read_line(fallback::Mapping::open(path, Access::Read)?, count)),
+    ("native: read_at 16 bytes", |path, count| read_at(&Mapping::open(path)?, count)),
+    ("native: get", |path, count| get(&Mapping::open(path)?, count)),
+    ("native: read_byte", |path, count| read_byte(Mapping::open(path)?, count)),
+    ("native: write_at 16 bytes", |path, count| write_at(Mapping::options().access(Access::Write).open(path)?, count)),
+    ("native: read_line_into", |path, count| read_line(Mapping::open(path)?, count)),
+    ("fallback: read_at 16 bytes", |path, count| read_at(&fallback::Mapping::open(path)?, count)),
+    ("fallback: get", |path, count| get(&fallback::Mapping::open(path)?, count)),
+    ("fallback: read_byte", |path, count| read_byte(fallback::Mapping::open(path)?, count)),
+    ("fallback: write_at 16 bytes", |path, count| {
+        write_at(fallback::Mapping::options().access(Access::Write).open(path)?, count)
+    }),
+    ("fallback: read_line_into", |path, count| read_line(fallback::Mapping::open(path)?, count)),
     ("BufRead: read_until", |path, count| read_until(path, count)),
 ];
 

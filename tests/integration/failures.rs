@@ -123,9 +123,9 @@ impl Window {
     fn mapping(self, path: &Path) -> Mapping {
         fs::write(path, letters(PAGES)).expect("a file");
         match self {
-            Self::Write => Mapping::open(path, Access::Write).expect("a mapping"),
-            Self::Read => Mapping::open(path, Access::Read).expect("a mapping"),
-            Self::Copy => Mapping::open(path, Access::Copy).expect("a mapping"),
+            Self::Write => Mapping::options().access(Access::Write).open(path).expect("a mapping"),
+            Self::Read => Mapping::open(path).expect("a mapping"),
+            Self::Copy => Mapping::options().access(Access::Copy).open(path).expect("a mapping"),
             Self::Anonymous => {
                 let len = (PAGES * page()) as u64;
                 let options = MapOptions::new().length(len).access(Access::Write).flags(MapFlags::PRIVATE);

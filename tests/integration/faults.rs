@@ -156,7 +156,7 @@ fn cut(path: &Path, pages: usize) {
 
 /// A fault in a mapping of ours, and recovery from it.
 fn survive_our_own(path: &Path) {
-    let mut mapping = Mapping::open(path, Access::Write).expect("a mapping");
+    let mut mapping = Mapping::options().access(Access::Write).open(path).expect("a mapping");
     cut(path, 4);
     assert_eq!(mapping.read_vec_at(0, 8 * PAGE as u64), Err(Error::Truncated));
     assert_eq!(mapping.get(3 * PAGE as i64), Ok(1));
@@ -194,7 +194,7 @@ extern "C" fn sum_lent(_: libc::c_int) {
 
 /// The handler of another signal, during a call of the system, meets a hole.
 fn nested_fault(path: &Path) {
-    let mapping = Mapping::open(path, Access::Read).expect("a mapping");
+    let mapping = Mapping::open(path).expect("a mapping");
     // SAFETY: the file becomes shorter while the slice lives, which the handler below reads by single volatile reads.
     let lent = unsafe { mapping.as_slice() }.expect("its pages");
     // SAFETY: nobody else runs.
@@ -211,7 +211,7 @@ fn nested_fault(path: &Path) {
 
 /// Whoever reads what another thread's fault has put in the place of a page hears that it was lost, each time.
 fn many_threads(path: &Path) {
-    let mut mapping = Mapping::open(path, Access::Read).expect("a mapping");
+    let mut mapping = Mapping::open(path).expect("a mapping");
     for _ in 0..2_000 {
         cut(path, 1);
         std::thread::scope(|scope| {
@@ -226,8 +226,8 @@ fn many_threads(path: &Path) {
 
 /// A process with as many areas of memory as it may have still repairs a fault in the middle of one.
 fn no_more_areas(path: &Path) {
-    let mapping = Mapping::open(path, Access::Write).expect("a mapping");
-    let mut copy = Mapping::open(path, Access::Copy).expect("a mapping");
+    let mapping = Mapping::options().access(Access::Write).open(path).expect("a mapping");
+    let mut copy = Mapping::options().access(Access::Copy).open(path).expect("a mapping");
     copy.set(6 * PAGE as i64, 2).expect("it is private");
     let most: usize =
         fs::read_to_string("/proc/sys/vm/max_map_count").expect("Linux").trim().parse().expect("a number");
@@ -252,11 +252,11 @@ fn no_more_areas(path: &Path) {
     // No output may be formatted, and no thread made, in between: that too takes memory.
     cut(path, 4);
     let (one, other) = (mapping.get(6 * PAGE as i64), copy.get(6 * PAGE as i64));
-    let new = Mapping::open(path, Access::Read).map(|_| ());
+    let new = Mapping::open(path).map(|_| ());
     // SAFETY: as above.
     unsafe { libc::munmap(start, len) };
     println!("{full} areas of our own: {one:?} {other:?}, a new mapping: {new:?}");
     assert_eq!((one, other), (Err(Error::Truncated), Err(Error::Truncated)));
     assert_eq!(new, Err(Error::OutOfMemory));
-    Mapping::open(path, Access::Read).expect("there is room again");
+    Mapping::open(path).expect("there is room again");
 }

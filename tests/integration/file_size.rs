@@ -50,14 +50,14 @@ pub fn meet(part: &str, scratch: &Path) {
             fs::write(&longer, vec![7; 4 << 20]).expect("a file");
             set_the_limit();
             let memory = Mapping::anonymous(4096).expect("memory");
-            for mut mapping in [memory, Mapping::open(&path, Access::Write).expect("a mapping")] {
+            for mut mapping in [memory, Mapping::options().access(Access::Write).open(&path).expect("a mapping")] {
                 let len = mapping.len().expect("a length");
                 is_refused(mapping.resize(MOST + 1));
                 assert_eq!((mapping.len(), mapping.size()), (Ok(len), Ok(len)));
                 mapping.resize(MOST).expect("it is allowed");
                 mapping.resize(1).expect("it is allowed");
             }
-            let mut mapping = Mapping::open(&longer, Access::Write).expect("it is mapped as it is");
+            let mut mapping = Mapping::options().access(Access::Write).open(&longer).expect("it is mapped as it is");
             mapping.resize(4096).expect("it becomes shorter");
         }
         "file-size-file" => {
@@ -66,14 +66,14 @@ pub fn meet(part: &str, scratch: &Path) {
             fs::write(&path, vec![7; 8192]).expect("a file");
             set_the_limit();
             let options = MapOptions::new().access(Access::Write).length(MOST + 1);
-            Mapping::open_with(&path, &options).expect_err("it is refused");
+            options.open(&path).expect_err("it is refused");
             assert_eq!(fs::metadata(&path).expect("a file").len(), 8192);
         }
         "file-size-named" => {
             set_the_limit();
             let name = format!("test {} file size", std::process::id());
-            is_refused(Mapping::named(&name, &MapOptions::new().access(Access::Write).length(MOST + 1)));
-            Mapping::named(&name, &MapOptions::new().access(Access::Write).length(MOST)).expect("it is allowed");
+            is_refused(Mapping::options().length(MOST + 1).named(&name));
+            Mapping::options().length(MOST).named(&name).expect("it is allowed");
         }
         "file-size-plugin" => {
             let probe = Component::from_binary(engine(), &plugin("probe", "wasm32-wasip2")).expect("a component");

@@ -89,12 +89,12 @@ fn what_another_process_writes_is_seen_at_once_natively() {
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
     std::fs::write(&path, "a").expect("a file");
-    let mapping = Mapping::open(&path, Access::Read).expect("a mapping");
+    let mapping = Mapping::open(&path).expect("a mapping");
     assert_eq!(mapping.get(0), Ok(b'a'));
     write_elsewhere(&path, "b");
     assert_eq!(mapping.get(0), Ok(b'b'));
     // A private copy sees it as well, until its page is written.
-    let mut copy = Mapping::open(&path, Access::Copy).expect("a mapping");
+    let mut copy = Mapping::options().access(Access::Copy).open(&path).expect("a mapping");
     assert_eq!(copy.get(0), Ok(b'b'));
     write_elsewhere(&path, "c");
     assert_eq!(copy.get(0), Ok(b'c'));

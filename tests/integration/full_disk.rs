@@ -112,7 +112,8 @@ pub fn lose_pages() {
     assert!(alive < 5000, "{alive} areas");
     assert!(after < 50, "{after} areas stay");
     // What was given back can be taken again.
-    let mut mapping = wasi_mmap::Mapping::open(disk.path().join("sparse"), Access::Write).expect("a mapping");
+    let mut mapping =
+        wasi_mmap::Mapping::options().access(Access::Write).open(disk.path().join("sparse")).expect("a mapping");
     assert_eq!(mapping.write_at(4096, b"x"), Err(Error::NoSpace));
     assert_eq!(mapping.write_at(4 * 4096, b"x"), Err(Error::NoSpace));
     drop(filler);

@@ -9,7 +9,7 @@ use wasi_mmap_core::{Access, Error, MapFlags, MapOptions};
 const HUGE: u64 = 2 << 20;
 
 fn map(len: u64, flags: MapFlags) -> Result<Mapping, Error> {
-    Mapping::anonymous_with(&MapOptions::new().access(Access::Write).length(len).flags(MapFlags::HUGE_PAGES | flags))
+    Mapping::options().length(len).flags(MapFlags::HUGE_PAGES | flags).anonymous()
 }
 
 /// How many bytes of huge pages this process has mapped.

@@ -39,7 +39,7 @@ fn map(name: &str) -> Option<Result<(), Error>> {
     std::thread::spawn(move || {
         let options = MapOptions::new().access(Access::Write).length(4096);
         // Nobody listens any more after a while.
-        let _ = sender.send(Mapping::named(&name, &options).map(|_| ()));
+        let _ = sender.send(options.named(&name).map(|_| ()));
     });
     receiver.recv_timeout(Duration::from_secs(20)).ok()
 }

@@ -89,7 +89,7 @@ pub fn soak(count: usize) {
     let native = |count: usize| {
         for cycle in 0..count {
             let access = [Access::Read, Access::Write, Access::Copy][cycle % 3];
-            let mut mapping = Mapping::open(&file, access).expect("a mapping");
+            let mut mapping = Mapping::options().access(access).open(&file).expect("a mapping");
             assert_eq!(mapping.get(5 * 4096), Ok(7));
             if cycle % 2 == 0 {
                 mapping.close().expect("it closes");
@@ -187,7 +187,7 @@ pub fn many(mappings: usize, plugins: usize) {
     // What the engine makes once is not counted.
     drop(hold());
     let start = Held::now();
-    let all = cost("mappings", mappings, || Mapping::open(&file, Access::Read).expect("a mapping"));
+    let all = cost("mappings", mappings, || Mapping::open(&file).expect("a mapping"));
     // A fault is repaired among so many.
     fs::OpenOptions::new().write(true).open(&file).expect("a file").set_len(4096).expect("it becomes shorter");
     for mapping in all.iter().rev().take(100) {
@@ -237,7 +237,7 @@ fn no_more_descriptors(file: &Path, probe: Attempt<'_>) {
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const few) }, 0);
     let mut all = Vec::new();
     let error = loop {
-        match Mapping::open(file, Access::Read) {
+        match Mapping::open(file) {
             Ok(mapping) => all.push(mapping),
             Err(error) => break error,
         }
@@ -271,7 +271,7 @@ fn no_more_areas(file: &Path, probe: Attempt<'_>, hold: Attempt<'_>) {
     let areas = areas.expect("there is a limit");
     // The system lets a process have one more than it says; the mappings are kept until it has no more at all.
     let mut kept: [Option<Mapping>; 8] = std::array::from_fn(|_| None);
-    let native = kept.iter_mut().find_map(|kept| match Mapping::open(file, Access::Read) {
+    let native = kept.iter_mut().find_map(|kept| match Mapping::open(file) {
         Ok(mapping) => {
             *kept = Some(mapping);
             None

@@ -70,7 +70,7 @@ pub fn make(folder: &Path, name: &str) -> PathBuf {
 }
 
 fn slice(path: &Path) -> Result<StableSlice> {
-    Mapping::open(path, Access::Read)?.stable()
+    Mapping::open(path)?.stable()
 }
 
 fn reason<T>(outcome: Result<T>) -> String {
@@ -133,7 +133,8 @@ pub fn act(action: &str, path: &Path) {
         "open-writer" | "map-writer" => {
             let file = OpenOptions::new().read(true).write(true).open(path).expect("it opens");
             // The mapping keeps the right to write when the descriptor is closed.
-            let mapping = (action == "map-writer").then(|| Mapping::open(path, Access::Write).expect("a mapping"));
+            let mapping = (action == "map-writer")
+                .then(|| Mapping::options().access(Access::Write).open(path).expect("a mapping"));
             let file = mapping.is_none().then_some(file);
             fs::write(path.with_extension("ready"), "").expect("a file");
             std::thread::sleep(Duration::from_secs(60));
@@ -182,7 +183,7 @@ fn a_slice_stays_whatever_another_process_does() {
             let path = make(folder.path(), "file");
             let slice = soon(&path).expect("it can be held");
             // A part, not from the start of a page on, and one that is never read before.
-            let mapping = Mapping::open(&path, Access::Read).expect("a mapping");
+            let mapping = Mapping::open(&path).expect("a mapping");
             let part = try_soon(|| mapping.stable_range(5000..LEN as u64 - 1)).expect("it can be held");
             assert_eq!((slice.held(), slice.len(), part.len()), (Held::Lease, LEN, LEN - 5001));
             assert!(all_are(&slice, b'a'));
@@ -214,7 +215,7 @@ fn a_slice_outlives_its_mapping_and_leaves_it_alone() {
     for folder in folders() {
         let path = make(folder.path(), "file");
         drop(soon(&path));
-        let mut mapping = Mapping::open(&path, Access::Read).expect("a mapping");
+        let mut mapping = Mapping::open(&path).expect("a mapping");
         let slice = mapping.stable().expect("it can be held");
         assert!(mapping.stable_range(7..7).expect("of nothing").is_empty());
         assert_eq!(mapping.stable_range(0..LEN as u64 + 1).expect_err("past the end").name(), "out-of-range");
@@ -226,7 +227,7 @@ fn a_slice_outlives_its_mapping_and_leaves_it_alone() {
         });
         assert!(other.join().expect("a thread"));
         // This process itself waits for its own lease, which another thread gives up.
-        let mut writing = Mapping::open(&path, Access::Write).expect("it opens");
+        let mut writing = Mapping::options().access(Access::Write).open(&path).expect("it opens");
         writing.write_at(0, b"b").expect("it writes");
         assert!(all_are(&slice, b'a'));
         assert_eq!(slice.held(), Held::Copied);
@@ -252,9 +253,11 @@ fn what_others_can_write_is_refused_with_the_reason() {
             soon(&path).expect("the writer is gone");
         }
         let path = make(folder.path(), "copy");
-        assert!(reason(Mapping::open(&path, Access::Copy).expect("a mapping").stable()).contains("a copy"));
+        assert!(
+            reason(Mapping::options().access(Access::Copy).open(&path).expect("a mapping").stable()).contains("a copy")
+        );
         // Longer than the file by now.
-        let mapping = Mapping::open(&path, Access::Read).expect("a mapping");
+        let mapping = Mapping::open(&path).expect("a mapping");
         File::options().write(true).open(&path).and_then(|file| file.set_len(LEN as u64 / 2)).expect("shorter");
         assert_eq!(mapping.stable().expect_err("it is shorter"), Error::Truncated);
         assert!(all_are(&mapping.stable_range(0..LEN as u64 / 2).expect("that is there"), b'a'));
@@ -369,7 +372,7 @@ fn no_byte_changes_under_many_breaks() {
                 scope.spawn(|| {
                     while broken.load(Relaxed) < breaks {
                         // Empty at times, while it is written anew.
-                        let Ok(mapping) = Mapping::open(&path, Access::Read) else { continue };
+                        let Ok(mapping) = Mapping::open(&path) else { continue };
                         let started = Instant::now();
                         let Ok(slice) = mapping.stable() else {
                             refused.fetch_add(1, Relaxed);

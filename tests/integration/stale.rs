@@ -155,7 +155,7 @@ pub fn meet(part: &str, path: &Path) {
     match part {
         "stale-window" => look_through_cuts("a window to read", path, || Window::new(path)),
         "stale-mapping" => look_through_cuts("a private mapping", path, || {
-            Reading(Mapping::open(path, Access::Copy).expect("a mapping"))
+            Reading(Mapping::options().access(Access::Copy).open(path).expect("a mapping"))
         }),
         other => panic!("no such part: {other}"),
     }

@@ -58,7 +58,7 @@ fn a_file_that_shrinks_and_grows_brings_nobody_down() {
     let faults = plugin("faults", "wasm32-wasip2");
     let composed = wasi_mmap_host::fallback::compose(&faults).expect("a composition");
     let [plain, composed] = [faults, composed].map(|one| Component::from_binary(engine(), &one).expect("a component"));
-    let shared = Mapping::open_with(&file, &MapOptions::new().access(Access::Read)).expect("a mapping");
+    let shared = Mapping::options().open(&file).expect("a mapping");
     let (shared, done) = (RwLock::new(shared), AtomicBool::new(false));
     let (done, file, directory, shared) = (&done, &file, &directory, &shared);
     let (plain, composed) = (&plain, &composed);
@@ -144,7 +144,7 @@ fn a_resize_of_what_was_lost_leaves_the_file_as_it_is() {
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
     fs::write(&path, vec![1; 8 * 4096]).expect("a file");
-    let mut mapping = Mapping::open(&path, Access::Write).expect("a mapping");
+    let mut mapping = Mapping::options().access(Access::Write).open(&path).expect("a mapping");
     let file = fs::OpenOptions::new().write(true).open(&path).expect("a file");
     file.set_len(4 * 4096).expect("it becomes shorter");
     assert_eq!(mapping.get(5 * 4096), Err(Error::Truncated));

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 use std::ops::{Range, RangeBounds};
 
 use super::bounds::{check_range, not_within, offset_and_length, resolve_index, select, within};
-use crate::storage::to_usize;
 #[cfg(doc)]
 use crate::Error;
+use crate::storage::to_usize;
 use crate::{Mapping, Result, Storage};
 
 /// At an offset.

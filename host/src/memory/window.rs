@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wasi_mmap_core::{Error, FlushFlags, Result, Storage, part_of_window};
+use wasi_mmap_core::{Error, FlushFlags, Internals, Result, Storage, part_of_window};
 use wasi_mmap_native::{Attached, Native};
 
 use super::linear::Memory;
@@ -56,7 +56,7 @@ impl HostWindow {
         let end = whole.and_then(|whole| address.checked_add(whole));
         let end = end.ok_or_else(|| Error::out_of_range("length", "past the end of all memory"))?;
         memory.check_free(&(address..end))?;
-        if guard.size()?.next_multiple_of(page) < guard.storage()?.file_offset() + range.end {
+        if guard.file_len()?.next_multiple_of(page) < guard.storage()?.file_offset() + range.end {
             return Err(Error::Truncated);
         }
         let bytes = (end - address) as u64;
@@ -102,7 +102,7 @@ impl HostWindow {
         let window = self.attached.range();
         let part = part_of_window(window.end - window.start, offset, length)?;
         let mut mapping = self.mapping.lock();
-        mapping.flush_range(window.start + part.start, Some(part.end - part.start), FlushFlags::SYNC)
+        mapping.flush_range(window.start + part.start..window.start + part.end, FlushFlags::SYNC)
     }
 
     /// Whether all that was read from the window was the file's.

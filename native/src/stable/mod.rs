@@ -6,7 +6,7 @@ pub(crate) mod window;
 use std::fmt;
 use std::ops::Range;
 
-use wasi_mmap_core::{Internals, Error, Result, Storage};
+use wasi_mmap_core::{Error, Internals, Result, Storage};
 
 use crate::Mapping;
 pub use slice::StableSlice;
@@ -54,7 +54,7 @@ impl fmt::Display for Held {
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("greeting");
 /// std::fs::write(&path, "hello, world\n")?;
-/// let mapping = Mapping::open(&path, Access::Read)?;
+/// let mapping = Mapping::open(&path)?;
 /// match mapping.stable() {
 ///     Ok(greeting) => {
 ///         std::fs::write(&path, "good bye\n")?;

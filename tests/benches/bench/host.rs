@@ -47,7 +47,8 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
                     "the native mapping's find",
                     1.05,
                     Box::new(move || {
-                        let mapping = wasi_mmap::Mapping::open(files.path("text"), wasi_mmap::Access::Read)?;
+                        let mapping =
+                            wasi_mmap::Mapping::options().access(wasi_mmap::Access::Read).open(files.path("text"))?;
                         timed(|| Ok(mapping.find(ABSENT, None, None)?.unwrap_or(u64::MAX))).map(ms)
                     }),
                 ),

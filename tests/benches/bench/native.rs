@@ -24,7 +24,7 @@ const PYTHON_SLICES: usize = 200_000;
 const PYTHON_WRITES: usize = 500_000;
 
 pub(crate) fn comparisons(files: &Files) -> Result<Vec<Comparison<'_>>> {
-    let open = move |name: &str| Mapping::open(files.path(name), Access::Read);
+    let open = move |name: &str| Mapping::open(files.path(name));
     let ms = |sample: Sample| sample.times(1e3);
     let mut comparisons = vec![
         Comparison::new(
@@ -178,7 +178,7 @@ pub(crate) fn comparisons(files: &Files) -> Result<Vec<Comparison<'_>>> {
             "µs to open, map and close",
             Box::new(move || {
                 let path = files.path("large");
-                timed(|| (0..OPENS).try_fold(0, |_, _| Ok(Mapping::open(&path, Access::Read)?.len()?)))
+                timed(|| (0..OPENS).try_fold(0, |_, _| Ok(Mapping::open(&path)?.len()?)))
                     .map(|sample| sample.times(1e6 / OPENS as f64))
             }),
             vec![peer(
@@ -231,7 +231,7 @@ fn python(files: &Files) -> Vec<Comparison<'_>> {
         subject: has_python.then(|| -> Subject<'_> { Box::new(move || run_python(files, workload, name)) }),
     };
     let ms = |sample: Sample| sample.times(1e3);
-    let read = move |name: &str| Mapping::open(files.path(name), Access::Read);
+    let read = move |name: &str| Mapping::open(files.path(name));
     vec![
         Comparison::new(
             "python-find",
@@ -285,7 +285,7 @@ fn python(files: &Files) -> Vec<Comparison<'_>> {
             "python-random-write",
             "µs for a write of 8 bytes at random in a copy of 64 MiB",
             Box::new(move || {
-                let mut mapping = Mapping::open_with(files.path("written"), &MapOptions::new().access(Access::Copy))?;
+                let mut mapping = Mapping::options().access(Access::Copy).open(files.path("written"))?;
                 let mut writes = || {
                     for number in 0..PYTHON_WRITES as u64 {
                         mapping.write_at(number * 7919 * 512 % (WRITTEN - 8), b"8 bytes.")?;

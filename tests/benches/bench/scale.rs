@@ -50,7 +50,7 @@ pub(crate) fn part(arguments: &[String]) -> Result<()> {
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)?;
     let cost = match what.as_str() {
-        "mappings" => each(count, || Ok(Mapping::open(folder.join("text"), Access::Read)?))?,
+        "mappings" => each(count, || Ok(Mapping::open(folder.join("text"))?))?,
         "plugins" => {
             let component = Component::from_binary(engine(), &plugin("faults", "wasm32-wasip2"))?;
             each(count, || {

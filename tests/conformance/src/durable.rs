@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use wasi_mmap_core::{Access, Backend, MapOptions, Mapping};
+use wasi_mmap_core::{Access, Backend, Mapping};
 
 /// How many records the file holds. Each lies across the border of two pages.
 pub const SLOTS: usize = 16;
@@ -23,12 +23,10 @@ fn place(number: u64) -> usize {
 ///
 /// If the mapping fails.
 pub fn record<S: Backend>(path: &Path, from: u64, mut said: impl Write) {
-    let options = MapOptions::new().access(Access::Write);
-    let file = S::open(path, options.rights()).expect("a file");
-    let mut mapping = Mapping::<S>::from_file(file, &options).expect("a mapping");
+    let mut mapping = Mapping::<S>::options().access(Access::Write).open(path).expect("a mapping");
     for number in from.. {
         let bytes = number.to_le_bytes().repeat(RECORD / 8);
-        mapping.write_at(place(number) as u64, &bytes).expect("it writes");
+        mapping.write_all_at(&bytes, place(number) as u64).expect("it writes");
         mapping.flush().expect("it flushes");
         if writeln!(said, "{number}").and_then(|()| said.flush()).is_err() {
             return;

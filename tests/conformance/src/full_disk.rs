@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use wasi_mmap::Views;
-use wasi_mmap_core::{Access, Backend, Error, MapOptions, Mapping, Result};
+use wasi_mmap_core::{Access, Backend, Error, MapOptions, Mapping, MappingOptions, Result};
 
 const PAGE: usize = 4096;
 
@@ -53,18 +53,20 @@ where
     match through {
         Through::View => {
             // SAFETY: the test has the file to itself.
-            let mut view = unsafe { mapping.view_mut(offset, len) }?;
+            let mut view = unsafe { mapping.view_mut(offset..offset + len) }?;
             view.copy_from_slice(&bytes);
             view.close()
         }
-        Through::Fill => mapping.fill(offset, len, bytes[0]),
-        Through::CopyWithin if page >= 2 => mapping.copy_within(offset, offset % PERIOD as u64, len),
+        Through::Fill => mapping.fill(offset..offset + len, bytes[0]),
+        Through::CopyWithin if page >= 2 => {
+            mapping.copy_within(offset % PERIOD as u64..offset % PERIOD as u64 + len, offset)
+        }
         Through::CopyFrom => {
             let mut source = Mapping::<S>::anonymous(len)?;
-            source.write_at(0, &bytes)?;
-            mapping.copy_from(offset, &source, 0, len)
+            source.write_all_at(&bytes, 0)?;
+            mapping.copy_from(&source, ..len, offset)
         }
-        Through::Object | Through::CopyWithin => mapping.write_at(offset, &bytes),
+        Through::Object | Through::CopyWithin => mapping.write_all_at(&bytes, offset),
     }
 }
 
@@ -95,7 +97,7 @@ where
     File::create(&sparse).expect("a file").set_len((pages * PAGE) as u64).expect("a sparse file takes no room");
 
     let options = MapOptions::new().access(Access::Write);
-    let map = || Mapping::<S>::from_file(S::open(&sparse, options.rights())?, &options);
+    let map = || MappingOptions::<S>::from(options).open(&sparse);
     let mut mapping = map().expect("a mapping");
     let mut flushed = 0;
     let mut full = None;
@@ -149,14 +151,14 @@ pub fn keep_what_cannot_be_written<S: Backend>(directory: &Path) {
     let mut other = File::create(&filler).expect("a file");
     while other.write(&[b'x'; PAGE]).is_ok_and(|count| count > 0) {}
     let options = MapOptions::new().access(Access::Write);
-    let mut mapping = Mapping::<S>::from_file(S::open(&sparse, options.rights()).expect("a file"), &options);
+    let mut mapping = MappingOptions::<S>::from(options).open(&sparse);
     let mapping = mapping.as_mut().expect("a mapping");
     let bytes: Vec<u8> = (0..20 * PAGE).map(|at| 1 + (at % 250) as u8).collect();
-    mapping.write_at(0, &bytes).expect("the cache has room");
+    mapping.write_all_at(&bytes, 0).expect("the cache has room");
     for _ in 0..2 {
         assert_eq!(mapping.flush(), Err(Error::NoSpace), "the disk has none");
         assert_eq!(mapping.close(), Err(Error::NoSpace), "closing says so too, and the mapping stays open");
-        assert!(mapping.read_vec_at(0, bytes.len() as u64).expect("it is kept") == bytes);
+        assert!(mapping.read_range(..bytes.len() as u64).expect("it is kept") == bytes);
     }
     drop(other);
     give_back(&filler);

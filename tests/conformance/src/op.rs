@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 use std::io::SeekFrom;
+use std::ops::Range;
 use std::path::Path;
 
-use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Mapping, Result, Rights, Slice};
+use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Mapping, MappingOptions, Result, Rights, Slice};
 
 /// One operation with its arguments.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,24 +72,29 @@ pub trait Subject: Sized {
     fn page_size() -> u64;
 }
 
+/// Returns the range of `length` bytes at `offset`. One that ends past 2^64 - 1 ends there, which is past every end all the same.
+fn range(offset: u64, length: u64) -> Range<u64> {
+    offset..offset.saturating_add(length)
+}
+
 impl<S: Backend> Subject for Mapping<S> {
     fn map_file(path: &Path, rights: Rights, options: &MapOptions) -> Result<Self> {
-        Self::from_file(S::open(path, rights)?, options)
+        Ok(Self::new(S::map_file(S::open(path, rights)?, options)?, options.access))
     }
 
     fn map_anonymous(options: &MapOptions) -> Result<Self> {
-        Self::anonymous_with(options)
+        MappingOptions::from(*options).anonymous()
     }
 
     fn map_named(name: &str, options: &MapOptions) -> Result<Self> {
-        Self::named(name, options)
+        MappingOptions::from(*options).named(name)
     }
 
     fn apply(&mut self, op: &Op) -> Result<Value> {
         let unit = |()| Value::Unit;
         match op {
             Op::Len => self.len().map(Value::Number),
-            Op::Size => self.size().map(Value::Number),
+            Op::Size => self.file_len().map(Value::Number),
             Op::Tell => self.tell().map(Value::Number),
             Op::IsClosed => Ok(Value::Flag(self.is_closed())),
             Op::Close => self.close().map(unit),
@@ -98,31 +104,40 @@ impl<S: Backend> Subject for Mapping<S> {
             Op::ReadLine => self.read_line().map(Value::Bytes),
             Op::Write(bytes) => self.write(bytes).map(|count| Value::Number(count as u64)),
             Op::WriteByte(byte) => self.write_byte(*byte).map(unit),
-            Op::ReadAt(offset, length) => self.read_vec_at(*offset, *length).map(Value::Bytes),
+            Op::ReadAt(offset, length) => self.read_range(range(*offset, *length)).map(Value::Bytes),
             Op::ReadRanges(ranges) => {
-                let ranges: Vec<_> =
-                    ranges.iter().map(|&(offset, length)| offset..offset.saturating_add(length)).collect();
+                let ranges: Vec<_> = ranges.iter().map(|&(offset, length)| range(offset, length)).collect();
                 self.read_ranges(&ranges).map(Value::Bytes)
             }
-            Op::WriteAt(offset, bytes) => self.write_at(*offset, bytes).map(unit),
+            Op::WriteAt(offset, bytes) => self.write_all_at(bytes, *offset).map(unit),
             Op::Get(index) => self.get(*index).map(|byte| Value::Number(byte.into())),
             Op::Set(index, value) => self.set(*index, *value).map(unit),
             Op::ReadSlice(slice) => self.read_slice(*slice).map(Value::Bytes),
             Op::WriteSlice(slice, bytes) => self.write_slice(*slice, bytes).map(unit),
-            Op::Find(needle, start, end) => self.find(needle, *start, *end).map(Value::Place),
-            Op::Rfind(needle, start, end) => self.rfind(needle, *start, *end).map(Value::Place),
-            Op::CopyWithin(destination, source, count) => self.copy_within(*destination, *source, *count).map(unit),
-            Op::Fill(offset, length, byte) => self.fill(*offset, *length, *byte).map(unit),
-            Op::Compare(offset, bytes) => self.compare(*offset, bytes).map(Value::Order),
-            Op::Flush(offset, length, flags) => self.flush_range(*offset, *length, *flags).map(unit),
-            Op::Advise(advice, start, length) => self.advise(*advice, *start, *length).map(unit),
+            Op::Find(needle, start, end) => self.find_from_cursor(needle, *start, *end).map(Value::Place),
+            Op::Rfind(needle, start, end) => self.rfind_from_cursor(needle, *start, *end).map(Value::Place),
+            Op::CopyWithin(destination, source, count) => {
+                self.copy_within(range(*source, *count), *destination).map(unit)
+            }
+            Op::Fill(offset, length, byte) => self.fill(range(*offset, *length), *byte).map(unit),
+            Op::Compare(offset, bytes) => self.compare(bytes, *offset).map(Value::Order),
+            Op::Flush(offset, length, flags) => match length {
+                None => self.flush_range(*offset.., *flags),
+                Some(length) => self.flush_range(range(*offset, *length), *flags),
+            }
+            .map(unit),
+            Op::Advise(advice, start, length) => match length {
+                None => self.advise_range(*advice, *start..),
+                Some(length) => self.advise_range(*advice, range(*start, *length)),
+            }
+            .map(unit),
             Op::Resize(length) => self.resize(*length).map(unit),
             Op::Refresh => self.refresh().map(unit),
         }
     }
 
     fn copy_from(&mut self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<Value> {
-        Self::copy_from(self, destination, source, offset, count).map(|()| Value::Unit)
+        Self::copy_from(self, source, range(offset, count), destination).map(|()| Value::Unit)
     }
 
     fn granularity() -> u64 {

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use wasi_mmap::Views;
-use wasi_mmap_core::{Access, Backend, Error, MapOptions, Mapping, Result};
+use wasi_mmap_core::{Access, Backend, Error, MapOptions, Mapping, MappingOptions, Result};
 
 use crate::memory::touch_everything;
 
@@ -83,7 +83,7 @@ where
     let mut mapping: Option<Mapping<S>> = None;
     while !done() || tally.right == 0 {
         let Some(open) = &mut mapping else {
-            match S::open(path, options.rights()).and_then(|file| Mapping::from_file(file, &options)) {
+            match MappingOptions::from(options).open(path) {
                 Ok(new) => mapping = Some(new),
                 Err(Error::EmptyFile | Error::BeyondEndOfFile(_)) => tally.truncated += 1,
                 Err(error) => return Err(format!("mapping: {error}")),
@@ -175,10 +175,10 @@ where
     let found =
         |place: Option<u64>| if place == at { Ok(()) } else { Err(format!("found at {place:?}, stands at {at:?}")) };
     Ok(match random.below(7) {
-        0 | 1 => same("a read", &mapping.read_vec_at(offset, length)?, start),
-        2 => found(mapping.find(needle, Some(0), None)?),
-        3 => found(mapping.rfind(needle, Some(0), None)?),
-        4 => match mapping.compare(offset, &content()[start..start + count])? {
+        0 | 1 => same("a read", &mapping.read_range(offset..offset + length)?, start),
+        2 => found(mapping.find_from_cursor(needle, Some(0), None)?),
+        3 => found(mapping.rfind_from_cursor(needle, Some(0), None)?),
+        4 => match mapping.compare(&content()[start..start + count], offset)? {
             std::cmp::Ordering::Equal => Ok(()),
             order => Err(format!("{count} bytes at {start} are {order:?}")),
         },
@@ -190,7 +190,7 @@ where
         _ => {
             // SAFETY: others write what is there already, and cut pages off, which read as zeros: the bytes are copied once, and
             // taken for values.
-            let view = unsafe { mapping.view(offset, length) }?;
+            let view = unsafe { mapping.view(offset..offset + length) }?;
             let bytes = view.to_vec();
             view.check()?;
             same("a view", &bytes, start)
@@ -211,8 +211,8 @@ where
     let count = 1 + random.below((LEN - start).min(40_000));
     let (offset, length, bytes) = (start as u64, count as u64, &content()[start..start + count]);
     match random.below(6) {
-        0 | 1 => mapping.write_at(offset, bytes)?,
-        2 => mapping.copy_within(offset, offset, length)?,
+        0 | 1 => mapping.write_all_at(bytes, offset)?,
+        2 => mapping.copy_within(offset..offset + length, offset)?,
         3 => mapping.flush()?,
         4 => {
             mapping.seek(SeekFrom::Start(offset))?;
@@ -221,7 +221,7 @@ where
         }
         _ => {
             // SAFETY: as in `look`; what is written is what is there.
-            let mut view = unsafe { mapping.view_mut(offset, length) }?;
+            let mut view = unsafe { mapping.view_mut(offset..offset + length) }?;
             view.copy_from_slice(bytes);
             view.check()?;
             view.close()?;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::{fs, ptr};
 
-use wasi_mmap_core::{Access, Error, FlushFlags, MapOptions};
+use wasi_mmap_core::{Access, Error, FlushFlags, Internals};
 use wasi_mmap_native::{Attached, Mapping, page_size};
 
 use super::scratch;
@@ -60,7 +60,7 @@ pub fn windows(bytes: &[u8]) {
     let path = scratch().join("windows");
     let mut model: Vec<u8> = (0..len).map(|at| (at / 7 % 251) as u8).collect();
     fs::write(&path, &model).expect("a file");
-    let mut mapping = Mapping::open_with(&path, &MapOptions::new().access(access)).expect("a mapping");
+    let mut mapping = Mapping::options().access(access).open(&path).expect("a mapping");
     let memory = Memory::new(PLACES * PAGES * page);
     let mut attached: [Option<(Attached, bool)>; PLACES] = [const { None }; PLACES];
     while let (Some(what), Some(a), Some(b)) = (next(), next(), next()) {
@@ -109,16 +109,19 @@ pub fn windows(bytes: &[u8]) {
             4 => {
                 let at = (a * 256 + b) * 29 % len;
                 let count = (a + 1).min(len - at);
-                mapping.write_at(at as u64, &vec![b as u8; count]).expect("it writes");
+                mapping.write_all_at(&vec![b as u8; count], at as u64).expect("it writes");
                 model[at..at + count].fill(b as u8);
             }
             _ => {
-                mapping.flush_range(0, None, FlushFlags::SYNC).expect("it flushes");
+                mapping.flush_range(.., FlushFlags::SYNC).expect("it flushes");
                 let at = (a * 256 + b) * 31 % len;
-                assert_eq!(mapping.find(&model[at..(at + 9).min(len)], Some(at as i64), None), Ok(Some(at as u64)));
+                assert_eq!(
+                    mapping.find_from_cursor(&model[at..(at + 9).min(len)], Some(at as i64), None),
+                    Ok(Some(at as u64))
+                );
             }
         }
-        assert!(mapping.read_vec_at(0, len as u64).expect("it reads") == model, "the mapping differs");
+        assert!(mapping.read_range(..len as u64).expect("it reads") == model, "the mapping differs");
         for (place, part) in attached.iter().enumerate() {
             if let Some((part, to_write)) = part {
                 let range = part.range().start as usize..part.range().end as usize;

@@ -35,7 +35,7 @@ fn library(job: &Job<'_>, access: Access, index: usize) -> Result<fallback::Mapp
     if let Some(&size) = job.numbers.get(index) {
         Cache::new(CacheOptions::new().page_size(usize::try_from(size)?)).set_for_this_thread()?;
     }
-    Ok(fallback::Mapping::open(job.file, access)?)
+    Ok(fallback::Mapping::options().access(access).open(job.file)?)
 }
 
 /// What came out, and how long it took.

@@ -10,12 +10,12 @@ use wasi_mmap_core::{Mapping as Object, Storage};
 use crate::{Done, Job, Result, Workload, library, timed};
 
 pub(crate) const WORKLOADS: &[Workload] = &[
-    ("object-scan", |job| object_scan(Mapping::open(job.file, Access::Read)?, job)),
+    ("object-scan", |job| object_scan(Mapping::open(job.file)?, job)),
     ("library-scan", |job| object_scan(library(job, Access::Read, 1)?, job)),
     ("list-scan", list_scan),
     ("file-scan", file_scan),
     ("memory-scan", memory_scan),
-    ("object-lines", |job| object_lines(Mapping::open(job.file, Access::Read)?)),
+    ("object-lines", |job| object_lines(Mapping::open(job.file)?)),
     ("library-lines", |job| object_lines(library(job, Access::Read, 0)?)),
     ("file-lines", file_lines),
     ("find", find),
@@ -39,7 +39,7 @@ fn object_scan<S: Storage>(mut mapping: Object<S>, job: &Job<'_>) -> Result<Done
 
 /// The same, with a new list for each read, of which only the first row is looked at.
 fn list_scan(job: &Job<'_>) -> Result<Done> {
-    let mapping = Mapping::open(job.file, Access::Read)?;
+    let mapping = Mapping::open(job.file)?;
     let (len, chunk) = (mapping.len()?, job.number(0) as u64);
     timed(|| {
         let mut state = Sum::default();
@@ -112,7 +112,7 @@ fn file_lines(job: &Job<'_>) -> Result<Done> {
 
 /// A needle that is not there.
 fn find(job: &Job<'_>) -> Result<Done> {
-    let mut mapping = Mapping::open(job.file, Access::Read)?;
+    let mut mapping = Mapping::open(job.file)?;
     timed(|| {
         mapping.seek_to(0, Whence::Start)?;
         Ok(mapping.find(ABSENT, None, None)?.unwrap_or(u64::MAX))
@@ -122,7 +122,7 @@ fn find(job: &Job<'_>) -> Result<Done> {
 /// One byte in the middle of a file that has just been opened.
 fn first_byte(job: &Job<'_>) -> Result<Done> {
     timed(|| {
-        let mapping = Mapping::open(job.file, Access::Read)?;
+        let mapping = Mapping::open(job.file)?;
         let mut byte = [0];
         mapping.read_at(mapping.len()? / 2, &mut byte)?;
         Ok(u64::from(byte[0]))

@@ -10,7 +10,7 @@ use wasi_mmap_core::{Mapping as Object, Storage};
 use crate::{Done, Job, Result, Workload, library, timed};
 
 pub(crate) const WORKLOADS: &[Workload] = &[
-    ("object-random", |job| object_random(&Mapping::open(job.file, Access::Read)?, job)),
+    ("object-random", |job| object_random(&Mapping::open(job.file)?, job)),
     ("library-random", |job| object_random(&library(job, Access::Read, 2)?, job)),
     ("file-random", file_random),
     ("read-small", read_small),
@@ -46,7 +46,7 @@ fn file_random(job: &Job<'_>) -> Result<Done> {
 
 /// `number 0` reads of 16 bytes at random, as many as there are calls of the host.
 fn read_small(job: &Job<'_>) -> Result<Done> {
-    let mapping = Mapping::open(job.file, Access::Read)?;
+    let mapping = Mapping::open(job.file)?;
     let len = mapping.len()? - 16;
     let (mut random, mut state, mut bytes) = (Random::new(3), 0u64, [0; 16]);
     timed(|| {

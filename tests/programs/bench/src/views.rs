@@ -16,7 +16,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
 
 /// One view of the whole file, summed `number 0` times after a first time.
 fn view_scan(job: &Job<'_>) -> Result<Done> {
-    let mapping = Mapping::open(job.file, Access::Read)?;
+    let mapping = Mapping::open(job.file)?;
     // SAFETY: nobody writes to the files of benchmarks.
     let view = unsafe { mapping.view(0, mapping.len()?) }?;
     check(view.is_zero_copy())?;
@@ -27,7 +27,7 @@ fn view_scan(job: &Job<'_>) -> Result<Done> {
 /// The same once, with all that it takes to get there.
 fn view_first(job: &Job<'_>) -> Result<Done> {
     timed(|| {
-        let mapping = Mapping::open(job.file, Access::Read)?;
+        let mapping = Mapping::open(job.file)?;
         // SAFETY: as above.
         let view = unsafe { mapping.view(0, mapping.len()?) }?;
         check(view.is_zero_copy())?;
@@ -37,7 +37,7 @@ fn view_first(job: &Job<'_>) -> Result<Done> {
 
 /// `number 0` loads of 8 bytes anywhere in the file, every page of which was touched before.
 fn view_random(job: &Job<'_>) -> Result<Done> {
-    let mapping = Mapping::open(job.file, Access::Read)?;
+    let mapping = Mapping::open(job.file)?;
     // SAFETY: as above.
     let view = unsafe { mapping.view(0, mapping.len()?) }?;
     check(view.is_zero_copy())?;
@@ -54,7 +54,7 @@ fn memory_random(job: &Job<'_>) -> Result<Done> {
 
 /// `number 0` views of `number 1` bytes at random places, one byte of each of which is read.
 fn view_cycles(job: &Job<'_>) -> Result<Done> {
-    let mapping = Mapping::open(job.file, Access::Read)?;
+    let mapping = Mapping::open(job.file)?;
     let (len, size) = (mapping.len()?, job.numbers[1]);
     timed(|| {
         let mut state = 0u64;
@@ -70,7 +70,7 @@ fn view_cycles(job: &Job<'_>) -> Result<Done> {
 
 /// A view of `number 0` bytes that is read once and stays when the program ends.
 fn view_keep(job: &Job<'_>) -> Result<Done> {
-    let mapping = Box::leak(Box::new(Mapping::open(job.file, Access::Read)?));
+    let mapping = Box::leak(Box::new(Mapping::open(job.file)?));
     // SAFETY: as above.
     let view = unsafe { mapping.view(0, job.numbers[0]) }?;
     check(view.is_zero_copy())?;

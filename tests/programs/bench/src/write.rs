@@ -10,7 +10,7 @@ use wasi_mmap_core::{Mapping as Object, Storage};
 use crate::{Done, Job, Result, Workload, library, timed};
 
 pub(crate) const WORKLOADS: &[Workload] = &[
-    ("object-write", |job| object_write(Mapping::open(job.file, Access::Write)?, job)),
+    ("object-write", |job| object_write(Mapping::options().access(Access::Write).open(job.file)?, job)),
     ("library-write", |job| object_write(library(job, Access::Write, 2)?, job)),
     ("file-write", file_write),
 ];

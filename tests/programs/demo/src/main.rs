@@ -69,7 +69,7 @@ struct Scan {
 }
 
 fn scan(file: &Path) -> Result<Scan> {
-    let mapping = Mapping::open(file, Access::Read)?;
+    let mapping = Mapping::open(file)?;
     let (mut lines, mut last, mut checksum) = (0, b'\n', crc32fast::Hasher::new());
     let mut is_zero_copy = true;
     // SAFETY: nobody writes to the file while the demo looks at it, or whoever does gets an answer that was never true.
@@ -86,7 +86,7 @@ fn scan(file: &Path) -> Result<Scan> {
 
 /// Counts the places where the pattern stands; they may overlap.
 fn count_matches(file: &Path, pattern: &[u8]) -> Result<u64> {
-    let mut mapping = Mapping::open(file, Access::Read)?;
+    let mut mapping = Mapping::open(file)?;
     let mut matches = 0;
     // From the cursor on, as in Python.
     while let Some(at) = mapping.find(pattern, None, None)? {
@@ -99,7 +99,7 @@ fn count_matches(file: &Path, pattern: &[u8]) -> Result<u64> {
 /// Changes the first and the last byte of a private copy; the file must stay as it was.
 fn edit_private_copy(file: &Path) -> Result<()> {
     let before = ends(file)?;
-    let mut copy = Mapping::open(file, Access::Copy)?;
+    let mut copy = Mapping::options().access(Access::Copy).open(file)?;
     for index in [0, -1] {
         let old = copy.get(index)?;
         copy.set(index, !old)?;
@@ -128,7 +128,7 @@ fn write_shared(file: &Path, scratch: &Path) -> Result<()> {
     File::open(file)?.take(SCRATCH).read_to_end(&mut start)?;
     fs::write(scratch, &start)?;
 
-    let mut mapping = Mapping::open_with(scratch, &MapOptions::new().access(Access::Write))?;
+    let mut mapping = Mapping::options().access(Access::Write).open(scratch)?;
     let len = mapping.len()?;
     // Grow by one byte, move everything up, and put a mark in front.
     mapping.resize(len + 1)?;

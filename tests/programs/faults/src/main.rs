@@ -42,7 +42,7 @@ fn main() {
         }
         ["cycles", file, count] => (0..count.parse().expect("a number")).for_each(|cycle| map_and_view(file, cycle)),
         ["hold", file] => {
-            let mapping: &'static Mapping = Box::leak(Box::new(Mapping::open(file, Access::Read).expect("a mapping")));
+            let mapping: &'static Mapping = Box::leak(Box::new(Mapping::open(file).expect("a mapping")));
             // SAFETY: nobody changes the file.
             let view = unsafe { mapping.view(0, 4096) }.expect("a view");
             println!("{}", view[5]);
@@ -55,7 +55,7 @@ fn main() {
 
 /// Once through all that a mapping and a window are for.
 fn map_and_view(file: &str, cycle: usize) {
-    let mut mapping = Mapping::open(file, [Access::Read, Access::Write, Access::Copy][cycle % 3]).expect("a mapping");
+    let mut mapping = Mapping::options().access([Access::Read, Access::Write, Access::Copy][cycle % 3]).open(file).expect("a mapping");
     // SAFETY: nobody changes the file.
     let view = unsafe { mapping.view(4096, 8192) }.expect("a view");
     assert!(view.is_zero_copy());

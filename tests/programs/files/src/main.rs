@@ -32,7 +32,7 @@ fn large(file: &Path) -> Result<()> {
 }
 
 fn watch(file: &str, done: &Path) -> Result<()> {
-    let mut mapping = Mapping::open(file, Access::Read)?;
+    let mut mapping = Mapping::open(file)?;
     let before = mapping.get(0)?;
     // The fallback keeps a page that is asked for a second time.
     assert_eq!(mapping.get(0)?, before);

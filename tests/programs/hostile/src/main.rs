@@ -58,14 +58,14 @@ fn small(access: Access) -> Object {
     if !fs::exists("/scratch/small").is_ok_and(|there| there) {
         fs::write("/scratch/small", vec![b'a'; 1 << 20]).expect("a file");
     }
-    Object::open("/scratch/small", access).expect("a mapping")
+    Object::options().access(access).open("/scratch/small").expect("a mapping")
 }
 
 /// The sparse file that the test has made.
 fn large(access: Access) -> Object {
     // A copy of so much would be more memory than most systems promise.
     let options = MapOptions::new().access(access).flags(wasi_mmap::MapFlags::NO_RESERVE);
-    Object::open_with("/scratch/large", &options).expect("a mapping")
+    options.open("/scratch/large").expect("a mapping")
 }
 
 fn anonymous() -> Mapping {
@@ -119,7 +119,7 @@ fn swapped_links() -> Result<String, Error> {
         if tried >= tries && inside > 0 && refused > 0 {
             break;
         }
-        match Object::open("/scratch/link", Access::Read) {
+        match Object::open("/scratch/link") {
             Ok(mapping) if mapping.read_vec_at(0, 6)? == b"inside" => inside += 1,
             Ok(_) => return Ok("outside".into()),
             Err(_) => refused += 1,
@@ -135,9 +135,9 @@ fn leak_everything() -> Result<String, Error> {
     let mut count = 0;
     loop {
         let made = match count % 4 {
-            0 => Object::open("/scratch/small", Access::Write).map(std::mem::forget),
-            1 => Object::open("/scratch/small", Access::Copy).map(std::mem::forget),
-            2 => Object::named(&format!("name {count}"), &MapOptions::new().access(Access::Write).length(4096))
+            0 => Object::options().access(Access::Write).open("/scratch/small").map(std::mem::forget),
+            1 => Object::options().access(Access::Copy).open("/scratch/small").map(std::mem::forget),
+            2 => Object::options().length(4096).named(&format!("name {count}"))
                 .map(std::mem::forget),
             _ => Mapping::anonymous(options(WitAccess::Write)).map_err(Error::from).and_then(|mapping| {
                 mapping.fill(0, 4096, 7).map_err(Error::from)?;
@@ -159,7 +159,7 @@ fn leak_everything() -> Result<String, Error> {
 fn lose_every_second_page() -> Result<String, Error> {
     let mut refused = 0;
     for _ in 0..1000 {
-        let mut mapping = Object::open("/scratch/sparse", Access::Write)?;
+        let mut mapping = Object::options().access(Access::Write).open("/scratch/sparse")?;
         for page in (0..mapping.len()?).step_by(8192) {
             match mapping.write_at(page, b"x") {
                 Ok(()) => {}
@@ -186,7 +186,7 @@ fn advise_every_page() -> Result<String, Error> {
 /// A sparse terabyte, to be read in at once.
 fn populate() -> Result<String, Error> {
     let options = MapOptions::new().access(Access::Read).flags(wasi_mmap::MapFlags::POPULATE);
-    let mapping = Object::open_with("/scratch/large", &options)?;
+    let mapping = options.open("/scratch/large")?;
     Ok(format!("{} bytes", mapping.len()?))
 }
 
@@ -302,7 +302,7 @@ fn many_names() -> Result<String, Error> {
     let options = MapOptions::new().access(Access::Write).length(4096);
     let mut all = Vec::new();
     loop {
-        match Object::named(&format!("name {}", all.len()), &options) {
+        match options.named(&format!("name {}", all.len())) {
             Ok(mapping) => all.push(mapping),
             Err(error) => return Ok(format!("{}: {error}", all.len())),
         }

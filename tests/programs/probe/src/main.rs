@@ -47,7 +47,7 @@ fn map(access: &str, offset: u64, length: u64, file: &str) -> Result<String, Err
         "copy" => Access::Copy,
         _ => panic!("no such access: {access}"),
     };
-    let mut mapping = Mapping::open_with(file, &MapOptions::new().access(access).offset(offset).length(length))?;
+    let mut mapping = Mapping::options().access(access).offset(offset).length(length).open(file)?;
     let len = mapping.len()?;
     if access == Access::Write {
         mapping.set(0, b'!')?;
@@ -72,18 +72,18 @@ fn anonymous(length: u64, count: u64) -> Result<String, Error> {
 
 fn leak(file: &str, count: u64) -> Result<String, Error> {
     for _ in 0..count {
-        std::mem::forget(Mapping::open(file, Access::Read)?);
+        std::mem::forget(Mapping::open(file)?);
         std::mem::forget(Mapping::anonymous(4096)?);
     }
     Ok(format!("{count} leaked"))
 }
 
 fn read(length: u64, file: &str) -> Result<String, Error> {
-    let bytes = Mapping::open(file, Access::Read)?.read_vec_at(0, length)?;
+    let bytes = Mapping::open(file)?.read_vec_at(0, length)?;
     Ok(format!("{} bytes, {} of them not 0", bytes.len(), bytes.iter().filter(|&&byte| byte != 0).count()))
 }
 
 fn find(file: &str) -> Result<String, Error> {
-    let mapping = Mapping::open(file, Access::Read)?;
+    let mapping = Mapping::open(file)?;
     Ok(format!("{:?}", mapping.find(b"\xffnowhere\xff", None, None)?))
 }

@@ -28,7 +28,7 @@ fn check_views(is_zero_copy: bool) {
         .expect("shorter");
     let len = 4 * PAGE + 10;
     for access in [Access::Read, Access::Write, Access::Copy] {
-        let mapping = Mapping::open(&path, access).expect("a mapping");
+        let mapping = Mapping::options().access(access).open(&path).expect("a mapping");
         for (offset, length) in
             [(0, len), (0, 1), (1, 1), (PAGE - 1, 2), (PAGE, PAGE), (100, 3 * PAGE), (len - 1, 1), (4 * PAGE, 10)]
         {
@@ -48,7 +48,7 @@ fn check_views(is_zero_copy: bool) {
     }
     // Within a mapping that starts later in the file.
     let options = MapOptions::new().access(Access::Read).offset(2 * PAGE as u64).length(PAGE as u64 + 3);
-    let mapping = Mapping::open_with(&path, &options).expect("a mapping");
+    let mapping = options.open(&path).expect("a mapping");
     // SAFETY: as above.
     let view = unsafe { mapping.view(PAGE as u64 - 1, 4) }.expect("a view");
     assert_eq!((&*view, view.is_zero_copy()), (&b"cddd"[..], is_zero_copy));
@@ -64,7 +64,7 @@ fn views_are_copies() {
 
 /// Ten thousand views take the memory of one.
 fn many_views() {
-    let mapping = Mapping::open(make_file("f", 20), Access::Read).expect("a mapping");
+    let mapping = Mapping::open(make_file("f", 20)).expect("a mapping");
     let mut memory = 0;
     for round in 0..10_000u64 {
         // All lengths and places: the regions are not all of one size.
@@ -83,7 +83,7 @@ fn many_views() {
 
 /// A file that is larger than the memory, in windows of 64 MiB.
 fn scan() {
-    let mapping = Mapping::open("/scratch/large", Access::Read).expect("the host made it");
+    let mapping = Mapping::open("/scratch/large").expect("the host made it");
     let len = mapping.len().expect("a length");
     let (mut sum, mut seen) = (0u64, 0u64);
     let before = core::arch::wasm32::memory_size(0);
@@ -107,7 +107,7 @@ fn scan() {
 /// The same on every backend, whether the view is a window or a copy.
 fn mutable_view() {
     let path = make_file("f", 3);
-    let mut mapping = Mapping::open(&path, Access::Write).expect("a mapping");
+    let mut mapping = Mapping::options().access(Access::Write).open(&path).expect("a mapping");
     // SAFETY: nobody else has the file.
     let mut view = unsafe { mapping.view_mut(PAGE as u64 - 2, 4) }.expect("a view");
     assert_eq!(&*view, b"aabb");
@@ -121,12 +121,12 @@ fn mutable_view() {
     // SAFETY: as above.
     let view = unsafe { mapping.view_mut(0, 0) }.expect("a view of nothing");
     drop(view);
-    let mut reading = Mapping::open(&path, Access::Read).expect("a mapping");
+    let mut reading = Mapping::open(&path).expect("a mapping");
     // SAFETY: as above.
     let refused = unsafe { reading.view_mut(0, 1) }.expect_err("it is read-only");
     assert_eq!(refused.name(), "read-only");
     // A copy keeps what was written through its views.
-    let mut copy = Mapping::open(&path, Access::Copy).expect("a mapping");
+    let mut copy = Mapping::options().access(Access::Copy).open(&path).expect("a mapping");
     // SAFETY: as above.
     let mut view = unsafe { copy.view_mut(0, 1) }.expect("a view");
     view[0] = b'!';
