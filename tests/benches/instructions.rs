@@ -4,12 +4,13 @@
 use std::fs::File;
 use std::hint::black_box;
 use std::io::BufRead;
+use std::io::SeekFrom;
 use std::process::ExitCode;
 
 use memmap2::Mmap;
 use wasi_mmap::{Access, Mapping, fallback};
 use wasi_mmap_conformance::measured::Random;
-use wasi_mmap_core::{Mapping as Object, Storage, Whence};
+use wasi_mmap_core::{Mapping as Object, Storage};
 use wasmtime::{Result, bail};
 
 /// How long the file is: it fits into the fallback's cache.
@@ -58,7 +59,7 @@ fn copy(path: &std::path::Path, count: usize) -> Result<()> {
 fn read_at<S: Storage>(mapping: &Object<S>, count: usize) -> Result<()> {
     let mut buffer = [0; 16];
     for at in places(count) {
-        mapping.read_at(at, &mut buffer)?;
+        mapping.read_exact_at(&mut buffer, at)?;
         black_box(&buffer);
     }
     Ok(())
@@ -74,7 +75,7 @@ fn get<S: Storage>(mapping: &Object<S>, count: usize) -> Result<()> {
 fn read_byte<S: Storage>(mut mapping: Object<S>, count: usize) -> Result<()> {
     for at in 0..count {
         if at % LEN == 0 {
-            mapping.seek_to(0, Whence::Start)?;
+            mapping.seek(SeekFrom::Start(0))?;
         }
         black_box(mapping.read_byte()?);
     }
@@ -84,7 +85,7 @@ fn read_byte<S: Storage>(mut mapping: Object<S>, count: usize) -> Result<()> {
 fn write_at<S: Storage>(mut mapping: Object<S>, count: usize) -> Result<()> {
     // One page, so that what is counted is the write and not the file.
     for at in places(count) {
-        mapping.write_at(at % 4000, black_box(&[1; 16]))?;
+        mapping.write_all_at(black_box(&[1; 16]), at % 4000)?;
     }
     Ok(())
 }
@@ -94,7 +95,7 @@ fn read_line<S: Storage>(mut mapping: Object<S>, count: usize) -> Result<()> {
     for _ in 0..count {
         line.clear();
         if mapping.read_line_into(&mut line)? == 0 {
-            mapping.seek_to(0, Whence::Start)?;
+            mapping.seek(SeekFrom::Start(0))?;
         }
         black_box(&line);
     }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::child;
 use super::neighbours::Neighbours;
 use super::support::{Run, any_windows, plugin, prepare};
-use wasi_mmap_core::{Access, Backend, Error, MapFlags, MapOptions};
+use wasi_mmap_core::{Access, Backend, Error, Internals, MapFlags, MapOptions};
 use wasi_mmap_host::Limit;
 use wasi_mmap_native::failures::{self, Call, Kind};
 use wasi_mmap_native::{Attached, Mapping, Native, page_size};
@@ -131,7 +131,7 @@ impl Window {
                 let options = MapOptions::new().length(len).access(Access::Write).flags(MapFlags::PRIVATE);
                 let mapping = Native::map_anonymous(&options).expect("memory");
                 let mut mapping = Mapping::new(mapping, Access::Write);
-                mapping.write_at(0, &letters(PAGES)).expect("it writes");
+                mapping.write_all_at(&letters(PAGES), 0).expect("it writes");
                 mapping
             }
         }
@@ -150,7 +150,7 @@ fn detach(mapping: &mut Mapping, part: &Attached) -> Result<(), Error> {
 }
 
 fn bytes(mapping: &Mapping) -> Vec<u8> {
-    mapping.read_vec_at(0, mapping.len().expect("it is open")).expect("it reads")
+    mapping.read_range(..mapping.len().expect("it is open")).expect("it reads")
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_resize_that_fails_has_changed_nothing() {
                 let mut expected = letters(PAGES);
                 if resized.is_err() {
                     assert!(bytes(&mapping) == expected);
-                    assert_eq!(mapping.size(), Ok((PAGES * page()) as u64));
+                    assert_eq!(mapping.file_len(), Ok((PAGES * page()) as u64));
                 }
                 mapping.resize((pages * page()) as u64).expect("it is resized the next time");
                 expected.resize(pages * page(), 0);
@@ -308,7 +308,7 @@ fn a_repair_that_fails_is_made_in_another_way() {
             let mut mapping = kind.mapping(&path);
             cut(&path, 4);
             failures::order_calls(orders);
-            let read = mapping.read_vec_at(0, (PAGES * page()) as u64);
+            let read = mapping.read_range(..(PAGES * page()) as u64);
             tally.add(&format!("repair of {kind:?}"), orders[orders.len() - 1], failures::end().expect("a call"));
             assert_eq!(read, Err(Error::Truncated));
             fs::write(&path, letters(PAGES)).expect("a file");

@@ -8,8 +8,9 @@ use std::process::ExitStatus;
 use std::ptr;
 
 use super::child;
-use wasi_mmap::{Lend, Mapping};
+use wasi_mmap::Mapping;
 use wasi_mmap_core::{Access, Error};
+use wasi_mmap_native::Lend;
 
 const PAGE: usize = 4096;
 
@@ -158,10 +159,10 @@ fn cut(path: &Path, pages: usize) {
 fn survive_our_own(path: &Path) {
     let mut mapping = Mapping::options().access(Access::Write).open(path).expect("a mapping");
     cut(path, 4);
-    assert_eq!(mapping.read_vec_at(0, 8 * PAGE as u64), Err(Error::Truncated));
+    assert_eq!(mapping.read_range(..8 * PAGE as u64), Err(Error::Truncated));
     assert_eq!(mapping.get(3 * PAGE as i64), Ok(1));
-    assert_eq!(mapping.write_at(7 * PAGE as u64, b"lost"), Err(Error::Truncated));
-    assert_eq!(mapping.find(&[2], Some(0), None), Err(Error::Truncated));
+    assert_eq!(mapping.write_all_at(b"lost", 7 * PAGE as u64), Err(Error::Truncated));
+    assert_eq!(mapping.find_from_cursor(&[2], Some(0), None), Err(Error::Truncated));
     assert_eq!(mapping.refresh(), Err(Error::Truncated));
     fs::write(path, vec![1; 8 * PAGE]).expect("a file");
     mapping.refresh().expect("it is whole");

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::child;
 use super::support::{Run, engine, plugin};
 use wasi_mmap::Mapping;
-use wasi_mmap_core::{Access, Error, MapOptions};
+use wasi_mmap_core::{Access, Error};
 use wasi_mmap_host::MmapCtx;
 use wasmtime::component::Component;
 
@@ -53,7 +53,7 @@ pub fn meet(part: &str, scratch: &Path) {
             for mut mapping in [memory, Mapping::options().access(Access::Write).open(&path).expect("a mapping")] {
                 let len = mapping.len().expect("a length");
                 is_refused(mapping.resize(MOST + 1));
-                assert_eq!((mapping.len(), mapping.size()), (Ok(len), Ok(len)));
+                assert_eq!((mapping.len(), mapping.file_len()), (Ok(len), Ok(len)));
                 mapping.resize(MOST).expect("it is allowed");
                 mapping.resize(1).expect("it is allowed");
             }
@@ -65,7 +65,7 @@ pub fn meet(part: &str, scratch: &Path) {
             let path = scratch.join("mapped");
             fs::write(&path, vec![7; 8192]).expect("a file");
             set_the_limit();
-            let options = MapOptions::new().access(Access::Write).length(MOST + 1);
+            let options = Mapping::options().access(Access::Write).length(MOST + 1);
             options.open(&path).expect_err("it is refused");
             assert_eq!(fs::metadata(&path).expect("a file").len(), 8192);
         }

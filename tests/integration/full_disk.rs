@@ -114,12 +114,12 @@ pub fn lose_pages() {
     // What was given back can be taken again.
     let mut mapping =
         wasi_mmap::Mapping::options().access(Access::Write).open(disk.path().join("sparse")).expect("a mapping");
-    assert_eq!(mapping.write_at(4096, b"x"), Err(Error::NoSpace));
-    assert_eq!(mapping.write_at(4 * 4096, b"x"), Err(Error::NoSpace));
+    assert_eq!(mapping.write_all_at(b"x", 4096), Err(Error::NoSpace));
+    assert_eq!(mapping.write_all_at(b"x", 4 * 4096), Err(Error::NoSpace));
     drop(filler);
     fs::remove_file(disk.path().join("filler")).expect("it goes");
-    assert_eq!(wasi_mmap::Lend::check(&mapping, 0..4096), Ok(()), "the page before is not lost");
-    assert_eq!(wasi_mmap::Lend::check(&mapping, 5 * 4096..1 << 20), Ok(()), "what follows is not lost");
+    assert_eq!(wasi_mmap_native::Lend::check(&mapping, 0..4096), Ok(()), "the page before is not lost");
+    assert_eq!(wasi_mmap_native::Lend::check(&mapping, 5 * 4096..1 << 20), Ok(()), "what follows is not lost");
     mapping.refresh().expect("the file is as long as it was");
-    mapping.write_at(4096, b"x").expect("there is room");
+    mapping.write_all_at(b"x", 4096).expect("there is room");
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::child;
 use wasi_mmap::Mapping;
-use wasi_mmap_core::{Access, Error, MapFlags, MapOptions};
+use wasi_mmap_core::{Error, MapFlags};
 
 const HUGE: u64 = 2 << 20;
 
@@ -96,18 +96,18 @@ pub fn resize() {
 
     let Some(pool) = Pool::of(3) else { return };
     let mut mapping = map(3 * HUGE, MapFlags::empty()).expect("huge pages");
-    mapping.fill(0, 3 * HUGE, 7).expect("they are reserved");
+    mapping.fill(..3 * HUGE, 7).expect("they are reserved");
     mapping.resize(HUGE + 5000).expect("it becomes shorter");
     mapping.resize(HUGE + 20_000).expect("the page is there already");
-    assert_eq!(mapping.read_vec_at(HUGE, 5000).expect("it is there"), vec![7; 5000]);
+    assert_eq!(mapping.read_range(HUGE..HUGE + 5000).expect("it is there"), vec![7; 5000]);
     assert_eq!(
-        mapping.read_vec_at(HUGE + 5000, 15_000).expect("it is there"),
+        mapping.read_range(HUGE + 5000..HUGE + 5000 + 15_000).expect("it is there"),
         vec![0; 15_000],
         "what was cut off is gone"
     );
     mapping.resize(2 * HUGE).expect("the page is there already");
     let rest = HUGE - 5000;
-    assert!(mapping.read_vec_at(HUGE + 5000, rest).expect("it is there").iter().all(|&byte| byte == 0));
+    assert!(mapping.read_range(HUGE + 5000..HUGE + 5000 + rest).expect("it is there").iter().all(|&byte| byte == 0));
     assert_eq!(mapping.resize(2 * HUGE + 1).expect_err("it cannot grow").name(), "unsupported");
     assert_eq!(mapping.get(0), Ok(7));
     drop((mapping, pool));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::child;
 use rustix::fs::{FlockOperation, flock};
 use wasi_mmap::Mapping;
-use wasi_mmap_core::{Access, Error, MapOptions};
+use wasi_mmap_core::Error;
 
 /// Where the memory of a name lies.
 fn object(name: &str) -> String {
@@ -37,7 +37,7 @@ fn map(name: &str) -> Option<Result<(), Error>> {
     let (sender, receiver) = mpsc::channel();
     let name = name.to_owned();
     std::thread::spawn(move || {
-        let options = MapOptions::new().access(Access::Write).length(4096);
+        let options = Mapping::options().length(4096);
         // Nobody listens any more after a while.
         let _ = sender.send(options.named(&name).map(|_| ()));
     });

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::child::{self, Running};
 use super::support::is_long;
 use wasi_mmap::Mapping;
-use wasi_mmap_core::{Access, Error, MapOptions, Result};
+use wasi_mmap_core::{Access, Error, Result};
 use wasi_mmap_native::{Held, Stable, StableSlice};
 
 pub const LEN: usize = 1 << 20;
@@ -228,7 +228,7 @@ fn a_slice_outlives_its_mapping_and_leaves_it_alone() {
         assert!(other.join().expect("a thread"));
         // This process itself waits for its own lease, which another thread gives up.
         let mut writing = Mapping::options().access(Access::Write).open(&path).expect("it opens");
-        writing.write_at(0, b"b").expect("it writes");
+        writing.write_all_at(b"b", 0).expect("it writes");
         assert!(all_are(&slice, b'a'));
         assert_eq!(slice.held(), Held::Copied);
         // What is open for writing cannot be held, and says so.
@@ -283,8 +283,7 @@ fn memfd(flags: libc::c_uint) -> File {
 #[test]
 fn memory_is_held_by_its_seals_alone() {
     use std::os::fd::AsRawFd;
-    let map =
-        |file: &File| Mapping::from_file(file.try_clone().expect("a file"), &MapOptions::new().access(Access::Read));
+    let map = |file: &File| Mapping::options().map(file);
     let file = memfd(libc::MFD_ALLOW_SEALING);
     // The kernel would give a lease, though it is open for writing.
     assert!(reason(map(&file).expect("a mapping").stable()).contains("not sealed"));

@@ -11,8 +11,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
 use super::support::is_long;
-use wasi_mmap::{Lend, Mapping};
+use wasi_mmap::Mapping;
 use wasi_mmap_core::{Access, Error, MapOptions};
+use wasi_mmap_native::Lend;
 use wasi_mmap_native::{Attached, Native};
 
 const PAGE: usize = 4096;

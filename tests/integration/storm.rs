@@ -11,7 +11,7 @@ use super::neighbours::Neighbours;
 use super::support::{Run, any_windows, engine, is_long, plugin};
 use wasi_mmap::Mapping;
 use wasi_mmap_conformance::storm::{self, Random, Tally};
-use wasi_mmap_core::{Access, Error, MapOptions};
+use wasi_mmap_core::{Access, Error};
 use wasi_mmap_native::Native;
 use wasmtime::component::Component;
 
@@ -104,7 +104,7 @@ fn a_file_that_shrinks_and_grows_brings_nobody_down() {
     assert!(fs::read(file).expect("a file") == storm::content(), "the file is whole in the end");
     let mut shared = shared.write().expect("a lock");
     shared.refresh().expect("the file is whole");
-    assert!(shared.read_vec_at(0, storm::LEN as u64).expect("it is") == storm::content());
+    assert!(shared.read_range(..storm::LEN as u64).expect("it is") == storm::content());
 }
 
 /// The engine copies what a host function answers after it has returned. There, the file becomes shorter: the plugin's memory

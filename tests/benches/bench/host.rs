@@ -49,7 +49,7 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
                     Box::new(move || {
                         let mapping =
                             wasi_mmap::Mapping::options().access(wasi_mmap::Access::Read).open(files.path("text"))?;
-                        timed(|| Ok(mapping.find(ABSENT, None, None)?.unwrap_or(u64::MAX))).map(ms)
+                        timed(|| Ok(mapping.find_from_cursor(ABSENT, None, None)?.unwrap_or(u64::MAX))).map(ms)
                     }),
                 ),
                 Peer {

@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 
 use memchr::memmem;
 use serde::Deserialize;
-use wasi_mmap::{Access, Lend, MapOptions, Mapping};
+use wasi_mmap::{Access, Mapping};
 use wasi_mmap_conformance::measured::{ABSENT, Random, sum_times};
+use wasi_mmap_native::Lend;
 use wasmtime::error::Context as _;
 use wasmtime::{Result, ensure};
 
@@ -74,7 +75,7 @@ pub(crate) fn comparisons(files: &Files) -> Result<Vec<Comparison<'_>>> {
                 let mut mapping = open("text")?;
                 let mut buffer = vec![0; MIB];
                 let mut pass = || {
-                    mapping.seek_to(0, wasi_mmap::Whence::Start)?;
+                    mapping.seek(std::io::SeekFrom::Start(0))?;
                     let mut state = 0u64;
                     while mapping.read(&mut buffer)? > 0 {
                         state += u64::from(buffer[MIB - 1]);
@@ -107,7 +108,7 @@ pub(crate) fn comparisons(files: &Files) -> Result<Vec<Comparison<'_>>> {
                 let mapping = open("text")?;
                 let mut bytes = [0; 16];
                 small_reads(|at| {
-                    mapping.read_at(at, &mut bytes)?;
+                    mapping.read_exact_at(&mut bytes, at)?;
                     Ok(bytes[0])
                 })
             }),
@@ -130,7 +131,7 @@ pub(crate) fn comparisons(files: &Files) -> Result<Vec<Comparison<'_>>> {
             "ms for an absent needle in 256 MiB",
             Box::new(move || {
                 let mapping = open("text")?;
-                let find = || Ok(mapping.find(ABSENT, None, None)?.unwrap_or(u64::MAX));
+                let find = || Ok(mapping.find_from_cursor(ABSENT, None, None)?.unwrap_or(u64::MAX));
                 find()?;
                 timed(find).map(ms)
             }),
@@ -238,7 +239,7 @@ fn python(files: &Files) -> Vec<Comparison<'_>> {
             "ms for an absent needle in 256 MiB",
             Box::new(move || {
                 let mapping = read("text")?;
-                let find = || Ok(mapping.find(ABSENT, None, None)?.unwrap_or(u64::MAX));
+                let find = || Ok(mapping.find_from_cursor(ABSENT, None, None)?.unwrap_or(u64::MAX));
                 find()?;
                 timed(find).map(ms)
             }),
@@ -271,7 +272,8 @@ fn python(files: &Files) -> Vec<Comparison<'_>> {
                 let slices = || {
                     let mut state = 0;
                     for number in 0..PYTHON_SLICES as u64 {
-                        let bytes = mapping.read_vec_at(number * 7919 * 512 % (LARGE - 1024), 1024)?;
+                        let start = number * 7919 * 512 % (LARGE - 1024);
+                        let bytes = mapping.read_range(start..start + 1024)?;
                         state += u64::from(bytes[0]);
                     }
                     Ok(state)
@@ -288,7 +290,7 @@ fn python(files: &Files) -> Vec<Comparison<'_>> {
                 let mut mapping = Mapping::options().access(Access::Copy).open(files.path("written"))?;
                 let mut writes = || {
                     for number in 0..PYTHON_WRITES as u64 {
-                        mapping.write_at(number * 7919 * 512 % (WRITTEN - 8), b"8 bytes.")?;
+                        mapping.write_all_at(b"8 bytes.", number * 7919 * 512 % (WRITTEN - 8))?;
                     }
                     Ok(mapping.len()?)
                 };

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
-use wasi_mmap::{Access, Mapping};
+use wasi_mmap::Mapping;
 use wasmtime::component::Component;
 use wasmtime::error::Context as _;
 use wasmtime::{Result, bail, ensure};

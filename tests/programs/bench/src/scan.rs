@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
-use wasi_mmap::{Access, Mapping, Whence};
+use wasi_mmap::{Access, Mapping};
 use wasi_mmap_conformance::measured::{ABSENT, Sum, sum, sum_times};
 use wasi_mmap_core::{Mapping as Object, Storage};
 
@@ -44,7 +44,7 @@ fn list_scan(job: &Job<'_>) -> Result<Done> {
     timed(|| {
         let mut state = Sum::default();
         for at in (0..len).step_by(job.number(0)) {
-            let bytes = mapping.read_vec_at(at, chunk.min(len - at))?;
+            let bytes = mapping.read_range(at..at + chunk.min(len - at))?;
             state = sum(state, &bytes[..256.min(bytes.len())]);
         }
         Ok(state.finish())
@@ -112,11 +112,8 @@ fn file_lines(job: &Job<'_>) -> Result<Done> {
 
 /// A needle that is not there.
 fn find(job: &Job<'_>) -> Result<Done> {
-    let mut mapping = Mapping::open(job.file)?;
-    timed(|| {
-        mapping.seek_to(0, Whence::Start)?;
-        Ok(mapping.find(ABSENT, None, None)?.unwrap_or(u64::MAX))
-    })
+    let mapping = Mapping::open(job.file)?;
+    timed(|| Ok(mapping.find(ABSENT, ..)?.unwrap_or(u64::MAX)))
 }
 
 /// One byte in the middle of a file that has just been opened.
@@ -124,7 +121,7 @@ fn first_byte(job: &Job<'_>) -> Result<Done> {
     timed(|| {
         let mapping = Mapping::open(job.file)?;
         let mut byte = [0];
-        mapping.read_at(mapping.len()? / 2, &mut byte)?;
+        mapping.read_exact_at(&mut byte, mapping.len()? / 2)?;
         Ok(u64::from(byte[0]))
     })
 }

@@ -21,7 +21,7 @@ fn object_random<S: Storage>(mapping: &Object<S>, job: &Job<'_>) -> Result<Done>
     let reads = |seed: u64| {
         let (mut random, mut state, mut word) = (Random::new(seed), 0u64, [0; 8]);
         for _ in 0..job.number(0) {
-            mapping.read_at(random.word_below(job.numbers[1]), &mut word)?;
+            mapping.read_exact_at(&mut word, random.word_below(job.numbers[1]))?;
             state = state.rotate_left(7).wrapping_add(u64::from_le_bytes(word));
         }
         Ok(state)
@@ -51,7 +51,7 @@ fn read_small(job: &Job<'_>) -> Result<Done> {
     let (mut random, mut state, mut bytes) = (Random::new(3), 0u64, [0; 16]);
     timed(|| {
         for _ in 0..job.number(0) {
-            mapping.read_at(random.word_below(len), &mut bytes)?;
+            mapping.read_exact_at(&mut bytes, random.word_below(len))?;
             state = state.wrapping_add(u64::from(bytes[0]));
         }
         Ok(state)

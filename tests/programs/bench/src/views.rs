@@ -1,6 +1,6 @@
 //! The file's bytes as slices.
 
-use wasi_mmap::{Access, Mapping, Views};
+use wasi_mmap::{Mapping, Views};
 use wasi_mmap_conformance::measured::{random_loads, sum_times, touch};
 
 use crate::{Done, Job, Result, Workload, timed};
@@ -18,7 +18,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
 fn view_scan(job: &Job<'_>) -> Result<Done> {
     let mapping = Mapping::open(job.file)?;
     // SAFETY: nobody writes to the files of benchmarks.
-    let view = unsafe { mapping.view(0, mapping.len()?) }?;
+    let view = unsafe { mapping.view(..) }?;
     check(view.is_zero_copy())?;
     std::hint::black_box(sum_times(&view, 1));
     timed(|| Ok(sum_times(&view, job.number(0))))
@@ -29,7 +29,7 @@ fn view_first(job: &Job<'_>) -> Result<Done> {
     timed(|| {
         let mapping = Mapping::open(job.file)?;
         // SAFETY: as above.
-        let view = unsafe { mapping.view(0, mapping.len()?) }?;
+        let view = unsafe { mapping.view(..) }?;
         check(view.is_zero_copy())?;
         Ok(sum_times(&view, 1))
     })
@@ -39,7 +39,7 @@ fn view_first(job: &Job<'_>) -> Result<Done> {
 fn view_random(job: &Job<'_>) -> Result<Done> {
     let mapping = Mapping::open(job.file)?;
     // SAFETY: as above.
-    let view = unsafe { mapping.view(0, mapping.len()?) }?;
+    let view = unsafe { mapping.view(..) }?;
     check(view.is_zero_copy())?;
     touch(&view);
     timed(|| Ok(random_loads(&view, job.number(0))))
@@ -59,8 +59,9 @@ fn view_cycles(job: &Job<'_>) -> Result<Done> {
     timed(|| {
         let mut state = 0u64;
         for cycle in 0..job.numbers[0] {
+            let start = cycle * size % (len - size);
             // SAFETY: as above.
-            let view = unsafe { mapping.view(cycle * size % (len - size), size) }?;
+            let view = unsafe { mapping.view(start..start + size) }?;
             check(view.is_zero_copy())?;
             state = state.wrapping_add(u64::from(std::hint::black_box(view[0])));
         }
@@ -72,7 +73,7 @@ fn view_cycles(job: &Job<'_>) -> Result<Done> {
 fn view_keep(job: &Job<'_>) -> Result<Done> {
     let mapping = Box::leak(Box::new(Mapping::open(job.file)?));
     // SAFETY: as above.
-    let view = unsafe { mapping.view(0, job.numbers[0]) }?;
+    let view = unsafe { mapping.view(..job.numbers[0]) }?;
     check(view.is_zero_copy())?;
     let done = timed(|| Ok(sum_times(&view, 1)));
     std::mem::forget(view);

@@ -25,7 +25,7 @@ fn object_write<S: Storage>(mut mapping: Object<S>, job: &Job<'_>) -> Result<Don
     timed(|| {
         let mut random = Random::new(5);
         for number in 0..job.number(0) {
-            mapping.write_at(random.word_below(job.numbers[1] - 64), &record(number))?;
+            mapping.write_all_at(&record(number), random.word_below(job.numbers[1] - 64))?;
         }
         mapping.flush()?;
         Ok(0)

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use wasi_mmap::{Access, MapOptions, Mapping, Views};
+use wasi_mmap::{Access, Mapping, Views};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -86,12 +86,11 @@ fn scan(file: &Path) -> Result<Scan> {
 
 /// Counts the places where the pattern stands; they may overlap.
 fn count_matches(file: &Path, pattern: &[u8]) -> Result<u64> {
-    let mut mapping = Mapping::open(file)?;
-    let mut matches = 0;
-    // From the cursor on, as in Python.
-    while let Some(at) = mapping.find(pattern, None, None)? {
+    let mapping = Mapping::open(file)?;
+    let (mut matches, mut start) = (0, 0);
+    while let Some(offset) = mapping.find(pattern, start..)? {
         matches += 1;
-        mapping.seek(SeekFrom::Start(at + 1))?;
+        start = offset + 1;
     }
     Ok(matches)
 }
@@ -132,8 +131,8 @@ fn write_shared(file: &Path, scratch: &Path) -> Result<()> {
     let len = mapping.len()?;
     // Grow by one byte, move everything up, and put a mark in front.
     mapping.resize(len + 1)?;
-    mapping.copy_within(1, 0, len)?;
-    mapping.write_at(0, b"#")?;
+    mapping.copy_within(..len, 1)?;
+    mapping.write_all_at(b"#", 0)?;
     mapping.flush()?;
 
     let written = fs::read(scratch)?;

@@ -44,7 +44,7 @@ fn main() {
         ["hold", file] => {
             let mapping: &'static Mapping = Box::leak(Box::new(Mapping::open(file).expect("a mapping")));
             // SAFETY: nobody changes the file.
-            let view = unsafe { mapping.view(0, 4096) }.expect("a view");
+            let view = unsafe { mapping.view(..4096) }.expect("a view");
             println!("{}", view[5]);
             assert!(view.is_zero_copy());
             std::mem::forget(view);
@@ -55,9 +55,12 @@ fn main() {
 
 /// Once through all that a mapping and a window are for.
 fn map_and_view(file: &str, cycle: usize) {
-    let mut mapping = Mapping::options().access([Access::Read, Access::Write, Access::Copy][cycle % 3]).open(file).expect("a mapping");
+    let mut mapping = Mapping::options()
+        .access([Access::Read, Access::Write, Access::Copy][cycle % 3])
+        .open(file)
+        .expect("a mapping");
     // SAFETY: nobody changes the file.
-    let view = unsafe { mapping.view(4096, 8192) }.expect("a view");
+    let view = unsafe { mapping.view(4096..12288) }.expect("a view");
     assert!(view.is_zero_copy());
     assert_eq!(view[4096], 7);
     view.check().expect("it is whole");

@@ -5,7 +5,8 @@ use wasi_mmap::bindings::wasi_mmap::mmap::types::{
     Access as WitAccess, MapFlags, MapOptions as WitOptions, Ordering, Range, Slice, WindowMode,
 };
 use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
-use wasi_mmap::{Access, Backend, Error, Imported, MapOptions};
+use wasi_mmap::{Access, Error, Imported};
+use wasi_mmap_core::{Backend, MapOptions};
 
 use crate::Trick;
 

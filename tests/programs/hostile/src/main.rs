@@ -9,8 +9,9 @@ use wasi_mmap::bindings::wasi_mmap::mmap::types::{
     Access as WitAccess, Advice as WitAdvice, FlushFlags, MapFlags, MapOptions as WitOptions, Slice, WindowMode,
 };
 use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
-use wasi_mmap::{Access, Backend, Error, Imported, MapOptions, Mapping as Object};
+use wasi_mmap::{Access, Error, Imported, Mapping as Object};
 use wasi_mmap_conformance::memory::touch_everything;
+use wasi_mmap_core::{Backend, MapOptions};
 
 /// A trick and its name.
 type Trick = (&'static str, fn() -> Result<String, Error>);
@@ -64,7 +65,7 @@ fn small(access: Access) -> Object {
 /// The sparse file that the test has made.
 fn large(access: Access) -> Object {
     // A copy of so much would be more memory than most systems promise.
-    let options = MapOptions::new().access(access).flags(wasi_mmap::MapFlags::NO_RESERVE);
+    let options = Object::options().access(access).flags(wasi_mmap::MapFlags::NO_RESERVE);
     options.open("/scratch/large").expect("a mapping")
 }
 
@@ -120,7 +121,7 @@ fn swapped_links() -> Result<String, Error> {
             break;
         }
         match Object::open("/scratch/link") {
-            Ok(mapping) if mapping.read_vec_at(0, 6)? == b"inside" => inside += 1,
+            Ok(mapping) if mapping.read_range(..6)? == b"inside" => inside += 1,
             Ok(_) => return Ok("outside".into()),
             Err(_) => refused += 1,
         }
@@ -137,8 +138,7 @@ fn leak_everything() -> Result<String, Error> {
         let made = match count % 4 {
             0 => Object::options().access(Access::Write).open("/scratch/small").map(std::mem::forget),
             1 => Object::options().access(Access::Copy).open("/scratch/small").map(std::mem::forget),
-            2 => Object::options().length(4096).named(&format!("name {count}"))
-                .map(std::mem::forget),
+            2 => Object::options().length(4096).named(&format!("name {count}")).map(std::mem::forget),
             _ => Mapping::anonymous(options(WitAccess::Write)).map_err(Error::from).and_then(|mapping| {
                 mapping.fill(0, 4096, 7).map_err(Error::from)?;
                 let pages: &'static Pages = Box::leak(Box::new(Pages([0; 65536])));
@@ -161,7 +161,7 @@ fn lose_every_second_page() -> Result<String, Error> {
     for _ in 0..1000 {
         let mut mapping = Object::options().access(Access::Write).open("/scratch/sparse")?;
         for page in (0..mapping.len()?).step_by(8192) {
-            match mapping.write_at(page, b"x") {
+            match mapping.write_all_at(b"x", page) {
                 Ok(()) => {}
                 Err(Error::NoSpace) => refused += 1,
                 Err(error) => return Ok(format!("{refused}: {error}")),
@@ -176,7 +176,7 @@ fn lose_every_second_page() -> Result<String, Error> {
 fn advise_every_page() -> Result<String, Error> {
     let mut mapping = large(Access::Read);
     for page in 0..1_000_000 {
-        if let Err(error) = mapping.advise(wasi_mmap::Advice::Random, page * 8192, Some(4096)) {
+        if let Err(error) = mapping.advise_range(wasi_mmap::Advice::Random, page * 8192..page * 8192 + 4096) {
             return Ok(format!("{page}: {error}"));
         }
     }
@@ -185,7 +185,7 @@ fn advise_every_page() -> Result<String, Error> {
 
 /// A sparse terabyte, to be read in at once.
 fn populate() -> Result<String, Error> {
-    let options = MapOptions::new().access(Access::Read).flags(wasi_mmap::MapFlags::POPULATE);
+    let options = Object::options().flags(wasi_mmap::MapFlags::POPULATE);
     let mapping = options.open("/scratch/large")?;
     Ok(format!("{} bytes", mapping.len()?))
 }
@@ -241,11 +241,11 @@ fn long_needle() -> Result<String, Error> {
     let mapping = large(Access::Read);
     let mut needle = vec![0; 48 << 20];
     *needle.last_mut().expect("it has bytes") = 1;
-    Ok(format!("{:?}", mapping.find(&needle, Some(0), Some(1 << 30))?))
+    Ok(format!("{:?}", mapping.find_from_cursor(&needle, Some(0), Some(1 << 30))?))
 }
 
 fn read_much() -> Result<String, Error> {
-    Ok(format!("{} bytes", large(Access::Read).read_vec_at(0, 1 << 20)?.len()))
+    Ok(format!("{} bytes", large(Access::Read).read_range(..1 << 20)?.len()))
 }
 
 fn read_ranges() -> Result<String, Error> {
@@ -254,7 +254,7 @@ fn read_ranges() -> Result<String, Error> {
 }
 
 fn fill_much() -> Result<String, Error> {
-    large(Access::Copy).fill(0, 1 << 20, 1)?;
+    large(Access::Copy).fill(..1 << 20, 1)?;
     Ok("filled".into())
 }
 
@@ -263,19 +263,19 @@ fn fill_all() -> Result<String, Error> {
     let mut mapping = large(Access::Write);
     let len = mapping.len()?;
     loop {
-        mapping.fill(0, len.min(256 << 20), 0)?;
+        mapping.fill(..len.min(256 << 20), 0)?;
     }
 }
 
 fn copy_much() -> Result<String, Error> {
-    large(Access::Copy).copy_within(0, 1 << 20, 1 << 20)?;
+    large(Access::Copy).copy_within(1 << 20..2 << 20, 0)?;
     Ok("copied".into())
 }
 
 fn copy_all() -> Result<String, Error> {
     let mut mapping = large(Access::Write);
     loop {
-        mapping.copy_within(0, 1, 256 << 20)?;
+        mapping.copy_within(1..(256 << 20) + 1, 0)?;
     }
 }
 
@@ -284,22 +284,22 @@ fn copy_pieces() -> Result<String, Error> {
     let len = 70usize << 20;
     let mut expected: Vec<u8> = (0..len).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let mut mapping = Object::anonymous(len as u64)?;
-    mapping.write_at(0, &expected)?;
+    mapping.write_all_at(&expected, 0)?;
     let count = 50 << 20;
     for (to, from) in [(5usize << 20, 3usize), (3, 5 << 20), (20 << 20, 0), (0, 20 << 20)] {
-        mapping.copy_within(to as u64, from as u64, count as u64)?;
+        mapping.copy_within(from as u64..from as u64 + count as u64, to as u64)?;
         expected.copy_within(from..from + count, to);
     }
     let mut other = Object::anonymous(len as u64)?;
-    other.copy_from(7, &mapping, 11, count as u64)?;
-    other.fill(count as u64, 20 << 20, 9)?;
-    let same = mapping.compare(0, &expected)?.is_eq() && other.compare(7, &expected[11..count + 4])?.is_eq();
-    let filled = other.compare(count as u64, &vec![9; 20 << 20])?.is_eq();
+    other.copy_from(&mapping, 11..11 + count as u64, 7)?;
+    other.fill(count as u64..count as u64 + (20 << 20), 9)?;
+    let same = mapping.compare(&expected, 0)?.is_eq() && other.compare(&expected[11..count + 4], 7)?.is_eq();
+    let filled = other.compare(&vec![9; 20 << 20], count as u64)?.is_eq();
     Ok(format!("{same} {filled}"))
 }
 
 fn many_names() -> Result<String, Error> {
-    let options = MapOptions::new().access(Access::Write).length(4096);
+    let options = Object::options().length(4096);
     let mut all = Vec::new();
     loop {
         match options.named(&format!("name {}", all.len())) {
@@ -311,7 +311,7 @@ fn many_names() -> Result<String, Error> {
 
 /// Freeing the space behind pages is writing: what is open for reading does not allow it.
 fn remove_pages() -> Result<String, Error> {
-    let outcome = small(Access::Read).advise(wasi_mmap::Advice::Remove, 0, None);
+    let outcome = small(Access::Read).advise(wasi_mmap::Advice::Remove);
     Ok(format!("{}", outcome.is_err()))
 }
 

@@ -9,7 +9,7 @@
 
 use std::process::ExitCode;
 
-use wasi_mmap::{Access, Error, MapOptions, Mapping};
+use wasi_mmap::{Access, Error, Mapping};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -79,11 +79,11 @@ fn leak(file: &str, count: u64) -> Result<String, Error> {
 }
 
 fn read(length: u64, file: &str) -> Result<String, Error> {
-    let bytes = Mapping::open(file)?.read_vec_at(0, length)?;
+    let bytes = Mapping::open(file)?.read_range(..length)?;
     Ok(format!("{} bytes, {} of them not 0", bytes.len(), bytes.iter().filter(|&&byte| byte != 0).count()))
 }
 
 fn find(file: &str) -> Result<String, Error> {
     let mapping = Mapping::open(file)?;
-    Ok(format!("{:?}", mapping.find(b"\xffnowhere\xff", None, None)?))
+    Ok(format!("{:?}", mapping.find_from_cursor(b"\xffnowhere\xff", None, None)?))
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use wasi_mmap::bindings::wasi_mmap::mmap::mapping::{self, Mapping};
 use wasi_mmap::bindings::wasi_mmap::mmap::types::{Range, Whence};
-use wasi_mmap::{Imported, MapOptions, Result, Rights};
+use wasi_mmap::{Imported, Result, Rights};
 use wasi_mmap_conformance::op::{Op, Subject, Value};
-use wasi_mmap_core::Backend;
+use wasi_mmap_core::{Backend, MapOptions};
 
 pub(crate) struct Resource(Mapping);
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use wasi_mmap::bindings::wasi_mmap::mmap::mapping::Mapping;
 use wasi_mmap::bindings::wasi_mmap::mmap::types::{Error, WindowMode};
 use wasi_mmap::bindings::wasi_mmap::mmap::window::{self, Window};
-use wasi_mmap::{Access, Imported, MapOptions};
+use wasi_mmap::{Access, Imported};
+use wasi_mmap_core::{Backend, MapOptions};
 
 use crate::{Check, PAGE, Pages, make_file, peek};
 
@@ -27,7 +28,7 @@ pub(crate) const CHECKS: &[Check] = &[
 /// A mapping by the bare interface.
 pub(crate) fn map(path: &str, access: Access) -> Mapping {
     let options = MapOptions::new().access(access);
-    let file = <Imported as wasi_mmap::Backend>::open(Path::new(path), options.rights()).expect("the file opens");
+    let file = <Imported as Backend>::open(Path::new(path), options.rights()).expect("the file opens");
     Mapping::from_descriptor(file, options.into()).expect("the file is mapped")
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wasi_mmap::{Access, MapOptions, Mapping, Views};
+use wasi_mmap::{Access, Mapping, Views};
 
 use crate::{Check, PAGE, make_file};
 
@@ -33,24 +33,24 @@ fn check_views(is_zero_copy: bool) {
             [(0, len), (0, 1), (1, 1), (PAGE - 1, 2), (PAGE, PAGE), (100, 3 * PAGE), (len - 1, 1), (4 * PAGE, 10)]
         {
             // SAFETY: nobody else has the file.
-            let view = unsafe { mapping.view(offset as u64, length as u64) }.expect("a view");
+            let view = unsafe { mapping.view(offset as u64..offset as u64 + length as u64) }.expect("a view");
             assert_eq!(view.is_zero_copy(), is_zero_copy, "{offset} {length}");
             assert_eq!(view.len(), length);
             assert!(view.iter().enumerate().all(|(at, &byte)| byte == expected(offset + at)), "{offset} {length}");
             view.check().expect("nothing was lost");
         }
         // SAFETY: as above.
-        let empty = unsafe { mapping.view(7, 0) }.expect("a view of nothing");
+        let empty = unsafe { mapping.view(7..7) }.expect("a view of nothing");
         assert!(empty.is_empty());
         // SAFETY: as above.
-        let refused = unsafe { mapping.view(7, len as u64) }.expect_err("past the end");
+        let refused = unsafe { mapping.view(7..7 + len as u64) }.expect_err("past the end");
         assert_eq!((refused.name(), &*refused.argument().expect("an argument").name), ("out-of-range", "length"));
     }
     // Within a mapping that starts later in the file.
-    let options = MapOptions::new().access(Access::Read).offset(2 * PAGE as u64).length(PAGE as u64 + 3);
+    let options = Mapping::options().offset(2 * PAGE as u64).length(PAGE as u64 + 3);
     let mapping = options.open(&path).expect("a mapping");
     // SAFETY: as above.
-    let view = unsafe { mapping.view(PAGE as u64 - 1, 4) }.expect("a view");
+    let view = unsafe { mapping.view(PAGE as u64 - 1..PAGE as u64 + 3) }.expect("a view");
     assert_eq!((&*view, view.is_zero_copy()), (&b"cddd"[..], is_zero_copy));
 }
 
@@ -70,7 +70,7 @@ fn many_views() {
         // All lengths and places: the regions are not all of one size.
         let (offset, length) = (round * 37 % (10 * PAGE as u64), 1 + round * 101 % (9 * PAGE as u64));
         // SAFETY: nobody else has the file.
-        let view = unsafe { mapping.view(offset, length) }.expect("a view");
+        let view = unsafe { mapping.view(offset..offset + length) }.expect("a view");
         assert!(view.is_zero_copy());
         assert_eq!(view[0], expected(offset as usize));
         drop(view);
@@ -109,7 +109,7 @@ fn mutable_view() {
     let path = make_file("f", 3);
     let mut mapping = Mapping::options().access(Access::Write).open(&path).expect("a mapping");
     // SAFETY: nobody else has the file.
-    let mut view = unsafe { mapping.view_mut(PAGE as u64 - 2, 4) }.expect("a view");
+    let mut view = unsafe { mapping.view_mut(PAGE as u64 - 2..PAGE as u64 + 2) }.expect("a view");
     assert_eq!(&*view, b"aabb");
     view[1..3].copy_from_slice(b"XY");
     view.flush().expect("it flushes");
@@ -119,16 +119,16 @@ fn mutable_view() {
     view.close().expect("it closes");
     assert_eq!(mapping.get(PAGE as i64 + 1).expect("it reads"), b'Z');
     // SAFETY: as above.
-    let view = unsafe { mapping.view_mut(0, 0) }.expect("a view of nothing");
+    let view = unsafe { mapping.view_mut(..0) }.expect("a view of nothing");
     drop(view);
     let mut reading = Mapping::open(&path).expect("a mapping");
     // SAFETY: as above.
-    let refused = unsafe { reading.view_mut(0, 1) }.expect_err("it is read-only");
+    let refused = unsafe { reading.view_mut(..1) }.expect_err("it is read-only");
     assert_eq!(refused.name(), "read-only");
     // A copy keeps what was written through its views.
     let mut copy = Mapping::options().access(Access::Copy).open(&path).expect("a mapping");
     // SAFETY: as above.
-    let mut view = unsafe { copy.view_mut(0, 1) }.expect("a view");
+    let mut view = unsafe { copy.view_mut(..1) }.expect("a view");
     view[0] = b'!';
     drop(view);
     assert_eq!((copy.get(0).expect("it reads"), mapping.get(0).expect("it reads")), (b'!', b'a'));
