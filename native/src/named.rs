@@ -42,7 +42,7 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// As [`Mapping::named`](crate::Mapping::named).
+    /// As [`Mapping::named`](crate::MappingOptions::named).
     pub fn map(&self, name: &str, options: &MapOptions) -> Result<Native> {
         check_name(name)?;
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);

@@ -68,7 +68,7 @@ impl Native {
     ///
     /// # Errors
     ///
-    /// As [`Mapping::from_file`](crate::Mapping::from_file).
+    /// As [`Mapping::from_file`](crate::MappingOptions::map).
     pub fn map_file_with(file: File, rights: Rights, options: &MapOptions) -> Result<Self> {
         let mut info = os::describe(&file)?;
         info.rights &= rights;

@@ -75,7 +75,7 @@ impl<F: File> Cached<F> {
     ///
     /// # Errors
     ///
-    /// As [`Mapping::from_file`](wasi_mmap_core::Mapping::from_file).
+    /// As [`Mapping::from_file`](wasi_mmap_core::MappingOptions::map).
     pub fn of_file(cache: &Cache<F>, file: F, options: &MapOptions) -> Result<Self> {
         let info = file.info()?;
         let Extent { offset, len } = options.extent_of_file(&info, PAGE_SIZE)?;
@@ -93,7 +93,7 @@ impl<F: File> Cached<F> {
     ///
     /// # Errors
     ///
-    /// As [`Mapping::anonymous_with`](wasi_mmap_core::Mapping::anonymous_with); `unsupported` for huge pages.
+    /// As [`Mapping::anonymous_with`](wasi_mmap_core::MappingOptions::anonymous); `unsupported` for huge pages.
     pub fn of_memory(options: &MapOptions) -> Result<Self> {
         let Extent { offset, len } = options.extent_of_memory(PAGE_SIZE)?;
         refuse_huge_pages(options)?;
@@ -104,7 +104,7 @@ impl<F: File> Cached<F> {
     ///
     /// # Errors
     ///
-    /// As [`Mapping::named`](wasi_mmap_core::Mapping::named); `unsupported` for huge pages.
+    /// As [`Mapping::named`](wasi_mmap_core::MappingOptions::named); `unsupported` for huge pages.
     pub fn of_named(name: &str, options: &MapOptions) -> Result<Self> {
         check_name(name)?;
         refuse_huge_pages(options)?;
