@@ -1,7 +1,8 @@
 //! The suite and the model on the backends of this process: the mappings of this system, and the fallback as a library.
 
-use wasi_mmap::fallback::{Cache, CacheOptions};
-use wasi_mmap::{Mapping, fallback};
+use wasi_mmap::Mapping;
+#[cfg(unix)]
+use wasi_mmap::fallback::{self, Cache, CacheOptions};
 use wasi_mmap_conformance::case::Backend;
 use wasi_mmap_conformance::cases::{self, Sizes};
 use wasi_mmap_conformance::model;
@@ -30,11 +31,12 @@ fn run_model<S: Subject>(backend: Backend) {
 
 /// Defines a test of the suite and one of the model for each backend.
 macro_rules! backends {
-    ($($name:ident: $subject:ty, $backend:expr, $through:literal;)*) => {
+    ($($(#[$attribute:meta])* $name:ident: $subject:ty, $backend:expr, $through:literal;)*) => {
         mod suite {
             use super::*;
 
             $(
+                $(#[$attribute])*
                 #[test]
                 fn $name() {
                     run_cases::<$subject>($backend, $through);
@@ -46,6 +48,7 @@ macro_rules! backends {
             use super::*;
 
             $(
+                $(#[$attribute])*
                 #[test]
                 fn $name() {
                     run_model::<$subject>($backend);
@@ -58,11 +61,13 @@ macro_rules! backends {
 backends! {
     native: Mapping, NATIVE, "in process";
     native_views: Viewing<Mapping>, NATIVE, "in process, through views";
-    // The same code as in a sandbox, where Valgrind can see it.
+    // The same code as in a sandbox, where Valgrind can see it. It is not available on Windows.
+    #[cfg(unix)]
     fallback_library_in_process: fallback::Mapping, Backend::FallbackLibrary, "in process";
 }
 
 /// Two pages of the smallest size: nearly every access evicts one.
+#[cfg(unix)]
 #[test]
 fn random_operations_on_the_fallback_with_the_smallest_cache() {
     let cache = Cache::new(CacheOptions::new().page_size(4096).budget(0));
