@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that CI runs.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -10,7 +10,7 @@ use clap::Args;
 use crate::fuzz::{self, Fuzz};
 use crate::kernels::Kernels;
 use crate::run::{cargo, step, target_dir};
-use crate::wine::Wine;
+use crate::wine::{self, Wine};
 use crate::{guests, lint, python};
 
 /// Run every check and every test
@@ -43,9 +43,11 @@ pub(crate) fn test(options: &Options) -> Result<()> {
     if !options.tests_only {
         lint::lint()?;
     }
-    let counts = target_dir().join("tmp/cases");
-    // Counts of an earlier run must not be printed.
-    let _ = fs::remove_dir_all(&counts);
+    let counts = [target_dir(), target_dir().join(wine::TARGET)].map(|folder| folder.join("tmp/cases"));
+    for folder in &counts {
+        // Counts of an earlier run must not be printed.
+        let _ = fs::remove_dir_all(folder);
+    }
     let mut tests = cargo(".");
     tests.args(["test", "--release", "--locked", "--workspace"]);
     if options.long {
@@ -74,8 +76,13 @@ pub(crate) fn test(options: &Options) -> Result<()> {
 }
 
 /// Prints the number of cases of the conformance suite that ran on each backend. The tests print only if they fail.
-fn print_counts(folder: &Path) -> Result<()> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+fn print_counts(folders: &[PathBuf]) -> Result<()> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        for entry in fs::read_dir(folder)? {
+            files.push(entry?.path());
+        }
+    }
     files.sort();
     println!("== cases of the conformance suite");
     for file in files {
