@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use crate::guests;
 use crate::python;
@@ -77,15 +77,15 @@ pub(crate) fn demo(options: &Options) -> Result<()> {
         return python::demo();
     }
     let programs = Programs::build()?;
-    let scratch = Scratch::new()?;
+    let scratch = scratch()?;
     let file = match &options.file {
         Some(file) => fs::canonicalize(file).with_context(|| format!("cannot read {}", file.display()))?,
-        None => large_file(&scratch)?,
+        None => large_file(scratch.path())?,
     };
     if !options.json {
         println!("{} ({} bytes), searching for {:?}", file.display(), fs::metadata(&file)?.len(), options.pattern);
     }
-    let job = Job { file: &file, scratch: &scratch.0, pattern: &options.pattern };
+    let job = Job { file: &file, scratch: scratch.path(), pattern: &options.pattern };
     let rows = [programs.native(&job)?, programs.window(&job)?, programs.host(&job)?, programs.fallback(&job)?];
     let found = |row: &Row| (row.lines, row.matches, row.checksum.clone());
     let agree = rows.iter().all(|row| found(row) == found(&rows[0]));
@@ -207,16 +207,12 @@ fn row(backend: &'static str, report: Report, peak_bytes: u64) -> Row {
 
 /// Runs a program, and returns its report and the peak of its private memory, which is sampled.
 fn run(backend: &str, command: &mut Command) -> Result<(Report, u64)> {
-    let bar = ProgressBar::new_spinner().with_message(format!("running on {backend}"));
-    bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("a template"));
-    bar.enable_steady_tick(Duration::from_millis(100));
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| cannot_run(command))?;
     let mut peak = 0;
     while child.try_wait()?.is_none() {
         peak = peak.max(private_memory(child.id()));
         std::thread::sleep(Duration::from_millis(2));
     }
-    bar.finish_and_clear();
     let status = child.wait()?;
     let mut printed = String::new();
     child.stdout.take().context("its output is piped")?.read_to_string(&mut printed)?;
@@ -235,34 +231,20 @@ fn private_memory(process: u32) -> u64 {
     kibibytes.unwrap_or(0) * 1024
 }
 
-/// A folder that is removed when it is dropped.
-pub(crate) struct Scratch(pub(crate) PathBuf);
-
-impl Scratch {
-    /// Makes the folder. There can be one at a time in a process.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the folder cannot be made.
-    pub(crate) fn new() -> Result<Self> {
-        let folder = target_dir().join(format!("demo-{}", std::process::id()));
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Files that remain in the target folder do no harm.
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// Makes a folder in the target folder, which is removed when it is dropped.
+///
+/// # Errors
+///
+/// Fails if the folder cannot be made.
+pub(crate) fn scratch() -> Result<TempDir> {
+    tempfile::tempdir_in(target_dir()).context("cannot make a folder in the target folder")
 }
 
 /// The minimum size of the default file in bytes.
 const LARGE: u64 = 50_000_000;
 
 /// Returns a file of at least 50 MB: the largest library of the Rust installation, or else many copies of the licence.
-fn large_file(scratch: &Scratch) -> Result<PathBuf> {
+fn large_file(scratch: &Path) -> Result<PathBuf> {
     let output =
         Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output().context("cannot run rustc")?;
     let library = Path::new(String::from_utf8(output.stdout)?.trim()).join("lib");
@@ -275,7 +257,7 @@ fn large_file(scratch: &Scratch) -> Result<PathBuf> {
     if let Some((_, path)) = files.pop_if(|(len, _)| *len >= LARGE) {
         return Ok(path);
     }
-    let path = scratch.0.join("licences.txt");
+    let path = scratch.join("licences.txt");
     let text = fs::read(root().join("LICENSE-APACHE"))?;
     let mut file = fs::File::create(&path)?;
     for _ in 0..=LARGE / text.len() as u64 {

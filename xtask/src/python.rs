@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::cpython;
-use crate::demo::{Scratch, command};
+use crate::demo::{command, scratch};
 use crate::outcomes::{self, Outcome};
 use crate::run::{cannot_run, output, root, target_dir};
 
@@ -161,11 +161,11 @@ pub(crate) fn test(options: &Options, required: bool) -> Result<()> {
     let command = command()?;
     let mut outcomes: Vec<Vec<Outcome>> = Vec::new();
     for backend in BACKENDS {
-        let scratch = Scratch::new()?;
+        let scratch = scratch()?;
         let mut run = Command::new(&command);
         run.args(["run", "--backend", backend]);
         run.arg("--read-only-dir").arg(format!("{}::/tests", sources().join("tests").display()));
-        run.arg("--dir").arg(format!("{}::/scratch", scratch.0.display()));
+        run.arg("--dir").arg(format!("{}::/scratch", scratch.path().display()));
         if let Some(tests) = &cpython {
             run.arg("--read-only-dir").arg(format!("{}::/cpython", tests.display()));
         }
@@ -193,11 +193,11 @@ pub(crate) fn bench() -> Result<()> {
     let plugin = environment.build(&sources().join("tests/plugin.py"))?;
     let command = command()?;
     for backend in BACKENDS {
-        let scratch = Scratch::new()?;
+        let scratch = scratch()?;
         let mut run = Command::new(&command);
         run.args(["run", "--backend", backend]);
         run.arg("--read-only-dir").arg(format!("{}::/bench", sources().display()));
-        run.arg("--dir").arg(format!("{}::/scratch", scratch.0.display()));
+        run.arg("--dir").arg(format!("{}::/scratch", scratch.path().display()));
         run.arg(&plugin).args(["/bench/bench.py", "/scratch"]);
         let output = run.stdin(Stdio::null()).stderr(Stdio::inherit()).output().with_context(|| cannot_run(&run))?;
         ensure!(output.status.success(), "measuring Python on {backend} failed: {}", output.status);
@@ -227,11 +227,11 @@ pub(crate) fn demo() -> Result<()> {
     let command = command()?;
     let mut outcomes = Vec::new();
     for backend in BACKENDS {
-        let scratch = Scratch::new()?;
-        let file = scratch.0.join(TEXT);
+        let scratch = scratch()?;
+        let file = scratch.path().join(TEXT);
         fs::copy(root().join(TEXT), &file)?;
         let mut run = Command::new(&command);
-        run.args(["run", "--backend", backend, "--dir"]).arg(format!("{}::/scratch", scratch.0.display()));
+        run.args(["run", "--backend", backend, "--dir"]).arg(format!("{}::/scratch", scratch.path().display()));
         run.arg(&plugin).args([&format!("/scratch/{TEXT}"), PATTERN, REPLACEMENT]);
         let output = run.stdin(Stdio::null()).stderr(Stdio::inherit()).output().with_context(|| cannot_run(&run))?;
         ensure!(output.status.success(), "the Python demo failed on {backend}: {}", output.status);
