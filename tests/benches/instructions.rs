@@ -1,5 +1,5 @@
-//! `cargo xtask bench instructions`: counts the instructions of small operations with Valgrind, which other load on the machine does
-//! not change.
+//! `cargo xtask bench instructions`: counts the instructions of small operations with Valgrind, which other load on the
+//! machine does not change.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -21,7 +21,10 @@ use wasmtime::{Result, bail};
 #[derive(Debug, Parser)]
 #[command(
     bin_name = "cargo xtask bench instructions",
-    after_help = "Needs Valgrind. Exit status: 0; 1 if an operation could not be counted; 2 if the command line is invalid"
+    after_help = "\
+Needs Valgrind.
+
+Exit status: 0; 1 if an operation could not be counted; 2 if the command line is invalid"
 )]
 struct Options {
     /// Print a line of JSON for each operation: name, ours, unit

@@ -7,8 +7,8 @@ use wasi_mmap_conformance::case::Backend;
 use wasi_mmap_conformance::cases::{self, Sizes};
 use wasi_mmap_conformance::run::{Report, check};
 
-/// Defines a test for each way in which a plugin reaches its mappings: calls `$test` with the backend and the last arguments of the
-/// plugin `suite`.
+/// Defines a test for each way in which a plugin reaches its mappings: calls `$test` with the backend and the last
+/// arguments of the plugin `suite`.
 macro_rules! test_every_backend {
     ($test:ident) => {
         test_every_backend! { $test:

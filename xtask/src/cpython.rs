@@ -1,7 +1,7 @@
 //! Finds CPython's own tests of `mmap`.
 //!
-//! The Python of componentize-py has no tests, so they come from an installed interpreter, of the nearest version. The tests of
-//! later versions do not work, because their imports need that version.
+//! The Python of componentize-py has no tests, so they come from an installed interpreter, of the nearest version. The
+//! tests of later versions do not work, because their imports need that version.
 
 use std::env;
 use std::fs;
@@ -38,8 +38,8 @@ fn is_tests(folder: &Path) -> bool {
     ["__init__.py", "test_mmap.py", "support/__init__.py"].iter().all(|file| folder.join(file).is_file())
 }
 
-/// Returns the folders of the standard libraries of the interpreters on the path, and of those that are installed beside them by tools
-/// that manage several versions.
+/// Returns the folders of the standard libraries of the interpreters on the path, and of those that are installed
+/// beside them by tools that manage several versions.
 fn libraries() -> Vec<PathBuf> {
     let names = VERSIONS.iter().map(|minor| format!("python3.{minor}")).chain(["python3".to_owned()]);
     let mut prefixes: Vec<PathBuf> = Vec::new();

@@ -23,8 +23,8 @@ window    in wasmtime, with pages of the file in the plugin's memory
 host      in wasmtime, with copies from the host's mapping (windows are disabled)
 fallback  in wasmtime, with nothing but WASI: the fallback's page cache is composed into the plugin
 
-The memory is the private memory of the program natively, and its linear memory in the sandbox. Mapped pages of the file belong to
-the page cache of the system and are not counted.
+The memory is the private memory of the program natively, and its linear memory in the sandbox. Mapped pages of the file
+belong to the page cache of the system and are not counted.
 
 Exit status: 0 if all backends agree, otherwise 1")]
 pub(crate) struct Options {
@@ -39,7 +39,8 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
 
-    /// Instead, run a Python plugin that searches and edits a file; needs python3 with venv, and installs componentize-py
+    /// Instead, run a Python plugin that searches and edits a file; needs python3 with venv, and installs
+    /// componentize-py
     #[arg(long, conflicts_with_all = ["file", "pattern", "json"])]
     python: bool,
 }

@@ -13,15 +13,15 @@ use crate::run::{nightly_cargo, provide, root, step, target_dir};
 /// Run the fuzz targets, with a nightly compiler and cargo-fuzz
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Installs a nightly compiler and cargo-fuzz if they are missing. The targets are the files in tests/fuzz/fuzz_targets. Without either,
-`cargo test` runs the targets on their corpus, tests/fuzz/corpus.
+Installs a nightly compiler and cargo-fuzz if they are missing. The targets are the files in tests/fuzz/fuzz_targets.
+Without either, `cargo test` runs the targets on their corpus, tests/fuzz/corpus.
 
 Examples:
   cargo xtask fuzz                               all targets, for a minute together
   cargo xtask fuzz operations --seconds 1800     one target, for half an hour
 
-An input that makes a target fail is saved in tests/fuzz/artifacts; the output says how to run it again. Other inputs that were found
-are in target/fuzz/found, where the next run begins.
+An input that makes a target fail is saved in tests/fuzz/artifacts; the output says how to run it again. Other inputs
+that were found are in target/fuzz/found, where the next run begins.
 
 Exit status: 0; 1 if a target failed or could not be run; 2 if the command line is invalid")]
 pub(crate) struct Options {

@@ -1,13 +1,14 @@
 //! A wrapper of the compiler for the fuzz targets (`RUSTC_WRAPPER`), which does not instrument the engine.
 //!
-//! cargo-fuzz instruments every crate. For the compiler of the engine this takes minutes and gigabytes, makes it many times slower, and
-//! lets its coverage guide the fuzzer instead of that of our code.
+//! cargo-fuzz instruments every crate. For the compiler of the engine this takes minutes and gigabytes, makes it many
+//! times slower, and lets its coverage guide the fuzzer instead of that of our code.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// The dependencies that parse the bytes of a fuzzer, and so are to guide it. They are instrumented as our own crates are.
+/// The dependencies that parse the bytes of a fuzzer, and so are to guide it. They are instrumented as our own crates
+/// are.
 const READERS: [&str; 7] = ["clap_builder", "clap_lex", "memchr", "wac_graph", "wac_parser", "wac_types", "wasmparser"];
 
 /// The beginnings of flags that instrument a crate, or keep it from being compiled in parallel.

@@ -1,6 +1,7 @@
 //! `cargo xtask kernels`: the tests of windows, faults and hostile plugins on older kernels of Linux, in QEMU.
 //!
-//! The state after a system call that fails differs between versions, and the memory that a plugin can reach depends on it.
+//! The state after a system call that fails differs between versions, and the memory that a plugin can reach depends on
+//! it.
 
 mod images;
 mod machine;
@@ -19,7 +20,8 @@ use crate::run::{cargo, output, succeeds, target_dir};
 /// Run the tests of windows, faults and hostile plugins on the kernels of Debian 12 and 13, in QEMU
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The folder of the kernels, `vmlinuz-6.1.…` and `vmlinuz-6.12.…`; by default they are downloaded from Debian's mirror
+    /// The folder of the kernels, vmlinuz-6.1.… and vmlinuz-6.12.…; by default they are downloaded from Debian's
+    /// mirror
     #[arg(long, value_name = "FOLDER")]
     kernel_images: Option<PathBuf>,
 }

@@ -14,7 +14,8 @@ const MACOS: &str = "aarch64-apple-darwin";
 /// The packages for every system.
 const PORTABLE: &[&str] = &["wasi-mmap-core", "wasi-mmap-native", "wasi-mmap", "wasi-mmap-conformance"];
 
-/// The runs of clippy: the folder of a workspace, the target if it is not this machine, and the packages if they are not all.
+/// The runs of clippy: the folder of a workspace, the target if it is not this machine, and the packages if they are
+/// not all.
 const LINTS: [(&str, Option<&str>, &[&str]); 6] = [
     (".", None, &[]),
     (".", Some(wine::TARGET), PORTABLE),

@@ -18,8 +18,8 @@ const FOR_VALGRIND: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// The options of Valgrind. What is not freed when a program ends is not an error. The handler of faults repairs a page and lets the
-/// access go on, so all registers must be up to date there.
+/// The options of Valgrind. What is not freed when a program ends is not an error. The handler of faults repairs a page
+/// and lets the access go on, so all registers must be up to date there.
 const VALGRIND: [&str; 5] = [
     "valgrind",
     "--quiet",

@@ -85,7 +85,8 @@ impl Environment {
         command
     }
 
-    /// Installs the package as a user does, and builds a plugin from a module, unless one was built from the same sources.
+    /// Installs the package as a user does, and builds a plugin from a module, unless one was built from the same
+    /// sources.
     ///
     /// # Errors
     ///
@@ -180,7 +181,8 @@ pub(crate) fn test(options: &Options, required: bool) -> Result<()> {
     Ok(())
 }
 
-/// Measures Python plugins on both backends, and prints a line of JSON for each figure, whose name begins with the backend.
+/// Measures Python plugins on both backends, and prints a line of JSON for each figure, whose name begins with the
+/// backend.
 ///
 /// # Errors
 ///

@@ -20,7 +20,8 @@ const MINGW: &str = "x86_64-w64-mingw32-gcc";
 /// Debian's packages of both.
 const DEBIAN: [&str; 2] = ["wine64", "gcc-mingw-w64-x86-64-win32"];
 
-/// The random generator that the standard library needs for its hash maps. Wine 8 has it in another library, under another name.
+/// The random generator that the standard library needs for its hash maps. Wine 8 has it in another library, under
+/// another name.
 const MISSING_LIBRARY: &str = "bcryptprimitives.dll";
 const MISSING_EXPORTS: &str = "LIBRARY bcryptprimitives.dll\nEXPORTS\nProcessPrng = advapi32.SystemFunction036\n";
 

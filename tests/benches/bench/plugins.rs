@@ -1,5 +1,5 @@
-//! Workloads in a sandbox: the plugin `bench` over the host, composed with the fallback, and as a module of preview 1, in which the
-//! fallback is a library; and a program in C over the emulation of `mmap` that comes with its C library.
+//! Workloads in a sandbox: the plugin `bench` over the host, composed with the fallback, and as a module of preview 1,
+//! in which the fallback is a library; and a program in C over the emulation of `mmap` that comes with its C library.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,9 +1,9 @@
 //! The conformance suite: the behaviour of a mapping, written once and run on every backend.
 //!
-//! [`case`] is a small language for cases, [`cases`] has the cases, [`op`] their operations as data, and [`run`] runs them.
-//! [`model`] runs random operations against a simple model, and [`measured`] is what benchmarks time. A backend is a
-//! [`Subject`](op::Subject), as every [`Mapping`](wasi_mmap_core::Mapping) is, natively and in a plugin. A plugin implements it for the
-//! resource of the WIT interface, too.
+//! [`case`] is a small language for cases, [`cases`] has the cases, [`op`] their operations as data, and [`run`] runs
+//! them. [`model`] runs random operations against a simple model, and [`measured`] is what benchmarks time. A backend
+//! is a [`Subject`](op::Subject), as every [`Mapping`](wasi_mmap_core::Mapping) is, natively and in a plugin. A plugin
+//! implements it for the resource of the WIT interface, too.
 
 #![expect(clippy::cast_possible_truncation, reason = "cases are small, and a wrong number fails a test")]
 

@@ -51,8 +51,8 @@ pub fn run_all<S: Subject>(
     })
 }
 
-/// Checks that every case was run, or skipped as it says, and that none failed. Writes the counts to a file in `folder/cases`,
-/// which `cargo xtask test` prints.
+/// Checks that every case was run, or skipped as it says, and that none failed. Writes the counts to a file in
+/// `folder/cases`, which `cargo xtask test` prints.
 ///
 /// # Panics
 ///

@@ -19,7 +19,8 @@ pub use wasi_mmap_conformance::is_long;
 /// The number of bytes that a plugin may print.
 const MOST_PRINTED: usize = 64 * 1024 * 1024;
 
-/// Returns a program of `tests/programs`, built for a target: `wasm32-wasip2` for a component, `wasm32-wasip1` for a module.
+/// Returns a program of `tests/programs`, built for a target: `wasm32-wasip2` for a component, `wasm32-wasip1` for a
+/// module.
 ///
 /// # Panics
 ///

@@ -15,7 +15,8 @@ const NEWEST: &str = "linux-image-cloud-amd64";
 /// The keys of Debian's archive, where their package installs them.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Finds a kernel in a folder by its name in `/boot`, `vmlinuz-6.1.…`. Returns the last one by name if there are several.
+/// Finds a kernel in a folder by its name in `/boot`, `vmlinuz-6.1.…`. Returns the last one by name if there are
+/// several.
 pub(super) fn find(kernel: &Kernel, folder: &Path) -> Result<Option<PathBuf>> {
     if !folder.exists() {
         return Ok(None);
@@ -31,8 +32,8 @@ pub(super) fn find(kernel: &Kernel, folder: &Path) -> Result<Option<PathBuf>> {
     Ok(images.into_iter().max())
 }
 
-/// Downloads a kernel into a folder with apt, from the mirror of this system, but with a list of sources and a state of its own, so
-/// that nothing changes on this system.
+/// Downloads a kernel into a folder with apt, from the mirror of this system, but with a list of sources and a state of
+/// its own, so that nothing changes on this system.
 ///
 /// # Errors
 ///
@@ -85,7 +86,8 @@ pub(super) fn download(kernel: &Kernel, folder: &Path) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// Returns the address of the mirror of Debian that apt uses. Before its first update, apt does not know the labels of releases.
+/// Returns the address of the mirror of Debian that apt uses. Before its first update, apt does not know the labels of
+/// releases.
 fn mirror() -> Result<String> {
     let format = ["--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages", "Component: main"];
     let known = output(Command::new("apt-get").arg("indextargets").args(format))?;

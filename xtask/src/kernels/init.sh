@@ -1,6 +1,7 @@
 #!/bin/busybox sh
-# The first process of the machine that `kernels/machine.rs` boots. It runs each test that /tests names in a process of its own, so
-# that a test that dies or hangs does not affect the others. Lines that begin with `::` are for xtask, all others for people.
+# The first process of the machine that `kernels/machine.rs` boots. It runs each test that /tests names in a process of
+# its own, so that a test that dies or hangs does not affect the others. Lines that begin with `::` are for xtask, all
+# others for people.
 
 # The time limit of a test in seconds. The longest takes one or two minutes on two emulated processors.
 MOST=600

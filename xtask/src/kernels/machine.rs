@@ -20,7 +20,8 @@ pub(super) const QEMU: &str = "qemu-system-x86_64";
 pub(super) const BUSYBOX: &str = "busybox";
 const INIT: &str = include_str!("init.sh");
 
-/// The memory in MiB. A test reads a sparse file of 5 GiB through mappings, and on tmpfs each page that is read takes memory.
+/// The memory in MiB. A test reads a sparse file of 5 GiB through mappings, and on tmpfs each page that is read takes
+/// memory.
 const MEMORY: &str = "8192";
 /// Without the instructions for strings, which are emulated byte by byte: copies of eight bytes are faster.
 const PROCESSOR: &str = "max,-erms,-fsrm";
@@ -29,8 +30,8 @@ const MOST: Duration = Duration::from_secs(3600);
 /// The number of lines of output that are shown if the machine did not run to its end.
 const TAIL: usize = 60;
 
-/// Writes the file system that the machine boots: the program of the tests with its libraries, the plugins, and the names of the tests
-/// to be run.
+/// Writes the file system that the machine boots: the program of the tests with its libraries, the plugins, and the
+/// names of the tests to be run.
 pub(super) fn pack(program: &Path, guests: &Guests, tests: &[String], folder: &Path) -> Result<PathBuf> {
     let root = folder.join("root");
     let _ = fs::remove_dir_all(&root);

@@ -130,8 +130,8 @@ pub struct Run {
 
 /// Seeds that once led to a difference, and what it was. They run before all others.
 pub const SEEDS: [u64; 6] = [
-    // A range that was cut short to have a 64-bit end blamed the wrong argument of a copy; a private mapping that was made
-    // shorter and longer again showed what it had held before.
+    // A range that was cut short to have a 64-bit end blamed the wrong argument of a copy; a private mapping that was
+    // made shorter and longer again showed what it had held before.
     1,
     7,
     // Native: a mapping with advice for a part of it could not be resized.
@@ -144,8 +144,8 @@ pub const SEEDS: [u64; 6] = [
     1_795_383_892,
 ];
 
-/// Returns the runs of a test: one for each of [`SEEDS`], and another one, which is longer in the long form and then has a new seed
-/// each time.
+/// Returns the runs of a test: one for each of [`SEEDS`], and another one, which is longer in the long form and then
+/// has a new seed each time.
 pub fn runs(backend: Backend) -> Vec<Run> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (seed, operations) = if is_long() { (now, 1_000_000) } else { (0, 20_000) };
