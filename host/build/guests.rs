@@ -1,7 +1,7 @@
 //! Builds the packages of this repository that run as WebAssembly, by running cargo from a build script.
 //!
-//! Shared by the build scripts of the host and of the tests, and by `xtask`. All of them build into one target folder, so that
-//! each package is built once.
+//! Shared by the build scripts of the host and of the tests, and by `xtask`. All of them build into one target folder,
+//! so that each package is built once.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -94,8 +94,8 @@ impl Guests {
         Err(format!("the target {0} is not installed: run `rustup target add {0}`", self.target))
     }
 
-    /// Returns a command that runs in the workspace and inherits nothing from the cargo that runs the build script: that one builds
-    /// for another target, with other flags, and maybe with clippy, Miri or another compiler.
+    /// Returns a command that runs in the workspace and inherits nothing from the cargo that runs the build script:
+    /// that one builds for another target, with other flags, and maybe with clippy, Miri or another compiler.
     fn command(&self, program: &str) -> Command {
         const KEPT: [&str; 6] =
             ["CARGO_HOME", "CARGO_HTTP_", "CARGO_MAKEFLAGS", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];

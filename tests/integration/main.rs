@@ -1,5 +1,6 @@
-//! The tests that need several parts of the project, in one program: the engine is linked once.
+//! The tests that need several parts of the project, in one program, so that the engine is linked once.
 
+#![cfg(target_os = "linux")]
 #![allow(unreachable_pub, reason = "the modules of a program")]
 
 mod bench;

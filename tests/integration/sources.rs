@@ -1,8 +1,9 @@
-//! What is said of the sources, compared with them.
+//! Statements about the sources that are compared with them.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the repository")
@@ -38,4 +39,58 @@ fn unsafe_code_is_where_the_document_says() {
     let section = document.split("## Unsafe code").nth(1).and_then(|rest| rest.split("\n## ").next());
     let listed = section.expect("the section").split('`').filter(|word| word.ends_with(".rs")).map(str::to_owned);
     assert_eq!(listed.collect::<BTreeSet<_>>(), found);
+}
+
+/// Returns all sources in a folder as one text.
+fn sources(folder: &str) -> String {
+    let entries = fs::read_dir(root().join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let sources = entries.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    sources.map(|path| fs::read_to_string(path).expect("a source")).collect()
+}
+
+/// A program that no test runs could break without anyone noticing.
+#[test]
+fn every_program_is_run_by_a_test() {
+    let tests = sources("tests/integration") + &sources("host/cli/tests");
+    let mut count = 0;
+    for entry in fs::read_dir(root().join("tests/programs")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.join("Cargo.toml").is_file() {
+            let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+            assert!(tests.contains(&format!("plugin(\"{name}\"")), "no test runs {}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 0, "there are no programs");
+}
+
+#[test]
+fn the_readme_shows_the_python_demo() {
+    let demo = fs::read_to_string(root().join("guest/python/demo/edit.py")).expect("the demo");
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    assert!(readme.contains(&format!("```python\n{demo}```")), "README.md shows another program");
+}
+
+/// Returns the folder of the source of a dependency.
+fn source_of(package: &str) -> PathBuf {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["metadata", "--format-version", "1", "--locked"]).current_dir(root());
+    let output = cargo.output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let mut packages = metadata["packages"].as_array().expect("packages").iter();
+    let manifest = packages.find(|found| found["name"] == package).expect("a dependency")["manifest_path"].as_str();
+    Path::new(manifest.expect("a path")).parent().expect("a folder").to_owned()
+}
+
+/// The copies of WASI's packages in `wit/deps` are those of the engine.
+#[test]
+fn wasi_is_that_of_the_engine() {
+    let originals = source_of("wasmtime-wasi").join("src/p2/wit/deps");
+    for entry in fs::read_dir(root().join("wit/deps")).expect("a folder") {
+        let copy = entry.expect("an entry").path();
+        let original = originals.join(copy.file_name().expect("a name"));
+        let text = fs::read(&original).unwrap_or_else(|error| panic!("{}: {error}", original.display()));
+        assert_eq!(fs::read(&copy).expect("a file"), text, "{} is not {}", copy.display(), original.display());
+    }
 }

@@ -1,8 +1,7 @@
-//! Where CPython's own tests of `mmap` are.
+//! Finds CPython's own tests of `mmap`.
 //!
-//! The Python that componentize-py packs comes without tests: they are taken from an interpreter that is installed
-//! here, the one whose version is the nearest. A later version's tests are of no use, because what they import needs
-//! that version.
+//! The Python of componentize-py has no tests, so they come from an installed interpreter, of the nearest version. The
+//! tests of later versions do not work, because their imports need that version.
 
 use std::env;
 use std::fs;
@@ -11,18 +10,18 @@ use std::process::Command;
 
 use crate::python::Absent;
 
-/// The versions of Python 3, in the order of preference: the first is that of the Python that componentize-py packs.
+/// The versions of Python 3, in order of preference. The first is that of componentize-py.
 const VERSIONS: [u32; 5] = [14, 13, 12, 11, 10];
 
-/// The folder of the package `test` of an installed CPython, or the given one.
+/// Finds the folder of the package `test` of an installed CPython, or checks the given one.
 ///
 /// # Errors
 ///
-/// If there is none with tests of `mmap`.
+/// Fails if there is no such folder with tests of `mmap`.
 pub(crate) fn tests(given: Option<&Path>) -> Result<PathBuf, Absent> {
     if let Some(given) = given {
         let found = given.canonicalize().ok().filter(|folder| is_tests(folder));
-        return found.ok_or_else(|| Absent(format!("{} is no package test with tests of mmap", given.display())));
+        return found.ok_or_else(|| Absent(format!("{} is not a package `test` with tests of mmap", given.display())));
     }
     let libraries = libraries();
     let newest = VERSIONS.iter().find_map(|minor| {
@@ -39,8 +38,8 @@ fn is_tests(folder: &Path) -> bool {
     ["__init__.py", "test_mmap.py", "support/__init__.py"].iter().all(|file| folder.join(file).is_file())
 }
 
-/// The folders that hold the standard libraries of the interpreters on the path, and of those installed beside them, as
-/// tools that install several versions do.
+/// Returns the folders of the standard libraries of the interpreters on the path, and of those that are installed
+/// beside them by tools that manage several versions.
 fn libraries() -> Vec<PathBuf> {
     let names = VERSIONS.iter().map(|minor| format!("python3.{minor}")).chain(["python3".to_owned()]);
     let mut prefixes: Vec<PathBuf> = Vec::new();

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: one program over one file on every backend, and whether the answers agree.
+//! `cargo xtask demo`: runs a program on a file with every backend, and checks that the results agree.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -6,32 +6,32 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
-use crate::guests::{self, Guests};
+use crate::guests;
 use crate::python;
-use crate::run::{cargo, quietly, root, target_dir};
+use crate::run::{cannot_run, cargo, root, target_dir};
 
-/// Run one program natively, in wasmtime with and without windows, and on the fallback.
+/// Run a program natively, in wasmtime with and without windows, and on the fallback
 #[derive(Debug, Args)]
 #[command(after_help = "\
 native    the program without a sandbox
-window    in wasmtime, with the file's own pages in the plugin's memory
-host      in wasmtime, with copies out of the host's mapping (windows are switched off)
-fallback  in wasmtime, with nothing but WASI: the page cache that is composed into the plugin
+window    in wasmtime, with pages of the file in the plugin's memory
+host      in wasmtime, with copies from the host's mapping (windows are disabled)
+fallback  in wasmtime, with nothing but WASI: the fallback's page cache is composed into the plugin
 
-The memory is what the program holds itself: private memory natively, linear memory in the sandbox. Mapped pages of the file
-belong to the system's page cache and are not counted.
+The memory is the private memory of the program natively, and its linear memory in the sandbox. Mapped pages of the file
+belong to the page cache of the system and are not counted.
 
 Exit status: 0 if all backends agree, otherwise 1")]
 pub(crate) struct Options {
-    /// The file to work on; by default a large file that every Rust installation has
+    /// The file to search; by default a large file that every Rust installation has
     file: Option<PathBuf>,
 
-    /// The bytes to look for
+    /// The bytes to search for
     #[arg(long, default_value = "mmap")]
     pattern: String,
 
@@ -39,12 +39,13 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
 
-    /// Instead, run a Python plugin that greps and edits a file; needs python3 with venv, and installs componentize-py
+    /// Instead, run a Python plugin that searches and edits a file; needs python3 with venv, and installs
+    /// componentize-py
     #[arg(long, conflicts_with_all = ["file", "pattern", "json"])]
     python: bool,
 }
 
-/// What a backend answered; a line of `--json`.
+/// The result of a backend: a line of `--json`.
 #[derive(Debug, Serialize)]
 struct Row {
     backend: &'static str,
@@ -56,7 +57,7 @@ struct Row {
     peak_bytes: u64,
 }
 
-/// What the program prints.
+/// The output of the program.
 #[derive(Debug, Deserialize)]
 struct Report {
     lines: u64,
@@ -66,30 +67,29 @@ struct Report {
     seconds: f64,
 }
 
-/// What the command `wasi-mmap` writes with `--stats`.
+/// The file that the command `wasi-mmap` writes with `--stats`.
 #[derive(Debug, Deserialize)]
 struct Stats {
     peak_memory_bytes: u64,
 }
 
 pub(crate) fn demo(options: &Options) -> Result<()> {
-    let guests = guests::build()?;
     if options.python {
-        return python::demo(&guests);
+        return python::demo();
     }
-    let programs = Programs::build(&guests)?;
-    let scratch = Scratch::new()?;
+    let programs = Programs::build()?;
+    let scratch = scratch()?;
     let file = match &options.file {
         Some(file) => fs::canonicalize(file).with_context(|| format!("cannot read {}", file.display()))?,
-        None => large_file(&scratch)?,
+        None => large_file(scratch.path())?,
     };
     if !options.json {
-        println!("{} ({} bytes), looking for {:?}", file.display(), fs::metadata(&file)?.len(), options.pattern);
+        println!("{} ({} bytes), searching for {:?}", file.display(), fs::metadata(&file)?.len(), options.pattern);
     }
-    let job = Job { file: &file, scratch: &scratch.0, pattern: &options.pattern };
+    let job = Job { file: &file, scratch: scratch.path(), pattern: &options.pattern };
     let rows = [programs.native(&job)?, programs.window(&job)?, programs.host(&job)?, programs.fallback(&job)?];
-    let answer = |row: &Row| (row.lines, row.matches, row.checksum.clone());
-    let agree = rows.iter().all(|row| answer(row) == answer(&rows[0]));
+    let found = |row: &Row| (row.lines, row.matches, row.checksum.clone());
+    let agree = rows.iter().all(|row| found(row) == found(&rows[0]));
     if options.json {
         for row in &rows {
             println!("{}", serde_json::to_string(row)?);
@@ -120,30 +120,35 @@ fn print_table(rows: &[Row]) {
     }
 }
 
-/// What is to be done.
+/// The arguments of the program.
 struct Job<'a> {
     file: &'a Path,
     scratch: &'a Path,
     pattern: &'a str,
 }
 
-/// The programs that do it.
+/// The program natively and as a plugin, and the command that runs it.
 struct Programs {
     native: PathBuf,
     command: PathBuf,
     plugin: PathBuf,
 }
 
-/// Builds the command `wasi-mmap`, and answers where it is.
+/// Builds the command `wasi-mmap`, and returns its path.
 ///
 /// # Errors
 ///
-/// If it does not build.
-pub(crate) fn command(guests: &Guests) -> Result<PathBuf> {
-    let mut command = cargo(".");
-    command.args(["build", "--release", "--locked", "--package", "wasi-mmap-host", "--features", "command"]);
-    quietly("building the command wasi-mmap (the first time takes minutes)", guests.tell(&mut command))?;
+/// Fails if it does not build.
+pub(crate) fn command() -> Result<PathBuf> {
+    build(cargo(".").args(["build", "--release", "--locked", "--package", "wasi-mmap-cli"]))?;
     Ok(program(target_dir().join("release/wasi-mmap")))
+}
+
+/// Runs cargo, which shows its progress.
+fn build(cargo: &mut Command) -> Result<()> {
+    let status = cargo.stdin(Stdio::null()).status().with_context(|| cannot_run(cargo))?;
+    ensure!(status.success(), "cargo failed: {status}");
+    Ok(())
 }
 
 fn program(path: PathBuf) -> PathBuf {
@@ -151,13 +156,14 @@ fn program(path: PathBuf) -> PathBuf {
 }
 
 impl Programs {
-    fn build(guests: &Guests) -> Result<Self> {
-        let mut native = cargo("tests/plugins");
+    fn build() -> Result<Self> {
+        let guests = guests::build()?;
+        let mut native = cargo("tests/programs");
         native.args(["build", "--release", "--locked", "--package", "demo", "--target-dir"]).arg(&guests.directory);
-        quietly("building the demo natively", &mut native)?;
+        build(&mut native)?;
         Ok(Self {
             native: program(guests.directory.join("release/demo")),
-            command: command(guests)?,
+            command: command()?,
             plugin: guests.component("demo"),
         })
     }
@@ -190,7 +196,7 @@ impl Programs {
         command.arg("--dir").arg(format!("{}::/scratch", job.scratch.display()));
         command.arg("--stats").arg(&stats).arg(&self.plugin).arg(name).args(["/scratch", job.pattern]);
         let (report, _) = run(backend, &mut command)?;
-        let stats: Stats = serde_json::from_slice(&fs::read(&stats)?).context("what --stats wrote")?;
+        let stats: Stats = serde_json::from_slice(&fs::read(&stats)?).context("the file that --stats wrote")?;
         Ok(row(backend, report, stats.peak_memory_bytes))
     }
 }
@@ -200,22 +206,14 @@ fn row(backend: &'static str, report: Report, peak_bytes: u64) -> Row {
     Row { backend, lines, matches, checksum, zero_copy, seconds, peak_bytes }
 }
 
-/// Runs a program, and answers its report and the most private memory that it was seen with.
+/// Runs a program, and returns its report and the peak of its private memory, which is sampled.
 fn run(backend: &str, command: &mut Command) -> Result<(Report, u64)> {
-    let bar = ProgressBar::new_spinner().with_message(format!("running on {backend}"));
-    bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("a template"));
-    bar.enable_steady_tick(Duration::from_millis(100));
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| cannot_run(command))?;
     let mut peak = 0;
     while child.try_wait()?.is_none() {
         peak = peak.max(private_memory(child.id()));
         std::thread::sleep(Duration::from_millis(2));
     }
-    bar.finish_and_clear();
     let status = child.wait()?;
     let mut printed = String::new();
     child.stdout.take().context("its output is piped")?.read_to_string(&mut printed)?;
@@ -226,7 +224,7 @@ fn run(backend: &str, command: &mut Command) -> Result<(Report, u64)> {
     Ok((report, peak))
 }
 
-/// The private memory of a process now, in bytes; 0 where the system does not tell.
+/// Returns the private memory of a process in bytes, or 0 if the system does not show it.
 fn private_memory(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
@@ -234,34 +232,20 @@ fn private_memory(process: u32) -> u64 {
     kibibytes.unwrap_or(0) * 1024
 }
 
-/// A folder that is removed at the end.
-pub(crate) struct Scratch(pub(crate) PathBuf);
-
-impl Scratch {
-    /// Makes an empty folder, the only one of this process at a time.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be made.
-    pub(crate) fn new() -> Result<Self> {
-        let folder = target_dir().join(format!("demo-{}", std::process::id()));
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Self(folder))
-    }
+/// Makes a folder in the target folder, which is removed when it is dropped.
+///
+/// # Errors
+///
+/// Fails if the folder cannot be made.
+pub(crate) fn scratch() -> Result<TempDir> {
+    tempfile::tempdir_in(target_dir()).context("cannot make a folder in the target folder")
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What is left lies in the target folder, where it harms nobody.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// How large the default file has to be.
+/// The minimum size of the default file in bytes.
 const LARGE: u64 = 50_000_000;
 
-/// A real file of at least 50 MB: the largest library of the Rust installation, or its text many times over.
-fn large_file(scratch: &Scratch) -> Result<PathBuf> {
+/// Returns a file of at least 50 MB: the largest library of the Rust installation, or else many copies of the licence.
+fn large_file(scratch: &Path) -> Result<PathBuf> {
     let output =
         Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output().context("cannot run rustc")?;
     let library = Path::new(String::from_utf8(output.stdout)?.trim()).join("lib");
@@ -274,7 +258,7 @@ fn large_file(scratch: &Scratch) -> Result<PathBuf> {
     if let Some((_, path)) = files.pop_if(|(len, _)| *len >= LARGE) {
         return Ok(path);
     }
-    let path = scratch.0.join("licences.txt");
+    let path = scratch.join("licences.txt");
     let text = fs::read(root().join("LICENSE-APACHE"))?;
     let mut file = fs::File::create(&path)?;
     for _ in 0..=LARGE / text.len() as u64 {

@@ -1,44 +1,43 @@
-//! `cargo xtask fuzz`: looks for inputs that bring something down.
+//! `cargo xtask fuzz`: looks for inputs that make a fuzz target fail.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::guests::{self, Guests};
-use crate::nightly;
-use crate::run::{answers, quietly, root, step, target_dir};
+use crate::memory::provide_nightly;
+use crate::run::{nightly_cargo, provide, root, step, target_dir};
 
 /// Run the fuzz targets, with a nightly compiler and cargo-fuzz
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without a nightly compiler or cargo-fuzz, it installs them. The targets are the files of tests/fuzz/fuzz_targets; the tests replay
-their corpus, tests/fuzz/corpus, without either.
+Installs a nightly compiler and cargo-fuzz if they are missing. The targets are the files in tests/fuzz/fuzz_targets.
+Without either, `cargo test` runs the targets on their corpus, tests/fuzz/corpus.
 
 Examples:
-  cargo xtask fuzz                               all targets, a minute together
-  cargo xtask fuzz operations --seconds 1800     one of them for half an hour
+  cargo xtask fuzz                               all targets, for a minute together
+  cargo xtask fuzz operations --seconds 1800     one target, for half an hour
 
-An input that brings something down is in tests/fuzz/artifacts, and is printed with how to run it again. What else was found is in
-target/fuzz/found, and is where the next run begins.
+An input that makes a target fail is saved in tests/fuzz/artifacts; the output says how to run it again. Other inputs
+that were found are in target/fuzz/found, where the next run begins.
 
-Exit status: 0; 1 if something was found or could not be run; 2 if the command line was wrong")]
+Exit status: 0; 1 if a target failed or could not be run; 2 if the command line is invalid")]
 pub(crate) struct Options {
-    /// How long to run all targets together
+    /// The time for all targets together
     #[arg(long, default_value_t = 60)]
     seconds: u64,
 
-    /// Run this target alone
+    /// The only target to run
     target: Option<String>,
 }
 
-/// Where the targets are.
 const FOLDER: &str = "tests/fuzz";
-/// The most bytes of an input: programs of some dozen steps, and components of some dozen items.
-const MOST_BYTES: u32 = 1024;
+/// The maximum length of an input in bytes: enough for programs of a few dozen steps, and for small components.
+const MAX_BYTES: u32 = 1024;
 
-/// A compiler and a tool for fuzzing.
+/// A nightly compiler and cargo-fuzz.
 #[derive(Debug)]
 pub(crate) struct Fuzz(());
 
@@ -47,58 +46,57 @@ impl Fuzz {
     ///
     /// # Errors
     ///
-    /// If they are missing and cannot be installed.
+    /// Fails if they are missing and cannot be installed.
     pub(crate) fn find() -> Result<Self> {
-        const HOW: &str = "fuzzing needs `rustup toolchain install nightly` and `cargo install cargo-fuzz`";
-        nightly::find().context(HOW)?;
-        if !answers(nightly::cargo(FOLDER).args(["fuzz", "--version"])) {
-            let mut install = Command::new("cargo");
-            install.args(["install", "--locked", "cargo-fuzz"]).current_dir(root());
-            quietly("installing cargo-fuzz", &mut install).context(HOW)?;
-        }
+        provide_nightly()?;
+        provide("cargo-fuzz", "cargo +nightly fuzz --version", "cargo install --locked cargo-fuzz")?;
         Ok(Self(()))
     }
 
-    /// Builds the targets, and runs them one after the other.
+    /// Builds the targets, and runs one after the other.
     ///
     /// # Errors
     ///
-    /// If one does not build, or an input brings it down.
+    /// Fails if a target does not build, or fails on an input.
     pub(crate) fn run(&self, guests: &Guests, targets: &[String], seconds: u64) -> Result<()> {
         let mut build = cargo_fuzz("build")?;
         if let [target] = targets {
             build.arg(target);
         }
-        step("building the fuzz targets", guests.tell(&mut build))?;
+        step("building the fuzz targets", guests.provide(&mut build))?;
         for target in targets {
-            // What is found goes to a folder of its own: the corpus in the repository stays small.
+            // New inputs go to another folder, so that the corpus in the repository stays small.
             let found = directory().join("found").join(target);
             std::fs::create_dir_all(&found)?;
             let mut run = cargo_fuzz("run")?;
             run.arg(target).arg(&found).arg(format!("corpus/{target}"));
             let seconds = (seconds / targets.len() as u64).max(1);
-            run.args(["--", &format!("-max_len={MOST_BYTES}"), &format!("-max_total_time={seconds}")]);
+            run.args(["--", &format!("-max_len={MAX_BYTES}"), &format!("-max_total_time={seconds}")]);
             run.arg("-print_final_stats=1");
-            step(&format!("fuzzing {target} for {seconds} s"), guests.tell(&mut run))?;
+            step(&format!("fuzzing {target} for {seconds} s"), guests.provide(&mut run))?;
         }
         Ok(())
     }
 }
 
-/// Where the targets are built: with another compiler, and other flags.
+/// Returns the target folder, which is not shared because the compiler and its flags are different.
 fn directory() -> PathBuf {
     target_dir().join("fuzz")
 }
 
 fn cargo_fuzz(command: &str) -> Result<Command> {
-    let mut cargo = nightly::cargo(FOLDER);
+    let mut cargo = nightly_cargo(FOLDER);
     cargo.args(["fuzz", command, "--fuzz-dir", ".", "--target-dir"]).arg(directory());
     // See `instrument`.
     cargo.env("RUSTC_WRAPPER", std::env::current_exe()?);
     Ok(cargo)
 }
 
-/// The names of all targets: each is a file.
+/// Returns the names of all targets, each of which is a file.
+///
+/// # Errors
+///
+/// Fails if the folder cannot be read.
 pub(crate) fn targets() -> Result<Vec<String>> {
     let mut targets = Vec::new();
     for entry in std::fs::read_dir(root().join(FOLDER).join("fuzz_targets"))? {
@@ -114,7 +112,7 @@ pub(crate) fn fuzz(options: &Options) -> Result<()> {
     let targets = match &options.target {
         None => all,
         Some(target) if all.contains(target) => vec![target.clone()],
-        Some(target) => bail!("there is no target {target}; there are {}", all.join(", ")),
+        Some(target) => bail!("unknown target {target}; the targets are {}", all.join(", ")),
     };
     let fuzz = Fuzz::find()?;
     fuzz.run(&guests::build()?, &targets, options.seconds)

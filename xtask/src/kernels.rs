@@ -1,6 +1,7 @@
-//! `cargo xtask test --kernels`: the tests of windows, faults and hostile plugins on older kernels of Linux, which QEMU boots.
+//! `cargo xtask kernels`: the tests of windows, faults and hostile plugins on older kernels of Linux, in QEMU.
 //!
-//! What the kernel does when a call of it fails has changed between versions, and what a plugin can reach depends on that.
+//! The state after a system call that fails differs between versions, and the memory that a plugin can reach depends on
+//! it.
 
 mod images;
 mod machine;
@@ -10,45 +11,63 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use serde_json::Value;
 
-use crate::guests::Guests;
-use crate::run::{answers, cargo, target_dir};
+use crate::guests;
+use crate::run::{cargo, output, succeeds, target_dir};
 
-/// The modules of `tests/tests/all` whose tests are run.
+/// Run the tests of windows, faults and hostile plugins on the kernels of Debian 12 and 13, in QEMU
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The folder of the kernels, vmlinuz-6.1.… and vmlinuz-6.12.…; by default they are downloaded from Debian's
+    /// mirror
+    #[arg(long, value_name = "FOLDER")]
+    kernel_images: Option<PathBuf>,
+}
+
+impl Options {
+    /// Returns whether the kernels are given, so that they must not be left out.
+    pub(crate) fn is_given(&self) -> bool {
+        self.kernel_images.is_some()
+    }
+}
+
+/// The modules of `tests/integration` whose tests run.
 const MODULES: [&str; 6] = ["window", "faults", "hostile", "failures", "stable", "stable_windows"];
 
-/// Tests that cannot be run in such a machine, which has a tmpfs and no disk, and why.
+/// Tests that cannot run in such a machine, which has a tmpfs and no disk, and the reasons.
 const LEFT_OUT: [(&str, &str); 0] = [];
 
-/// Debian's packages of what is needed, apart from the kernels.
+/// Debian's packages of the emulator and of the programs in the machine.
 const PACKAGES: [&str; 2] = ["qemu-system-x86", "busybox-static"];
 
-/// A kernel to test on.
+/// A version of the kernel.
 #[derive(Debug)]
 struct Kernel {
     version: &'static str,
-    /// The release of Debian that has it.
+    /// The release of Debian with this kernel.
     release: &'static str,
 }
 
 const KERNELS: [Kernel; 2] =
     [Kernel { version: "6.1", release: "bookworm" }, Kernel { version: "6.12", release: "trixie" }];
 
-/// The kernels, each with its image.
+/// The kernels and their images.
 #[derive(Debug)]
 pub(crate) struct Kernels(Vec<(&'static Kernel, PathBuf)>);
 
 impl Kernels {
-    /// Finds the emulator and the kernels: in a folder, or in the one where those are that were downloaded, or by downloading.
+    /// Finds the emulator and the kernels, in the given folder or in that of earlier downloads, or downloads them.
     ///
     /// # Errors
     ///
-    /// If something is missing; says how to get it.
-    pub(crate) fn find(folder: Option<&Path>) -> Result<Self> {
-        ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "only Linux on x86-64 runs them");
+    /// Fails if something is missing; says how to get it.
+    pub(crate) fn find(options: &Options) -> Result<Self> {
+        let folder = options.kernel_images.as_deref();
+        ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "they need Linux on x86-64");
         for (program, argument) in [(machine::QEMU, "--version"), (machine::BUSYBOX, "true")] {
-            let is_there = answers(Command::new(program).arg(argument));
+            let is_there = succeeds(Command::new(program).arg(argument));
             ensure!(is_there, "{program} is missing; on Debian: apt-get install {}", PACKAGES.join(" "));
         }
         let downloaded = directory();
@@ -70,16 +89,17 @@ impl Kernels {
         Ok(Self(KERNELS.iter().map(|kernel| Ok((kernel, image(kernel)?))).collect::<Result<_>>()?))
     }
 
-    /// Runs the tests on each kernel, and prints what each came to.
+    /// Runs the tests on each kernel, and prints the outcomes.
     ///
     /// # Errors
     ///
-    /// If something does not build, a machine does not come to its end, or a test fails.
-    pub(crate) fn test(&self, guests: &Guests) -> Result<()> {
-        let program = build(guests)?;
+    /// Fails if something does not build, if a machine does not run to its end, or if a test fails.
+    pub(crate) fn test(&self) -> Result<()> {
+        let guests = guests::build()?;
+        let program = build()?;
         let tests = choose(&program)?;
         let folder = directory();
-        let initramfs = machine::pack(&program, guests, &tests, &folder)?;
+        let initramfs = machine::pack(&program, &guests, &tests, &folder)?;
         let mut failures = Vec::new();
         for (kernel, image) in &self.0 {
             let version = kernel.version;
@@ -88,7 +108,7 @@ impl Kernels {
             let log = folder.join(format!("{version}.log"));
             match machine::run(image, version, &initramfs, &log) {
                 Ok(outcomes) => {
-                    ensure!(outcomes.len() == tests.len(), "Linux {version} has not run all tests");
+                    ensure!(outcomes.len() == tests.len(), "Linux {version} did not run all tests");
                     let failed = outcomes.iter().filter(|outcome| !outcome.has_passed);
                     let failed: Vec<&str> = failed.map(|outcome| outcome.test.as_str()).collect();
                     let passed = outcomes.len() - failed.len();
@@ -97,7 +117,7 @@ impl Kernels {
                         failures.push(format!("on Linux {version}: {}", failed.join(", ")));
                     }
                 }
-                // The other kernel may still say something.
+                // Go on with the other kernel.
                 Err(error) => failures.push(format!("{error:#}")),
             }
             println!("== tests on Linux {version}: {:.0} s", started.elapsed().as_secs_f64());
@@ -107,18 +127,18 @@ impl Kernels {
     }
 }
 
-/// Where the kernels are, and what is made to boot them.
+/// Returns the folder of the kernels and of the file system that they boot.
 fn directory() -> PathBuf {
     target_dir().join("kernels")
 }
 
-/// Builds the tests as `cargo xtask test` does, and returns the program.
-fn build(guests: &Guests) -> Result<PathBuf> {
+/// Builds the tests as `cargo xtask test` does, and returns the path of the program.
+fn build() -> Result<PathBuf> {
     println!("== building the tests for other kernels");
     let mut tests = cargo(".");
-    // All of the workspace, or its packages would be compiled again with fewer features.
+    // The whole workspace, or its packages would be compiled again with fewer features.
     tests.args(["test", "--release", "--locked", "--workspace", "--test", "all", "--no-run"]);
-    let printed = images::printed(guests.tell(tests.arg("--message-format=json-render-diagnostics")))?;
+    let printed = output(tests.arg("--message-format=json-render-diagnostics"))?;
     for line in printed.lines() {
         let message: Value = serde_json::from_str(line)?;
         if message["target"]["name"] == "all"
@@ -127,10 +147,10 @@ fn build(guests: &Guests) -> Result<PathBuf> {
             return Ok(program.into());
         }
     }
-    bail!("cargo names no program of the tests");
+    bail!("cargo does not name the program of the tests");
 }
 
-/// Returns the names of the tests to be run, and prints which are not, and why.
+/// Returns the names of the tests to be run, and prints those that are left out, with the reasons.
 fn choose(program: &Path) -> Result<Vec<String>> {
     let ignored = machine::names(program, true)?;
     let mut tests = machine::names(program, false)?;

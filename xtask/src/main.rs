@@ -1,27 +1,27 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `bench`, `fuzz`, `sanitize`, `guests`. Each does its own set-up.
+//! The project's own commands, for what `cargo` does not do by itself.
 
 mod bench;
 mod cpython;
 mod demo;
 mod fuzz;
 mod guests;
-mod instructions;
 mod instrument;
 mod kernels;
-mod nightly;
+mod lint;
+mod memory;
 mod outcomes;
 mod python;
 mod run;
-mod sanitize;
 mod test;
-mod windows;
-mod wit;
+mod wine;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The project's own commands. Each installs the targets and builds the plugins that it needs.
+/// The project's own commands, for what `cargo` does not do by itself
+///
+/// Each command does its own set-up. Those that run other programs print the command lines.
 #[derive(Debug, Parser)]
 #[command(
     bin_name = "cargo xtask",
@@ -29,15 +29,12 @@ use clap::{Parser, Subcommand};
 Examples:
   cargo xtask demo             the demo on a large file that every Rust installation has
   cargo xtask demo FILE        … on a file of yours
-  cargo xtask demo --python    a Python plugin that greps and edits a file
+  cargo xtask demo --python    a Python plugin that searches and edits a file
   cargo xtask test             everything that CI runs
-  cargo xtask bench            how fast everything is, against what users would take instead
-  cargo xtask test --python    the tests of Python plugins alone
-  cargo xtask test --kernels   the tests of windows and faults on older kernels, in QEMU
-  cargo xtask fuzz             a minute of looking for inputs that bring something down
-  cargo xtask sanitize         the tests with Miri and Valgrind, which see wrong accesses to memory
+  cargo xtask test --long      … with long random tests, older kernels, and an hour of fuzzing
+  cargo xtask bench            the benchmarks
 
-Exit status: 0; 1 if something failed; 2 if the command line was wrong"
+Exit status: 0; 1 if something failed; 2 if the command line is invalid"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -47,25 +44,44 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Options),
-    Bench(bench::Options),
     Test(test::Options),
+    /// Check formatting, lints and documentation, for every system
+    Lint,
+    /// Run the tests for Windows, under Wine
+    Wine {
+        /// Run random tests in their long form
+        #[arg(long)]
+        long: bool,
+    },
+    /// Run the tests of Python plugins on the host and on the fallback
+    Python(python::Options),
+    Kernels(kernels::Options),
+    /// Run the tests that Miri can run, to find undefined behaviour
+    Miri,
+    /// Run the tests without an engine in Valgrind, to find invalid accesses to memory
+    Valgrind,
     Fuzz(fuzz::Options),
-    Sanitize(sanitize::Options),
-    /// Build the plugins of tests and demo, and the fallback component
+    Bench(bench::Options),
+    /// Build the programs of the tests and the demo, and the fallback component
     Guests,
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
-    if instrument::is_meant(&arguments) {
+    if instrument::is_called_as_compiler(&arguments) {
         return instrument::compile(&arguments);
     }
     let outcome = match Arguments::parse().command {
         Command::Demo(options) => demo::demo(&options),
-        Command::Bench(options) => bench::bench(&options),
         Command::Test(options) => test::test(&options),
+        Command::Lint => lint::lint(),
+        Command::Wine { long } => wine::Wine::find().and_then(|wine| wine.test(long)),
+        Command::Python(options) => python::test(&options, true),
+        Command::Kernels(options) => kernels::Kernels::find(&options).and_then(|kernels| kernels.test()),
+        Command::Miri => memory::miri(),
+        Command::Valgrind => memory::valgrind(),
         Command::Fuzz(options) => fuzz::fuzz(&options),
-        Command::Sanitize(options) => sanitize::sanitize(&options),
+        Command::Bench(options) => bench::bench(&options),
         Command::Guests => guests::build().map(|guests| println!("{}", guests.directory.display())),
     };
     match outcome {

@@ -1,27 +1,27 @@
-//! What the tests in a Python plugin came to: read, and printed as a table.
+//! The outcomes of the tests in a Python plugin, printed as a table.
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-/// What one test came to; a line that the plugin prints.
+/// The outcome of a test: a line that the plugin prints.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Outcome {
-    /// Whose test it is.
+    /// The suite: the project's own or that of CPython.
     suite: String,
     test: String,
     /// `passed`, `skipped` or `failed`.
     outcome: String,
-    /// Why it was skipped, or how it failed.
+    /// The reason if it was skipped, the error if it failed.
     detail: String,
 }
 
-/// Runs the tests on a backend, and reads what they came to.
+/// Runs the tests on a backend, and reads the outcomes.
 ///
 /// # Errors
 ///
-/// If they do not come to an end, or there are none. A test that failed is an outcome.
+/// Fails if the program dies, or if no test ran. A test that failed is an outcome.
 pub(crate) fn parse(backend: &str, mut run: Command) -> Result<Vec<Outcome>> {
     let output = run.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.with_context(|| format!("cannot run {}", run.get_program().display()))?;
@@ -35,11 +35,11 @@ pub(crate) fn parse(backend: &str, mut run: Command) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-/// Prints a line for each test, with a column for each backend, and a count for each suite.
+/// Prints a line for each test, with a column for each backend, and the counts of each suite.
 ///
 /// # Errors
 ///
-/// If a test failed, or the backends did not run the same tests.
+/// Fails if a test failed, or if the backends did not run the same tests.
 pub(crate) fn print(backends: &[&str], outcomes: &[Vec<Outcome>]) -> Result<()> {
     let first = &outcomes[0];
     let names = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.test.clone()).collect::<Vec<_>>();

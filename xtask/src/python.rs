@@ -7,37 +7,45 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 
 use crate::cpython;
-use crate::demo::{Scratch, command};
-use crate::guests::Guests;
+use crate::demo::{command, scratch};
 use crate::outcomes::{self, Outcome};
-use crate::run::{quietly, root, target_dir};
+use crate::run::{cannot_run, output, root, target_dir};
 
-/// The backends that plugins run on.
+/// Options of the tests.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The package `test` of CPython 3.14 or earlier, with tests of mmap; by default that of an installed one
+    #[arg(long, value_name = "FOLDER")]
+    cpython_tests: Option<PathBuf>,
+}
+
+/// The backends on which plugins run.
 pub(crate) const BACKENDS: [&str; 2] = ["host", "fallback"];
 
-/// Where the sources for Python are.
+/// Returns the folder of the Python package.
 fn sources() -> PathBuf {
     root().join("guest/python")
 }
 
-/// What cannot be had here, and why: no failure of this project.
+/// The reason why something is not available here, which is not a failure of this project.
 #[derive(Debug)]
 pub(crate) struct Absent(pub(crate) String);
 
-/// A private environment with the tools that build Python plugins.
+/// A virtual environment with the tools that build Python plugins.
 #[derive(Debug)]
 pub(crate) struct Environment {
     folder: PathBuf,
 }
 
 impl Environment {
-    /// Makes the environment, or takes the one that was made before for the same versions.
+    /// Makes the environment, unless it exists already with the same versions.
     ///
     /// # Errors
     ///
-    /// The outer error is one of the file system; the inner one says what this machine or its network lacks.
+    /// The outer error is an error of the file system, the inner one says what this machine lacks.
     pub(crate) fn install() -> Result<Result<Self, Absent>> {
         let folder = target_dir().join("python/environment");
         let requirements = sources().join("requirements.txt");
@@ -53,8 +61,9 @@ impl Environment {
         pip.arg("--requirement").arg(&requirements);
         let steps = [("making an environment for Python", venv), ("installing componentize-py", pip)];
         for (what, mut step) in steps {
-            if let Err(error) = quietly(what, &mut step) {
-                return Ok(Err(Absent(format!("{error:#}"))));
+            println!("== {what}");
+            if let Err(error) = output(&mut step) {
+                return Ok(Err(Absent(format!("{what} failed: {error:#}"))));
             }
         }
         fs::write(installed, wanted)?;
@@ -67,21 +76,21 @@ impl Environment {
         pip
     }
 
-    /// A program of the environment.
+    /// Returns a program of the environment.
     fn program(&self, name: &str) -> Command {
         let programs = self.folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
         let mut command = Command::new(programs.join(name).with_extension(std::env::consts::EXE_EXTENSION));
-        // componentize-py takes the packages of the environment along.
+        // componentize-py packs the packages of this environment.
         command.env("VIRTUAL_ENV", &self.folder);
         command
     }
 
-    /// Installs the package as a user would, and builds a plugin of the module in this file. A plugin that was built
-    /// before from the same sources is not built again.
+    /// Installs the package as a user does, and builds a plugin from a module, unless one was built from the same
+    /// sources.
     ///
     /// # Errors
     ///
-    /// If the package cannot be installed, or the plugin does not build.
+    /// Fails if the package cannot be installed, or if the plugin does not build.
     pub(crate) fn build(&self, module: &Path) -> Result<PathBuf> {
         let name = module.file_stem().and_then(|name| name.to_str()).context("a module has a name")?;
         let folder = module.parent().context("a module lies in a folder")?;
@@ -91,21 +100,22 @@ impl Environment {
         }
         let mut pip = self.pip();
         pip.args(["--no-deps", "--no-build-isolation", "--force-reinstall"]).arg(sources());
-        quietly("installing the Python package", &mut pip)?;
-        // Under its name only when it is whole.
+        output(&mut pip).context("the Python package cannot be installed")?;
+        // Renamed when it is complete.
         let unfinished = plugin.with_extension("unfinished");
         let mut componentize = self.program("componentize-py");
         componentize
             .current_dir(folder)
             .args(["-w", "wasi-mmap:mmap/python", "componentize", name, "-o"])
             .arg(&unfinished);
-        quietly(&format!("building the Python plugin {name}"), &mut componentize)?;
+        println!("== building the Python plugin {name}");
+        output(&mut componentize)?;
         fs::rename(&unfinished, &plugin)?;
         Ok(plugin)
     }
 }
 
-/// A number that changes when something changes that a plugin is made of.
+/// Returns a hash of the sources of a plugin.
 fn digest(module: &Path) -> Result<u64> {
     let mut files = vec![module.to_owned()];
     for folder in ["guest/python", "guest/python/wasi_mmap", "wit", "wit/deps"] {
@@ -123,54 +133,40 @@ fn digest(module: &Path) -> Result<u64> {
     Ok(hasher.finish())
 }
 
-/// Compares the README's copy of the demo with the demo.
+/// Runs the project's tests of Python's `mmap` and CPython's own, on both backends, and prints the outcomes.
 ///
 /// # Errors
 ///
-/// If they differ.
-pub(crate) fn check_readme() -> Result<()> {
-    let demo = fs::read_to_string(sources().join("demo/edit.py"))?;
-    let readme = fs::read_to_string(root().join("README.md"))?;
-    ensure!(
-        readme.contains(&format!("```python\n{demo}```")),
-        "README.md shows another demo than guest/python/demo/edit.py"
-    );
-    Ok(())
-}
-
-/// Runs the project's tests of Python's `mmap` and CPython's own, on both backends, and prints what each came to.
-///
-/// # Errors
-///
-/// If a test fails; and, when they were asked for (`required`), if something for them cannot be had here.
-pub(crate) fn test(guests: &Guests, required: bool, tests: Option<&Path>) -> Result<()> {
+/// Fails if a test fails, or if something is missing and the tests are `required`.
+pub(crate) fn test(options: &Options, required: bool) -> Result<()> {
+    let tests = options.cpython_tests.as_deref();
     println!("== tests of Python plugins");
     let started = Instant::now();
     let environment = match Environment::install()? {
         Ok(environment) => environment,
-        Err(Absent(why)) if required => bail!("Python plugins cannot be tested here: {why}"),
+        Err(Absent(why)) if required => bail!("Python plugins cannot be tested: {why}"),
         Err(Absent(why)) => {
-            println!("== tests of Python plugins: left out, because {why}");
+            println!("== the tests of Python plugins were left out: {why}");
             return Ok(());
         }
     };
     let cpython = match cpython::tests(tests) {
         Ok(found) => Some(found),
-        Err(Absent(why)) if required || tests.is_some() => bail!("CPython's tests cannot be run here: {why}"),
+        Err(Absent(why)) if required || tests.is_some() => bail!("CPython's tests cannot be run: {why}"),
         Err(Absent(why)) => {
-            println!("== CPython's tests: left out, because {why}");
+            println!("== CPython's tests were left out: {why}");
             None
         }
     };
     let plugin = environment.build(&sources().join("tests/plugin.py"))?;
-    let command = command(guests)?;
+    let command = command()?;
     let mut outcomes: Vec<Vec<Outcome>> = Vec::new();
     for backend in BACKENDS {
-        let scratch = Scratch::new()?;
+        let scratch = scratch()?;
         let mut run = Command::new(&command);
         run.args(["run", "--backend", backend]);
         run.arg("--read-only-dir").arg(format!("{}::/tests", sources().join("tests").display()));
-        run.arg("--dir").arg(format!("{}::/scratch", scratch.0.display()));
+        run.arg("--dir").arg(format!("{}::/scratch", scratch.path().display()));
         if let Some(tests) = &cpython {
             run.arg("--read-only-dir").arg(format!("{}::/cpython", tests.display()));
         }
@@ -185,27 +181,27 @@ pub(crate) fn test(guests: &Guests, required: bool, tests: Option<&Path>) -> Res
     Ok(())
 }
 
-/// Measures Python plugins on both backends; a line of JSON for each figure, which is preceded by the backend's name.
+/// Measures Python plugins on both backends, and prints a line of JSON for each figure, whose name begins with the
+/// backend.
 ///
 /// # Errors
 ///
-/// If something for it cannot be had here, or if it fails.
-pub(crate) fn bench(guests: &Guests) -> Result<()> {
+/// Fails if something is missing, or if a plugin fails.
+pub(crate) fn bench() -> Result<()> {
     let environment = match Environment::install()? {
         Ok(environment) => environment,
-        Err(Absent(why)) => bail!("Python plugins cannot be measured here: {why}"),
+        Err(Absent(why)) => bail!("Python plugins cannot be measured: {why}"),
     };
     let plugin = environment.build(&sources().join("tests/plugin.py"))?;
-    let command = command(guests)?;
+    let command = command()?;
     for backend in BACKENDS {
-        let scratch = Scratch::new()?;
+        let scratch = scratch()?;
         let mut run = Command::new(&command);
         run.args(["run", "--backend", backend]);
         run.arg("--read-only-dir").arg(format!("{}::/bench", sources().display()));
-        run.arg("--dir").arg(format!("{}::/scratch", scratch.0.display()));
+        run.arg("--dir").arg(format!("{}::/scratch", scratch.path().display()));
         run.arg(&plugin).args(["/bench/bench.py", "/scratch"]);
-        let output = run.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-        let output = output.with_context(|| format!("cannot run {}", command.display()))?;
+        let output = run.stdin(Stdio::null()).stderr(Stdio::inherit()).output().with_context(|| cannot_run(&run))?;
         ensure!(output.status.success(), "measuring Python on {backend} failed: {}", output.status);
         for line in String::from_utf8(output.stdout)?.lines() {
             println!("{}", line.replacen("\"name\": \"", &format!("\"name\": \"{backend}-"), 1));
@@ -214,7 +210,7 @@ pub(crate) fn bench(guests: &Guests) -> Result<()> {
     Ok(())
 }
 
-/// The text that the demo edits, and what it looks for and writes instead.
+/// The file that the demo edits, the text that it searches for, and what it writes instead.
 const TEXT: &str = "LICENSE-APACHE";
 const PATTERN: &str = "[Ll]icensors?";
 const REPLACEMENT: &str = "OWNER";
@@ -223,33 +219,32 @@ const REPLACEMENT: &str = "OWNER";
 ///
 /// # Errors
 ///
-/// If something for it cannot be had here, if it fails, or if the backends do not agree.
-pub(crate) fn demo(guests: &Guests) -> Result<()> {
+/// Fails if something is missing, if the plugin fails, or if the backends do not agree.
+pub(crate) fn demo() -> Result<()> {
     let environment = match Environment::install()? {
         Ok(environment) => environment,
-        Err(Absent(why)) => bail!("the Python demo cannot be run here: {why}"),
+        Err(Absent(why)) => bail!("the Python demo cannot be run: {why}"),
     };
     let plugin = environment.build(&sources().join("demo/edit.py"))?;
-    let command = command(guests)?;
-    let mut answers = Vec::new();
+    let command = command()?;
+    let mut outcomes = Vec::new();
     for backend in BACKENDS {
-        let scratch = Scratch::new()?;
-        let file = scratch.0.join(TEXT);
+        let scratch = scratch()?;
+        let file = scratch.path().join(TEXT);
         fs::copy(root().join(TEXT), &file)?;
         let mut run = Command::new(&command);
-        run.args(["run", "--backend", backend, "--dir"]).arg(format!("{}::/scratch", scratch.0.display()));
+        run.args(["run", "--backend", backend, "--dir"]).arg(format!("{}::/scratch", scratch.path().display()));
         run.arg(&plugin).args([&format!("/scratch/{TEXT}"), PATTERN, REPLACEMENT]);
-        let output = run.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-        let output = output.with_context(|| format!("cannot run {}", command.display()))?;
+        let output = run.stdin(Stdio::null()).stderr(Stdio::inherit()).output().with_context(|| cannot_run(&run))?;
         ensure!(output.status.success(), "the Python demo failed on {backend}: {}", output.status);
-        answers.push((String::from_utf8(output.stdout)?, fs::read_to_string(&file)?));
+        outcomes.push((String::from_utf8(output.stdout)?, fs::read_to_string(&file)?));
     }
-    let (printed, edited) = &answers[0];
-    println!("{TEXT}, with {PATTERN:?} as {REPLACEMENT:?}:\n\n{printed}\nThe file has now:\n");
+    let (printed, edited) = &outcomes[0];
+    println!("{TEXT}, replacing {PATTERN:?} with {REPLACEMENT:?}:\n\n{printed}\nThe file now has:\n");
     let changed: Vec<&str> = edited.lines().filter(|line| line.contains(REPLACEMENT)).collect();
     println!("{}\n", changed.join("\n"));
     ensure!(!changed.is_empty(), "the Python demo changed nothing");
-    ensure!(answers.iter().all(|answer| answer == &answers[0]), "the backends do not agree");
+    ensure!(outcomes.iter().all(|outcome| outcome == &outcomes[0]), "the backends do not agree");
     println!("Both backends agree.");
     Ok(())
 }

@@ -126,15 +126,16 @@ pub enum Backend {
 }
 
 const WINDOWS_HELP: &str = "\
-Choose which parts of files the plugin may have in its own memory, where it reads and writes them without copying. It copies the
-rest. The default suits plugins that you trust, on files that nobody else writes to while the plugin runs";
+Choose which parts of files the plugin may have in its own memory, where it reads and writes them without copying. It
+copies the rest. The default suits plugins that you trust, on files that nobody else writes to while the plugin runs";
 
 /// The windows that a plugin may have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Windows {
     /// None
     Never,
-    /// Those whose bytes no other process can change: of memory, of copies, and of files that can be protected while they are read
+    /// Those whose bytes no other process can change: of memory, of copies, and of files that can be protected while
+    /// they are read
     Stable,
     /// All
     #[default]

@@ -21,8 +21,8 @@ use wasi_mmap_test_support as support;
 
 /// Measure the project against what its users would take instead.
 ///
-/// Every row is a ratio of two medians of one run, in which the two take turns; below 1 ours takes less. That both find the same
-/// is checked before anything is timed, and in every round.
+/// Every row is a ratio of two medians of one run, in which the two take turns; below 1 ours takes less. That both find
+/// the same is checked before anything is timed, and in every round.
 #[derive(Debug, Parser)]
 #[command(
     bin_name = "cargo xtask bench",
@@ -94,7 +94,8 @@ fn main() -> Result<()> {
         return scale::part(part);
     }
     let groups = if options.groups.is_empty() { Group::value_variants() } else { &options.groups };
-    // Plain memory may get huge pages, which those of a file do not: what is compared is the access, not the pages' size.
+    // Plain memory may get huge pages, which those of a file do not: what is compared is the access, not the pages'
+    // size.
     // SAFETY: this option of `prctl(2)` takes numbers only.
     let status = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
     ensure!(status == 0, "huge pages cannot be switched off");

@@ -310,7 +310,7 @@ struct Done {
 }
 
 fn run_python(files: &Files, workload: &str, name: &str) -> Result<Sample> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/mmap.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/python_mmap.py");
     let mut command = Command::new("python3");
     command.args([script, workload]).arg(files.path(name)).stderr(Stdio::inherit());
     let output = command.output().context("python3")?;

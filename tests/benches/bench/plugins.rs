@@ -1,7 +1,8 @@
-//! Workloads in a sandbox: the plugin `bench` over the host, composed with the fallback, and as a module of preview 1, in which the
-//! fallback is a library; and a program in C over the emulation of `mmap` that comes with its C library.
+//! Workloads in a sandbox: the plugin `bench` over the host, composed with the fallback, and as a module of preview 1,
+//! in which the fallback is a library; and a program in C over the emulation of `mmap` that comes with its C library.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use wasi_mmap_host::MmapCtx;
@@ -50,19 +51,37 @@ impl Measure {
     }
 }
 
+/// Compiles the program in C over the `mmap` that wasi-libc emulates, and returns the path of the module.
+fn compile_emulation() -> Result<PathBuf> {
+    const NEEDED: &str = "Debian's packages are clang, lld, wasi-libc and libclang-rt-dev-wasm32";
+    let module = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulated_mmap.wasm");
+    let mut clang = Command::new("clang");
+    clang.args(["--target=wasm32-wasi", "-O2", "-D_WASI_EMULATED_MMAN", "-lwasi-emulated-mman", "-o"]).arg(&module);
+    clang.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/emulated_mmap.c"));
+    let output = clang.stdin(Stdio::null()).output().with_context(|| format!("clang is missing; {NEEDED}"))?;
+    let messages = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "clang fails; {NEEDED}: {}", messages.trim());
+    Ok(module)
+}
+
 impl Plugins {
     /// Compiles everything for plugins that see `folder`.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         let component = plugin("bench", "wasm32-wasip2");
         let composed = wasi_mmap_host::fallback::compose(&component)?;
-        let emulation =
-            std::env::var_os("WASI_MMAP_EMULATION").map(|path| Module::from_file(engine(), path)).transpose();
+        let emulation = match compile_emulation() {
+            Ok(path) => Some(Module::from_file(engine(), path)?),
+            Err(error) => {
+                eprintln!("The rows against wasi-libc are left out: {error:#}");
+                None
+            }
+        };
         Ok(Self {
             folder: folder.to_owned(),
             plain: Component::from_binary(engine(), &component)?,
             composed: Component::from_binary(engine(), &composed)?,
             module: Module::from_binary(engine(), &plugin("bench", "wasm32-wasip1"))?,
-            emulation: emulation.context("the program over the emulated mmap")?,
+            emulation,
         })
     }
 

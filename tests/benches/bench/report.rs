@@ -76,7 +76,8 @@ const LINE: usize = 26;
 const NAMES: usize = 210;
 const BARS: usize = 420;
 
-/// Horizontal bars of the ratios, which end at 2; a line marks 1, where both are alike. The colours follow the reader's theme.
+/// Horizontal bars of the ratios, which end at 2; a line marks 1, where both are alike. The colours follow the reader's
+/// theme.
 fn plot(rows: &[Row]) -> Result<String> {
     let rows: Vec<_> = rows.iter().filter_map(|row| Some((row, row.ratio?))).collect();
     let (width, height) = (NAMES + BARS + 70, rows.len() * LINE + 40);

@@ -1,4 +1,5 @@
-//! Many mappings, and many plugins with a window each, in one process: what each costs, against what it costs among ten.
+//! Many mappings, and many plugins with a window each, in one process: what each costs, against what it costs among
+//! ten.
 
 use std::path::Path;
 use std::process::Command;
@@ -41,7 +42,8 @@ fn each<T>(count: usize, mut make: impl FnMut() -> Result<T>) -> Result<Cost> {
     Ok(Cost { microseconds: time.amount * 1e6 / count as f64, bytes: kibibytes * 1024.0 / count as f64 })
 }
 
-/// Measures in this process, which has done nothing else, and prints the cost: `what`, `count`, and the folder of the files.
+/// Measures in this process, which has done nothing else, and prints the cost: `what`, `count`, and the folder of the
+/// files.
 pub(crate) fn part(arguments: &[String]) -> Result<()> {
     let [what, count, folder] = arguments else { bail!("a part has three arguments") };
     let (count, folder) = (count.parse()?, Path::new(folder));

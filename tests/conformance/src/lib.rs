@@ -1,8 +1,9 @@
-//! The behaviour suite: what a mapping does, said once and run on every backend.
+//! The conformance suite: the behaviour of a mapping, written once and run on every backend.
 //!
-//! [`op`] has the operations as data, [`case`] a small language for cases, [`cases`] the cases themselves, and [`run`] what
-//! runs them; [`model`] has random operations against a simple model; [`measured`] has what benchmarks time. A backend is a [`Subject`](op::Subject): any [`Mapping`](wasi_mmap_core::Mapping) is one, natively or in
-//! a plugin; a plugin also makes one of the bare WIT resource.
+//! [`case`] is a small language for cases, [`cases`] has the cases, [`op`] their operations as data, and [`run`] runs
+//! them. [`model`] runs random operations against a simple model, and [`measured`] is what benchmarks time. A backend
+//! is a [`Subject`](op::Subject), as every [`Mapping`](wasi_mmap_core::Mapping) is, natively and in a plugin. A plugin
+//! implements it for the resource of the WIT interface, too.
 
 #![expect(clippy::cast_possible_truncation, reason = "cases are small, and a wrong number fails a test")]
 
@@ -20,3 +21,8 @@ pub mod op;
 pub mod run;
 pub mod storm;
 pub mod viewing;
+
+/// Returns whether tests run in their long form: whether the environment variable `WASI_MMAP_LONG` is set.
+pub fn is_long() -> bool {
+    std::env::var_os("WASI_MMAP_LONG").is_some()
+}

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use wasi_mmap_core::Result;
 
 use crate::case::{Backend, Case, Source, Step};
+use crate::cases::{self, Sizes};
 use crate::op::{Refusal, Subject};
 
 /// What became of a case on a backend.
@@ -48,6 +49,28 @@ pub fn run_all<S: Subject>(
         };
         Report { case: case.name.to_owned(), verdict }
     })
+}
+
+/// Checks that every case was run, or skipped as it says, and that none failed. Writes the counts to a file in
+/// `folder/cases`, which `cargo xtask test` prints.
+///
+/// # Panics
+///
+/// Panics if a case failed, or if the cases differ from those of [`cases::all`].
+pub fn check(backend: Backend, through: &str, reports: &[Report], folder: &Path) {
+    let failures: Vec<_> = reports.iter().filter(|report| matches!(report.verdict, Verdict::Failed(_))).collect();
+    let skips = reports.iter().filter(|report| matches!(report.verdict, Verdict::Skipped(_))).count();
+    let count = format!("{backend:?} {through}: {} cases, {skips} of them skipped", reports.len());
+    let counts = folder.join("cases");
+    fs::create_dir_all(&counts).expect("a folder for the counts");
+    fs::write(counts.join(format!("{backend:?} {through}")), count).expect("a file for the count");
+    assert!(failures.is_empty(), "{backend:?}: {failures:#?}");
+    let all = cases::all(Sizes { page: 4096, granularity: 4096 });
+    let expected: Vec<_> = all.iter().map(|case| case.name).collect();
+    let found: Vec<_> = reports.iter().map(|report| report.case.as_str()).collect();
+    assert_eq!(found, expected, "{backend:?} ran other cases");
+    let skipped = all.iter().filter(|case| case.skips.iter().any(|(skipped, _)| *skipped == backend)).count();
+    assert_eq!(skips, skipped, "{backend:?} skipped other cases");
 }
 
 fn run_case<S: Subject>(case: &Case, directory: &Path) -> Result<(), String> {

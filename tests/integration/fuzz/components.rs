@@ -5,7 +5,8 @@ use std::path::Path;
 use wasi_mmap_cli::{compose, inspect};
 use wasmparser::Validator;
 
-/// Whatever the bytes are, they are described or refused; and what is composed is a component that needs nothing of ours.
+/// Whatever the bytes are, they are described or refused; and what is composed is a component that needs nothing of
+/// ours.
 ///
 /// # Panics
 ///

@@ -1,4 +1,5 @@
-//! What the fuzzer has found worth keeping, and some random bytes, on any compiler; and plugins that are damaged at random.
+//! What the fuzzer has found worth keeping, and some random bytes, on any compiler; and plugins that are damaged at
+//! random.
 
 mod arguments;
 mod components;

@@ -9,7 +9,8 @@ use wasmtime_wasi::p2::bindings::sync::CommandPre;
 
 use crate::support::{Run, State, any_windows, plugin as built, prepare};
 
-/// How a plugin reaches its mappings: the backend that the plugin `suite` is told, whether the host has it, and what else is said.
+/// How a plugin reaches its mappings: the backend that the plugin `suite` is told, whether the host has it, and what
+/// else is said.
 const WAYS: [(&str, bool, &[&str]); 4] =
     [("host-wit", true, &[]), ("host", true, &[]), ("host", true, &["--views"]), ("fallback-wit", false, &[])];
 

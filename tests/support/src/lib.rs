@@ -14,10 +14,13 @@ use wasmtime_wasi::p2::bindings::{Command, sync};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+pub use wasi_mmap_conformance::is_long;
+
 /// The number of bytes that a plugin may print.
 const MOST_PRINTED: usize = 64 * 1024 * 1024;
 
-/// Returns a program of `tests/programs`, built for a target: `wasm32-wasip2` for a component, `wasm32-wasip1` for a module.
+/// Returns a program of `tests/programs`, built for a target: `wasm32-wasip2` for a component, `wasm32-wasip1` for a
+/// module.
 ///
 /// # Panics
 ///
@@ -194,11 +197,6 @@ impl Run {
         // A plugin that has corrupted its own memory may print anything.
         String::from_utf8_lossy(&self.stdout.contents()).into_owned()
     }
-}
-
-/// Returns whether tests run in their long form: whether `WASI_MMAP_LONG` is set.
-pub fn is_long() -> bool {
-    std::env::var_os("WASI_MMAP_LONG").is_some()
 }
 
 /// Runs a component, which must succeed, and returns its output.

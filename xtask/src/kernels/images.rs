@@ -1,4 +1,4 @@
-//! The kernels themselves, out of Debian's packages or a folder.
+//! The images of the kernels, from Debian's packages or from a folder.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,14 +8,15 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::Kernel;
-use crate::run::quietly;
+use crate::run::output;
 
-/// Debian's package that depends on a release's newest kernel: the one for virtual machines, which is the smallest.
+/// Debian's package that depends on the newest kernel of a release for virtual machines, which is the smallest.
 const NEWEST: &str = "linux-image-cloud-amd64";
-/// The keys of Debian's archive, as its own package installs them.
+/// The keys of Debian's archive, where their package installs them.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Finds a kernel in a folder: `vmlinuz-6.1.…`, as it is in `/boot`; the last one by name, if there are several.
+/// Finds a kernel in a folder by its name in `/boot`, `vmlinuz-6.1.…`. Returns the last one by name if there are
+/// several.
 pub(super) fn find(kernel: &Kernel, folder: &Path) -> Result<Option<PathBuf>> {
     if !folder.exists() {
         return Ok(None);
@@ -31,12 +32,12 @@ pub(super) fn find(kernel: &Kernel, folder: &Path) -> Result<Option<PathBuf>> {
     Ok(images.into_iter().max())
 }
 
-/// Downloads a kernel into a folder, without changing anything about what is installed: apt gets a list of releases and a state of
-/// its own, and takes the mirror that it takes for everything else.
+/// Downloads a kernel into a folder with apt, from the mirror of this system, but with a list of sources and a state of
+/// its own, so that nothing changes on this system.
 ///
 /// # Errors
 ///
-/// If there is no apt, if it knows no mirror of Debian, or if the mirror has no such kernel.
+/// Fails if there is no apt, if it does not use a mirror of Debian, or if the mirror does not have the kernel.
 pub(super) fn download(kernel: &Kernel, folder: &Path) -> Result<PathBuf> {
     let scratch = folder.join(format!("{}-unfinished", kernel.version));
     let _ = fs::remove_dir_all(&scratch);
@@ -60,8 +61,9 @@ pub(super) fn download(kernel: &Kernel, folder: &Path) -> Result<PathBuf> {
         command
     };
     let version = kernel.version;
-    quietly(&format!("looking for Linux {version}"), &mut apt("apt-get", &["update"]))?;
-    let depends = printed(&mut apt("apt-cache", &["depends", NEWEST]))?;
+    println!("== downloading Linux {version}");
+    output(&mut apt("apt-get", &["update"]))?;
+    let depends = output(&mut apt("apt-cache", &["depends", NEWEST]))?;
     let package = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
     let package = package.with_context(|| format!("Debian {} has no {NEWEST}", kernel.release))?;
     ensure!(
@@ -69,36 +71,29 @@ pub(super) fn download(kernel: &Kernel, folder: &Path) -> Result<PathBuf> {
         "Debian {} has {package}, not Linux {version}",
         kernel.release
     );
-    quietly(&format!("downloading {package}"), &mut apt("apt-get", &["download", package]))?;
+    output(&mut apt("apt-get", &["download", package]))?;
     let mut archive = None;
     for entry in fs::read_dir(&scratch)? {
         archive = archive.or(Some(entry?.path()).filter(|path| path.extension().is_some_and(|ext| ext == "deb")));
     }
-    let archive = archive.with_context(|| format!("apt has not downloaded {package}"))?;
+    let archive = archive.with_context(|| format!("apt did not download {package}"))?;
     let files = scratch.join("files");
-    quietly(&format!("unpacking {package}"), Command::new("dpkg-deb").arg("-x").arg(archive).arg(&files))?;
-    let image = find(kernel, &files.join("boot"))?.with_context(|| format!("{package} has no kernel in it"))?;
+    output(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&files))?;
+    let image = find(kernel, &files.join("boot"))?.with_context(|| format!("{package} does not contain a kernel"))?;
     let place = folder.join(image.file_name().context("a kernel has a name")?);
     fs::rename(image, &place)?;
     fs::remove_dir_all(&scratch)?;
     Ok(place)
 }
 
-/// Returns the address of the mirror of Debian that apt uses. Where it has no lists yet, its releases have no label.
+/// Returns the address of the mirror of Debian that apt uses. Before its first update, apt does not know the labels of
+/// releases.
 fn mirror() -> Result<String> {
     let format = ["--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages", "Component: main"];
-    let known = printed(Command::new("apt-get").arg("indextargets").args(format))?;
+    let known = output(Command::new("apt-get").arg("indextargets").args(format))?;
     let mirrors = known.lines().filter_map(|line| line.split_once(' '));
     let mut of_debian =
         mirrors.filter(|(label, uri)| *label == "Debian" || uri.trim_end_matches('/').ends_with("/debian"));
-    let (_, uri) = of_debian.next().context("apt knows no mirror of Debian")?;
+    let (_, uri) = of_debian.next().context("apt does not use a mirror of Debian")?;
     Ok(uri.to_owned())
-}
-
-/// Returns what a program prints that ends well.
-pub(super) fn printed(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    let program = command.get_program().display();
-    ensure!(output.status.success(), "{program}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).context("it prints UTF-8")
 }

@@ -1,4 +1,4 @@
-//! A machine in software: what is in its memory when it starts, and what it says until it stops.
+//! The emulated machine: the file system that it boots, and its output.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -11,27 +11,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::images::printed;
 use crate::guests::Guests;
-use crate::run::quietly;
+use crate::run::output;
 
 /// The emulator.
 pub(super) const QEMU: &str = "qemu-system-x86_64";
-/// The programs of the machine, all in one.
+/// A program with the shell and the tools of the machine.
 pub(super) const BUSYBOX: &str = "busybox";
 const INIT: &str = include_str!("init.sh");
 
-/// In MiB. A sparse file of 5 GiB is read through mappings, and on tmpfs each of its pages becomes one in memory.
+/// The memory in MiB. A test reads a sparse file of 5 GiB through mappings, and on tmpfs each page that is read takes
+/// memory.
 const MEMORY: &str = "8192";
-/// Strings are moved by eight bytes instead of by one, which here is faster: each step is emulated.
+/// Without the instructions for strings, which are emulated byte by byte: copies of eight bytes are faster.
 const PROCESSOR: &str = "max,-erms,-fsrm";
-/// After this, the machine is stopped.
+/// The time after which the machine is stopped.
 const MOST: Duration = Duration::from_secs(3600);
-/// How many lines of its output are shown of a machine that did not come to its end.
+/// The number of lines of output that are shown if the machine did not run to its end.
 const TAIL: usize = 60;
 
-/// Writes the file system that a machine starts with: the tests' program with its libraries, the plugins, and the names of the
-/// tests to be run.
+/// Writes the file system that the machine boots: the program of the tests with its libraries, the plugins, and the
+/// names of the tests to be run.
 pub(super) fn pack(program: &Path, guests: &Guests, tests: &[String], folder: &Path) -> Result<PathBuf> {
     let root = folder.join("root");
     let _ = fs::remove_dir_all(&root);
@@ -62,7 +62,7 @@ pub(super) fn pack(program: &Path, guests: &Guests, tests: &[String], folder: &P
     let image = folder.join("initramfs.cpio");
     let mut archive = Command::new(BUSYBOX);
     archive.args(["sh", "-c", "busybox find . | busybox cpio -o -H newc > \"$0\""]).arg(&image).current_dir(&root);
-    quietly("packing the tests", &mut archive)?;
+    output(&mut archive)?;
     fs::remove_dir_all(root)?;
     Ok(image)
 }
@@ -73,34 +73,34 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Returns where the path of the environment has a program.
+/// Returns the path of a program, found as a shell does.
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|place| place.is_file())
 }
 
-/// Returns the shared libraries of a program, and what loads them; none if it is linked statically.
+/// Returns the shared libraries of a program and their loader, or nothing if it is linked statically.
 fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
+    // Fails for a program that is linked statically.
     let output = Command::new("ldd").arg(program).output().context("cannot run ldd")?;
-    let printed = String::from_utf8(output.stdout).context("ldd prints UTF-8")?;
+    let printed = String::from_utf8(output.stdout).context("ldd does not print UTF-8")?;
     ensure!(!printed.contains("not found"), "a library of {} is missing:\n{printed}", program.display());
     let words = printed.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')));
     Ok(words.filter(|word| !word.ends_with(':')).map(PathBuf::from).collect())
 }
 
-/// What a test came to.
+/// The outcome of a test.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) test: String,
     pub(super) has_passed: bool,
 }
 
-/// Boots a kernel, and follows it until it has run all tests; prints what each came to.
+/// Boots a kernel, and prints the outcome of each test. The complete output of the machine is in `log`.
 ///
 /// # Errors
 ///
-/// If the machine does not start, does not come to its end, or says that it is of another version. The whole of its output is in
-/// `log`.
+/// Fails if the machine does not start, does not run to its end, or has another version of the kernel.
 pub(super) fn run(kernel: &Path, version: &str, initramfs: &Path, log: &Path) -> Result<Vec<Outcome>> {
     let mut qemu = Command::new(QEMU);
     qemu.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio"]);
@@ -113,7 +113,7 @@ pub(super) fn run(kernel: &Path, version: &str, initramfs: &Path, log: &Path) ->
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
         let mut output = BufReader::new(output).split(b'\n').map_while(Result::ok);
-        // Who listens has heard enough.
+        // Ends when the receiver has enough.
         let _ = output.try_for_each(|line| sender.send(line));
     });
     let mut log_file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -128,30 +128,30 @@ pub(super) fn run(kernel: &Path, version: &str, initramfs: &Path, log: &Path) ->
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) if follower.is_done => return Ok(follower.outcomes),
-            Err(RecvTimeoutError::Disconnected) => "it stopped before all tests were run".to_owned(),
+            Err(RecvTimeoutError::Disconnected) => "it stopped before all tests had run".to_owned(),
             Err(RecvTimeoutError::Timeout) => format!("it was stopped after {} s", MOST.as_secs()),
         };
         follower.tail.iter().for_each(|line| println!("{line}"));
         let during = follower.running.map(|(test, ..)| format!(", during {test}")).unwrap_or_default();
-        bail!("Linux {version} did not come to its end: {why}{during}; its output is in {}", log.display());
+        bail!("Linux {version} did not run to its end: {why}{during}; its output is in {}", log.display());
     }
 }
 
-/// An emulator that runs, and is stopped with us.
+/// A running emulator, which is killed when it is dropped.
 struct Machine(Child);
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // It may have ended before.
+        // It may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Understands what `init.sh` says.
+/// A parser of the output of `init.sh`.
 struct Follower<'a> {
     version: &'a str,
-    /// The test that runs, since when, and what was said meanwhile.
+    /// The test that runs, when it started, and its output.
     running: Option<(String, Instant, String)>,
     outcomes: Vec<Outcome>,
     tail: VecDeque<String>,
@@ -171,7 +171,7 @@ impl<'a> Follower<'a> {
         } else if let Some(test) = line.strip_prefix("::begin ") {
             self.running = Some((test.to_owned(), Instant::now(), String::new()));
         } else if let Some(status) = line.strip_prefix("::end ") {
-            let (test, since, said) = self.running.take().context("a test ended that had not begun")?;
+            let (test, since, said) = self.running.take().context("a test ended that did not begin")?;
             let has_passed = status == "0";
             let how = if has_passed { "passed".to_owned() } else { format!("failed with {status}") };
             println!("Linux {}: {test}: {how}, {:.0} s", self.version, since.elapsed().as_secs_f64());
@@ -193,10 +193,10 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Returns the names of the tests that a program has: all, or those that it ignores.
+/// Returns the names of the tests of a program: all, or those that are ignored.
 pub(super) fn names(program: &Path, ignored: bool) -> Result<Vec<String>> {
     let mut list = Command::new(program);
     list.args(["--list", "--format", "terse"]).args(ignored.then_some("--ignored"));
-    let printed = printed(&mut list)?;
+    let printed = output(&mut list)?;
     Ok(printed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }

@@ -14,7 +14,7 @@ use wasi_mmap_core::MapOptions;
 use crate::op::{Op, Refusal, Value};
 
 pub use play::{play_bytes, play_with_faults};
-pub use random::{Run, SEEDS, run};
+pub use random::{Run, SEEDS, run, runs};
 
 type Outcome = std::result::Result<Value, Refusal>;
 

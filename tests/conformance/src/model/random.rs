@@ -2,6 +2,7 @@
 
 use std::io::SeekFrom;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -9,6 +10,8 @@ use wasi_mmap_core::{Access, Advice, FlushFlags, MapFlags, MapOptions, Slice};
 
 use super::play::play;
 use super::{PAGE, SLOTS, Sequence, Step, granularity};
+use crate::case::Backend;
+use crate::is_long;
 use crate::op::{Op, Subject};
 
 /// Numbers that are likely to be inside, at an edge, or far outside.
@@ -112,23 +115,23 @@ fn sequence(steps: usize, private: bool, windows: bool) -> impl Strategy<Value =
     (len, proptest::collection::vec(step, 1..=steps)).prop_map(|(len, steps)| Sequence { len, steps })
 }
 
-/// What a run of the test is.
+/// A run of random sequences.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
-    /// Where its randomness starts.
+    /// The seed of the random numbers.
     pub seed: u64,
-    /// How many operations it makes, at least.
+    /// The number of operations, at least.
     pub operations: usize,
     /// Whether the backend can keep writes in a mapping.
     pub private: bool,
-    /// Whether it has the rules of Windows.
+    /// Whether the backend has the rules of Windows.
     pub windows: bool,
 }
 
 /// Seeds that once led to a difference, and what it was. They run before all others.
 pub const SEEDS: [u64; 6] = [
-    // A range that was cut short to have a 64-bit end blamed the wrong argument of a copy; a private mapping that was made
-    // shorter and longer again showed what it had held before.
+    // A range that was cut short to have a 64-bit end blamed the wrong argument of a copy; a private mapping that was
+    // made shorter and longer again showed what it had held before.
     1,
     7,
     // Native: a mapping with advice for a part of it could not be resized.
@@ -141,7 +144,16 @@ pub const SEEDS: [u64; 6] = [
     1_795_383_892,
 ];
 
-/// How many steps a sequence has at most; half of it on average.
+/// Returns the runs of a test: one for each of [`SEEDS`], and another one, which is longer in the long form and then
+/// has a new seed each time.
+pub fn runs(backend: Backend) -> Vec<Run> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (seed, operations) = if is_long() { (now, 1_000_000) } else { (0, 20_000) };
+    let run = |seed, operations| Run { seed, operations, private: true, windows: backend == Backend::Windows };
+    SEEDS.iter().map(|&seed| run(seed, 5_000)).chain([run(seed, operations)]).collect()
+}
+
+/// The largest number of steps of a sequence, which has half as many on average.
 const MOST_STEPS: usize = 200;
 
 /// Runs random sequences on a backend, in files within `scratch`.

@@ -1,4 +1,7 @@
-"""CPython's mmap on the same work: peer.py WORKLOAD FILE prints the answer, and the amount in the unit of the benchmark."""
+"""CPython's mmap on the workloads of the benchmarks.
+
+python_mmap.py WORKLOAD FILE prints the answer, and the amount in the unit of the benchmark.
+"""
 
 import json
 import mmap
