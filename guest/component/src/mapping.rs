@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use wasi_mmap::fallback::{Cached, PAGE_SIZE};
+use wasi_mmap::fallback::{CachedStorage, PAGE_SIZE};
 use wasi_mmap::{MapOptions, Result};
 
 use crate::Component;
@@ -11,7 +11,7 @@ use crate::bindings::exports::wasi_mmap::mmap::types as wit;
 use crate::bindings::wasi::filesystem::types::Descriptor;
 use crate::descriptor::{DescriptorFile, cache};
 
-type Storage = Cached<DescriptorFile>;
+type Storage = CachedStorage<DescriptorFile>;
 type Mapping = wasi_mmap_core::Mapping<Storage>;
 type Answer<T> = std::result::Result<T, wit::Error>;
 

@@ -44,7 +44,7 @@ use std::ops::{Bound, Deref, DerefMut, RangeBounds};
 
 use wasi_mmap_core::{Error, Mapping, Result, Storage};
 
-use crate::fallback::{Cached, File};
+use crate::fallback::{CachedStorage, File};
 use copied::{Copied, CopiedMut};
 use lent::{Lent, LentMut};
 
@@ -141,7 +141,7 @@ impl<S: Lending> Views for Mapping<S> {
 }
 
 /// The fallback copies.
-impl<F: File> Lending for Cached<F> {
+impl<F: File> Lending for CachedStorage<F> {
     unsafe fn view(mapping: &Mapping<Self>, offset: u64, length: u64) -> Result<View<'_>> {
         View::copied(mapping, offset, length)
     }
