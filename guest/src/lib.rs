@@ -1,13 +1,13 @@
-//! Memory-mapped files for WebAssembly plugins, and for native programs: one API.
+//! Memory-mapped files for WebAssembly plugins and native programs, with one API.
 //!
-//! [`Mapping`] is a run of bytes with a cursor over a file, as Python's `mmap.mmap` is. Which one a program gets
-//! depends on what it is compiled for, and its source does not:
+//! [`Mapping`] is a sequence of bytes with a cursor over a file, like Python's `mmap.mmap`. The compilation target chooses its
+//! implementation; the program's source stays the same:
 //!
 //! | target | [`Mapping`] is |
 //! |---|---|
-//! | `wasm32-wasip2`, a component | the host's, through the import `wasi-mmap:mmap`; where a host does not know it, the fallback component is composed in, by `wasi-mmap compose` |
+//! | `wasm32-wasip2`, a component | the host's, through the import `wasi-mmap:mmap`; for hosts that do not provide it, `wasi-mmap compose` adds the fallback component |
 //! | `wasm32-wasip1`, a module; and `wasm32-wasip2` without the feature `import` | [`fallback::Mapping`], over ordinary file I/O |
-//! | any other | the operating system's, from `wasi-mmap-native` |
+//! | all others | the operating system's, from `wasi-mmap-native` |
 //!
 //! ```
 //! use wasi_mmap::Mapping;

@@ -1,8 +1,8 @@
-//! The error codes of `wasi:filesystem`, as errors of this project.
+//! The error codes of `wasi:filesystem` as errors of `wasi-mmap`.
 
 use wasi_mmap_core::{Error, OsError, System};
 
-/// WASI's error codes: the name in `wasi:filesystem/types`, and the number of `errno` in preview 1 and wasi-libc.
+/// WASI's error codes: their names in `wasi:filesystem/types`, and their `errno` numbers in preview 1 and wasi-libc.
 const CODES: [(&str, i32); 37] = [
     ("access", 2),
     ("would-block", 6),
@@ -43,7 +43,7 @@ const CODES: [(&str, i32); 37] = [
     ("cross-device", 75),
 ];
 
-/// The error that a code of `wasi:filesystem/types`, given by its name, stands for.
+/// Returns the error for an error code of `wasi:filesystem/types`, given by its name.
 pub fn wasi_error(name: &str) -> Error {
     match name {
         "access" => Error::NotPermitted("permission denied".into()),

@@ -79,7 +79,7 @@ fn fallback() {
 #[test]
 fn fallback_library() {
     let Some(disk) = Disk::new() else { return };
-    keep_what_cannot_be_written::<wasi_mmap::fallback::Cached<wasi_mmap::fallback::StdFile>>(disk.path());
+    keep_what_cannot_be_written::<wasi_mmap::fallback::CachedStorage<wasi_mmap::fallback::StdFile>>(disk.path());
 }
 
 /// A plugin with a thousand mappings meets a full disk in each of them, again and again. It may take a few thousands of the areas of

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use wasi_mmap::fallback::{Cached, PAGE_SIZE};
 use wasi_mmap::Result;
+use wasi_mmap::fallback::{CachedStorage, PAGE_SIZE};
 use wasi_mmap_core::{Internals, MapOptions};
 
 use crate::Component;
@@ -12,7 +12,7 @@ use crate::bindings::exports::wasi_mmap::mmap::types as wit;
 use crate::bindings::wasi::filesystem::types::Descriptor;
 use crate::descriptor::{DescriptorFile, cache};
 
-type Storage = Cached<DescriptorFile>;
+type Storage = CachedStorage<DescriptorFile>;
 type Mapping = wasi_mmap_core::Mapping<Storage>;
 type Answer<T> = std::result::Result<T, wit::Error>;
 

@@ -1,41 +1,41 @@
-//! What the cache asks of a file.
+//! Files as the cache needs them: I/O by offset, length and identity.
 
-use wasi_mmap_core::{FileInfo, Result};
+use wasi_mmap_core::{Error, FileInfo, Result};
 
-/// Which file it is: the same for two descriptors of one file, as long as one of them is open.
+/// The identity of a file. It is the same for two descriptors of one file, as long as one of them is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileId(pub u64, pub u64);
 
 /// An open file that can be read and written at an offset. Its own position, if it has one, is neither used nor moved.
 pub trait File {
-    /// What kind of file it is, how long, and what the descriptor may do.
+    /// Returns the kind and length of the file, and the rights of the descriptor.
     fn info(&self) -> Result<FileInfo>;
 
-    /// Which file it is. POSIX `st_dev` and `st_ino`, WASI `metadata-hash`.
+    /// Returns the identity of the file: POSIX `st_dev` and `st_ino`, WASI `metadata-hash`.
     fn id(&self) -> Result<FileId>;
 
-    /// How long the file is now.
+    /// Returns the current length in bytes.
     fn len(&self) -> Result<u64>;
 
-    /// Whether the file has no bytes.
+    /// Returns true if the file has no bytes.
     fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }
 
-    /// Reads some bytes at `offset` and answers how many; 0 at the end of the file. POSIX `pread(2)`.
+    /// Reads some bytes at `offset` and returns their number, 0 at the end of the file. POSIX `pread(2)`.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize>;
 
-    /// Writes some of `bytes` at `offset` and answers how many. POSIX `pwrite(2)`.
+    /// Writes some of `bytes` at `offset` and returns their number. POSIX `pwrite(2)`.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<usize>;
 
-    /// Makes the file longer, with zeros, or shorter. POSIX `ftruncate(2)`.
+    /// Extends the file with zeros, or truncates it. POSIX `ftruncate(2)`.
     fn set_len(&self, len: u64) -> Result<()>;
 
-    /// Returns when all that was written is on the storage device. POSIX `fdatasync(2)`.
+    /// Returns when all written bytes are on the storage device. POSIX `fdatasync(2)`.
     fn sync(&self) -> Result<()>;
 }
 
-/// Reads until `buffer` is full or the file ends; answers how much was read.
+/// Reads until `buffer` is full or the file ends. Returns the number of bytes read.
 pub(super) fn read_fully(file: &impl File, offset: u64, buffer: &mut [u8]) -> Result<usize> {
     let mut done = 0;
     while done < buffer.len() {
@@ -47,12 +47,12 @@ pub(super) fn read_fully(file: &impl File, offset: u64, buffer: &mut [u8]) -> Re
     Ok(done)
 }
 
-/// Writes all of `bytes`, as POSIX `write(2)` may need several turns to.
+/// Writes all of `bytes`, which may take several calls.
 pub(super) fn write_fully(file: &impl File, offset: u64, bytes: &[u8]) -> Result<()> {
     let mut done = 0;
     while done < bytes.len() {
         match file.write_at(offset + done as u64, &bytes[done..])? {
-            0 => return Err(wasi_mmap_core::Error::NoSpace),
+            0 => return Err(Error::NoSpace),
             count => done += count,
         }
     }

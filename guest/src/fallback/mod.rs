@@ -1,9 +1,9 @@
-//! The fallback: mappings simulated with ordinary file reads and writes, for where there are no real ones.
+//! The fallback: mappings over ordinary file reads and writes, for systems without real ones.
 //!
-//! A bounded [`Cache`] of pages stands between the mappings and their files, so that a file of any size costs the budget and
-//! not its length. All mappings of one file in one program see each other through the cache. Shared changes are written
-//! back on flush, eviction, resize, close and drop: only the bytes that were changed, never a whole page. Private changes and
-//! memory without a file stay in memory.
+//! A bounded page [`Cache`] lies between the mappings and their files, so that a file of any size takes no more memory than the
+//! cache's budget. All mappings of one file in one program see each other's changes through the cache. Shared changes are written back
+//! on flush, eviction, resize, close and drop: only the changed bytes, never whole pages. Private changes and memory without a
+//! file stay in memory.
 //!
 //! ```
 //! use wasi_mmap::{Access, fallback};
@@ -20,50 +20,57 @@
 //!
 //! # Differences from a real mapping
 //!
-//! - What others write to the file, the plugin's own ordinary writes among them, is seen after a flush or a refresh, or when
-//!   the page has left the cache by itself.
-//! - What is written to the mapping reaches the file at a flush, an eviction, a resize, a close or a drop.
+//! - What others write to the file, including ordinary writes of the plugin itself, becomes visible after a flush, a refresh, or an
+//!   eviction of the page.
+//! - What is written to the mapping reaches the file on flush, eviction, resize, close or drop.
 //! - Nothing is shared between processes.
-//! - Advice is a hint to the cache; `dont-need` and `will-need` are followed.
-//! - `truncated` is seen when a page is next read from the file, or first written.
-
+//! - Advice only affects the cache. It follows `dont-need` and `will-need`.
+//! - [`Error::Truncated`](crate::Error::Truncated) is reported when a page is next read from the file, or first written.
 //!
-//! # How the cache works, and what it was measured against
+//! # Structure
 //!
-//! - **Pages of 64 KiB**, in blocks of 4 KiB that are read by themselves where access is random. With pages of 16 or 256 KiB scans take
-//!   a fourth more; other operations differ by less than a machine's noise (`cargo xtask bench pages`).
-//! - **Replacement** is GCLOCK (Smith 1978) behind the remembered pages of 2Q (Johnson and Shasha 1994): a page that is read whole, or of
-//!   which a few bytes are read out of order, goes straight to the caller the first time, and gets memory the second. With GCLOCK alone a
-//!   scan took 1.27 times what `File::read` does and the whole budget; it takes 0.97 and a page.
-//! - **Read-ahead**: what follows the page before it is read whole. A scan of small reads, as of lines, keeps four pages from its 16th on.
-//! - **Small writes** to pages that are not there are kept as they came, in an eighth of the budget, and written in the order of the
-//!   file. When each fetched its block and was written at its eviction, random writes took 2.7 times as long.
-//! - Only changed bytes are written. To join changes over the bytes between them would be faster, and would overwrite what others wrote
-//!   there meanwhile.
+//! Each module uses only those below it.
+//!
+//! | module | contains |
+//! |---|---|
+//! | `backend` | the constructors of [`Mapping`], and the cache of each thread |
+//! | `storage` | [`CachedStorage`]: a mapping's source of bytes, and its private pages |
+//! | `page_cache` | [`Cache`]: frames, page table, eviction, write buffer, write-back |
+//! | `named_memory`, `private_pages` | memory with a name; copy-on-write pages |
+//! | `std_file` | [`StdFile`]: the standard library's files |
+//! | `file`, `page` | the trait [`File`]: I/O by offset; the size of pages |
+//!
+//! # Design of the cache
+//!
+//! - **Pages of 64 KiB**, in blocks of 4 KiB that are read separately where access is random. With pages of 16 or 256 KiB, scans take
+//!   a quarter longer; other operations differ by less than the noise (`cargo xtask bench pages`).
+//! - **Replacement** is GCLOCK (Smith 1978) behind the ghost entries of 2Q (Johnson and Shasha 1994): the first read of a whole page,
+//!   or of a few bytes out of order, goes straight to the caller, and the second one gives the page a frame. With GCLOCK alone, a scan
+//!   took 1.27 times as long as `File::read` and the whole budget; now it takes 0.97 times as long and one page.
+//! - **Read-ahead**: a page that follows the one before it is read as a whole. A scan by small reads, such as lines, keeps four pages
+//!   from its 16th page on.
+//! - **Small writes** to pages that are not in the cache go to a write buffer, an eighth of the budget, and are written in the order of
+//!   the file. When each write fetched its block, and eviction wrote it, random writes took 2.7 times as long.
+//! - Only changed bytes are written. Merging changes over the bytes between them would be faster, but would overwrite what others
+//!   wrote there in the meantime.
 
-mod cache;
-mod dirty;
+mod backend;
 mod file;
-mod frames;
-mod overlay;
-mod pages;
-mod patches;
+mod named_memory;
+mod page;
+mod page_cache;
+mod private_pages;
 mod std_file;
 mod storage;
 
-pub use cache::{Cache, CacheOptions, CacheStats};
 pub use file::{File, FileId};
+pub use page::PAGE_SIZE;
+pub use page_cache::{Cache, CacheOptions, CacheStats};
 pub use std_file::StdFile;
-pub use storage::Cached;
+pub use storage::CachedStorage;
 
-/// A mapping over the page cache: see [`wasi_mmap_core::Mapping`] for its operations.
-pub type Mapping = wasi_mmap_core::Mapping<Cached<StdFile>>;
+/// A mapping over the page cache. See [`wasi_mmap_core::Mapping`] for its operations.
+pub type Mapping = wasi_mmap_core::Mapping<CachedStorage<StdFile>>;
 
-/// The options of a new mapping: see [`wasi_mmap_core::MappingOptions`].
-pub type MappingOptions = wasi_mmap_core::MappingOptions<Cached<StdFile>>;
-
-/// What the fallback gives for the size of a page, and for the granularity of offsets, in bytes: those of most systems.
-pub const PAGE_SIZE: u64 = 4096;
-
-/// The same, for indices.
-const PAGE_LEN: usize = 4096;
+/// The options of a new mapping. See [`wasi_mmap_core::MappingOptions`].
+pub type MappingOptions = wasi_mmap_core::MappingOptions<CachedStorage<StdFile>>;

@@ -1,48 +1,43 @@
-//! The storage that `core` works on: a file in the page cache, with private changes over it, or memory alone.
+//! The storage that `core` works on: a file in the page cache, named memory or zeros, under private pages where changes stay private.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use wasi_mmap_core::{
     Advice, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage, check_name, general,
 };
 
-use super::PAGE_SIZE;
-use super::cache::{Cache, Hold};
 use super::file::File;
-use super::overlay::Overlay;
-use super::pages::Pattern;
+use super::named_memory::NamedMemory;
+use super::page::PAGE_SIZE;
+use super::page_cache::{AccessPattern, Cache, CachedFile};
+use super::private_pages::PrivatePages;
 
-/// A file in a [`Cache`], or memory, as a storage of `core`.
+/// A storage of `core` over a file in a [`Cache`], or over memory without a file.
 #[derive(Debug)]
-pub struct Cached<F: File> {
-    below: Below<F>,
-    /// Changes that stay here; `None` where changes go to what is below.
-    overlay: Option<Overlay>,
+pub struct CachedStorage<F: File> {
+    source: Source<F>,
+    /// The pages that are not shared: `None` if writes go to the source.
+    private: Option<PrivatePages>,
     offset: u64,
     len: u64,
     file_is_writable: bool,
 }
 
-/// What the bytes are where nothing private lies over them.
+/// The bytes where no private page was written.
 #[derive(Debug)]
-enum Below<F: File> {
-    File(Hold<F>),
+enum Source<F: File> {
+    File(CachedFile<F>),
     Named(Rc<NamedMemory>),
     Zeros,
 }
 
-impl<F: File> Below<F> {
+impl<F: File> Source<F> {
     #[inline]
-    fn read(&self, position: u64, buffer: &mut [u8]) -> Result<()> {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         match self {
-            Self::File(hold) => hold.read(position, buffer),
-            Self::Named(memory) => memory.pages.borrow().read(position, buffer, |_, rest| {
-                rest.fill(0);
-                Ok(())
-            }),
+            Self::File(file) => file.read(offset, buffer),
+            Self::Named(memory) => memory.read(offset, buffer),
             Self::Zeros => {
                 buffer.fill(0);
                 Ok(())
@@ -50,85 +45,69 @@ impl<F: File> Below<F> {
         }
     }
 
-    fn file(&self) -> Option<&Hold<F>> {
+    fn file(&self) -> Option<&CachedFile<F>> {
         match self {
-            Self::File(hold) => Some(hold),
+            Self::File(file) => Some(file),
             Self::Named(_) | Self::Zeros => None,
         }
     }
 }
 
-/// Memory that has a name.
-#[derive(Debug)]
-struct NamedMemory {
-    pages: RefCell<Overlay>,
-    len: u64,
-}
-
-thread_local! {
-    /// The names that are in use in this thread: a plugin has but one.
-    static NAMES: RefCell<HashMap<String, Weak<NamedMemory>>> = RefCell::default();
-}
-
-impl<F: File> Cached<F> {
+impl<F: File> CachedStorage<F> {
     /// Maps a file through a cache.
     ///
     /// # Errors
     ///
-    /// As [`Mapping::from_file`](wasi_mmap_core::MappingOptions::map).
+    /// As [`MappingOptions::map`](wasi_mmap_core::MappingOptions::map).
     pub fn of_file(cache: &Cache<F>, file: F, options: &MapOptions) -> Result<Self> {
         let info = file.info()?;
         let Extent { offset, len } = options.extent_of_file(&info, PAGE_SIZE)?;
-        let overlay = options.is_private().then(Overlay::default);
+        let private = options.is_private().then(PrivatePages::default);
         let file_is_writable = info.rights.contains(Rights::WRITE);
-        let writes = options.access.is_writable() && overlay.is_none();
-        let hold = cache.hold(file, writes)?;
+        let is_writer = options.access.is_writable() && private.is_none();
+        let file = cache.open(file, is_writer)?;
         if options.flags.contains(MapFlags::POPULATE) {
-            hold.prefetch(offset..offset + len)?;
+            file.prefetch(&(offset..offset + len))?;
         }
-        Ok(Self { below: Below::File(hold), overlay, offset, len, file_is_writable })
+        Ok(Self { source: Source::File(file), private, offset, len, file_is_writable })
     }
 
-    /// Maps memory that starts as zeros; what is never written takes no memory.
+    /// Maps memory without a file, which starts as zeros. Pages that are never written take no memory.
     ///
     /// # Errors
     ///
-    /// As [`Mapping::anonymous_with`](wasi_mmap_core::MappingOptions::anonymous); `unsupported` for huge pages.
+    /// As [`MappingOptions::anonymous`](wasi_mmap_core::MappingOptions::anonymous); [`Error::Unsupported`] for huge pages.
     pub fn of_memory(options: &MapOptions) -> Result<Self> {
         let Extent { offset, len } = options.extent_of_memory(PAGE_SIZE)?;
         refuse_huge_pages(options)?;
-        Ok(Self { below: Below::Zeros, overlay: Some(Overlay::default()), offset, len, file_is_writable: true })
+        Ok(Self { source: Source::Zeros, private: Some(PrivatePages::default()), offset, len, file_is_writable: true })
     }
 
-    /// Maps the memory of a name, which is shared by the mappings of this thread.
+    /// Maps named memory, which the mappings of this thread share.
     ///
     /// # Errors
     ///
-    /// As [`Mapping::named`](wasi_mmap_core::MappingOptions::named); `unsupported` for huge pages.
+    /// As [`MappingOptions::named`](wasi_mmap_core::MappingOptions::named); [`Error::Unsupported`] for huge pages.
     pub fn of_named(name: &str, options: &MapOptions) -> Result<Self> {
         check_name(name)?;
         refuse_huge_pages(options)?;
-        let memory = NAMES.with_borrow(|names| names.get(name).and_then(Weak::upgrade));
-        let existing = memory.as_ref().map(|memory| memory.len);
+        let memory = NamedMemory::find(name);
+        let existing = memory.as_ref().map(|memory| memory.len());
         let Extent { offset, len } = options.extent_of_named(existing, PAGE_SIZE)?;
-        let memory = memory.unwrap_or_else(|| Rc::new(NamedMemory { pages: RefCell::default(), len }));
-        NAMES.with_borrow_mut(|names| {
-            names.retain(|_, memory| memory.strong_count() > 0);
-            names.insert(name.to_owned(), Rc::downgrade(&memory));
-        });
-        let overlay = options.is_private().then(Overlay::default);
-        Ok(Self { below: Below::Named(memory), overlay, offset, len, file_is_writable: true })
+        let memory = memory.unwrap_or_else(|| NamedMemory::create(name, len));
+        let private = options.is_private().then(PrivatePages::default);
+        Ok(Self { source: Source::Named(memory), private, offset, len, file_is_writable: true })
     }
 
-    /// Where a position in the mapping is in what is below: the offset of memory is one in name only.
-    fn start_below(&self) -> u64 {
-        match self.below {
-            Below::File(_) => self.offset,
-            Below::Named(_) | Below::Zeros => 0,
+    /// Returns the place of the mapping in its source. The offset of memory without a file has no effect.
+    fn source_offset(&self) -> u64 {
+        match self.source {
+            Source::File(_) => self.offset,
+            Source::Named(_) | Source::Zeros => 0,
         }
     }
 
-    fn in_file(&self, range: &Range<u64>) -> Range<u64> {
+    fn file_range(&self, range: &Range<u64>) -> Range<u64> {
         self.offset + range.start..self.offset + range.end
     }
 }
@@ -140,7 +119,7 @@ fn refuse_huge_pages(options: &MapOptions) -> Result<()> {
     Ok(())
 }
 
-impl<F: File> Storage for Cached<F> {
+impl<F: File> Storage for CachedStorage<F> {
     fn len(&self) -> u64 {
         self.len
     }
@@ -150,7 +129,7 @@ impl<F: File> Storage for Cached<F> {
     }
 
     fn file_len(&self) -> Result<u64> {
-        self.below.file().map_or(Ok(self.len), |hold| hold.file().len())
+        self.source.file().map_or(Ok(self.len), |file| file.file().len())
     }
 
     fn page_size() -> u64 {
@@ -159,19 +138,19 @@ impl<F: File> Storage for Cached<F> {
 
     #[inline]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        let start = self.start_below();
-        match &self.overlay {
-            None => self.below.read(start + offset, buffer),
-            Some(overlay) => overlay.read(offset, buffer, |at, rest| self.below.read(start + at, rest)),
+        let start = self.source_offset();
+        match &self.private {
+            None => self.source.read(start + offset, buffer),
+            Some(private) => private.read(offset, buffer, |at, rest| self.source.read(start + at, rest)),
         }
     }
 
     fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
-        let (Below::File(hold), None) = (&self.below, &self.overlay) else {
+        let (Source::File(file), None) = (&self.source, &self.private) else {
             return general::find(self, needle, range);
         };
         let (mut search, mut found) = (Search::new(needle), None);
-        hold.visit(self.in_file(&range), |bytes| {
+        file.visit(self.file_range(&range), |bytes| {
             found = search.look(bytes);
             Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
@@ -180,12 +159,12 @@ impl<F: File> Storage for Cached<F> {
 
     #[inline]
     fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
-        let (Below::File(hold), None) = (&self.below, &self.overlay) else {
+        let (Source::File(file), None) = (&self.source, &self.private) else {
             return general::read_line(self, range, line);
         };
-        let range = self.in_file(&range);
+        let range = self.file_range(&range);
         // Most lines lie within a page.
-        let appended = hold.glance(&range, |bytes| {
+        let appended = file.look_in_last_page(&range, |bytes| {
             let bytes = &bytes[..=memchr::memchr(b'\n', bytes)?];
             line.try_reserve(bytes.len()).ok()?;
             line.extend_from_slice(bytes);
@@ -194,7 +173,7 @@ impl<F: File> Storage for Cached<F> {
         if appended.is_some() {
             return Ok(());
         }
-        hold.visit(range, |bytes| {
+        file.visit(range, |bytes| {
             let (bytes, outcome) = match memchr::memchr(b'\n', bytes) {
                 Some(at) => (&bytes[..=at], ControlFlow::Break(())),
                 None => (bytes, ControlFlow::Continue(())),
@@ -206,56 +185,56 @@ impl<F: File> Storage for Cached<F> {
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let start = self.start_below();
-        match (&mut self.overlay, &self.below) {
-            (Some(overlay), below) => {
-                // All of a page, even where the mapping ends before: it may become longer.
-                overlay.write(offset, bytes, |page_start, page| below.read(start + page_start, page))
+        let start = self.source_offset();
+        match (&mut self.private, &self.source) {
+            (Some(private), source) => {
+                // A page is copied as a whole even if the mapping ends within it, because the mapping may be extended.
+                private.write(offset, bytes, |page_start, page| source.read(start + page_start, page))
             }
-            (None, Below::File(hold)) => hold.write(start + offset, bytes),
-            (None, Below::Named(memory)) => memory.pages.borrow_mut().write(offset, bytes, |_, _| Ok(())),
-            (None, Below::Zeros) => unreachable!("memory without a name is all overlay"),
+            (None, Source::File(file)) => file.write(start + offset, bytes),
+            (None, Source::Named(memory)) => memory.write(offset, bytes),
+            (None, Source::Zeros) => unreachable!("memory without file and name has private pages"),
         }
     }
 
-    /// Writes changes back, and forgets what is known of the range, so that what others wrote is seen.
+    /// Writes changes back, and discards the pages of the range, so that the writes of others are seen.
     fn flush(&mut self, range: Range<u64>, flags: FlushFlags) -> Result<()> {
-        let (Below::File(hold), None) = (&self.below, &self.overlay) else {
+        let (Source::File(file), None) = (&self.source, &self.private) else {
             return Ok(());
         };
-        let range = self.in_file(&range);
-        hold.write_back(range.clone())?;
+        let range = self.file_range(&range);
+        file.flush(&range)?;
         if flags.contains(FlushFlags::SYNC) {
-            hold.sync()?;
+            file.sync()?;
         }
-        hold.forget(range);
+        file.invalidate(&range);
         Ok(())
     }
 
     fn advise(&mut self, advice: Advice, range: Range<u64>) -> Result<()> {
         match advice {
             Advice::Normal | Advice::Random | Advice::Sequential => {
-                if let Some(hold) = self.below.file() {
-                    // For the whole mapping, whatever the range.
-                    hold.set_pattern(match advice {
-                        Advice::Random => Pattern::Random,
-                        Advice::Sequential => Pattern::Sequential,
-                        _ => Pattern::Normal,
+                if let Some(file) = self.source.file() {
+                    // It applies to the whole mapping, whatever the range.
+                    file.set_pattern(match advice {
+                        Advice::Random => AccessPattern::Random,
+                        Advice::Sequential => AccessPattern::Sequential,
+                        _ => AccessPattern::Normal,
                     });
                 }
                 Ok(())
             }
-            Advice::WillNeed => match self.below.file() {
-                Some(hold) => hold.prefetch(self.in_file(&range)),
+            Advice::WillNeed => match self.source.file() {
+                Some(file) => file.prefetch(&self.file_range(&range)),
                 None => Ok(()),
             },
             Advice::DontNeed => {
-                if let Some(hold) = self.below.file() {
-                    hold.forget(self.in_file(&range));
+                if let Some(file) = self.source.file() {
+                    file.invalidate(&self.file_range(&range));
                 }
-                if let Some(overlay) = &mut self.overlay {
-                    // The range starts with a page and ends with one, or with the mapping.
-                    overlay.forget(range.start / PAGE_SIZE..range.end.div_ceil(PAGE_SIZE));
+                if let Some(private) = &mut self.private {
+                    // The range starts at a page, and ends at a page or with the mapping.
+                    private.discard(range.start / PAGE_SIZE..range.end.div_ceil(PAGE_SIZE));
                 }
                 Ok(())
             }
@@ -264,27 +243,27 @@ impl<F: File> Storage for Cached<F> {
     }
 
     fn resize(&mut self, len: u64) -> Result<()> {
-        if let Below::Named(_) = self.below {
+        if let Source::Named(_) = self.source {
             return Err(Error::Unsupported("resizing named memory".into()));
         }
-        if let Some(hold) = self.below.file() {
+        if let Some(file) = self.source.file() {
             if !self.file_is_writable {
                 return Err(Error::NotPermitted("resizing a file that is not open for writing".into()));
             }
-            hold.file().set_len(self.offset + len)?;
-            hold.cut(self.offset + len);
+            file.file().set_len(self.offset + len)?;
+            file.truncate(self.offset + len);
         }
-        if let Some(overlay) = &mut self.overlay {
-            overlay.cut(len);
+        if let Some(private) = &mut self.private {
+            private.truncate(len);
         }
         self.len = len;
         Ok(())
     }
 
     fn refresh(&mut self) -> Result<()> {
-        if let Some(hold) = self.below.file() {
-            hold.forget(self.in_file(&(0..self.len)));
-            if hold.file().len()? < self.offset + self.len {
+        if let Some(file) = self.source.file() {
+            file.invalidate(&self.file_range(&(0..self.len)));
+            if file.file().len()? < self.offset + self.len {
                 return Err(Error::Truncated);
             }
         }
@@ -292,11 +271,11 @@ impl<F: File> Storage for Cached<F> {
     }
 
     fn close(&mut self) -> Result<()> {
-        let (Below::File(hold), None) = (&self.below, &self.overlay) else {
+        let (Source::File(file), None) = (&self.source, &self.private) else {
             return Ok(());
         };
-        match hold.write_back(0..u64::MAX) {
-            // Closing a real mapping does not report it either: the bytes have no place to go.
+        match file.flush(&(0..u64::MAX)) {
+            // Closing a real mapping does not report lost bytes either.
             Err(Error::Truncated) => Ok(()),
             outcome => outcome,
         }

@@ -1,4 +1,4 @@
-//! The interface itself, as `wit-bindgen` makes it: for what [`Mapping`](crate::Mapping) does not offer.
+//! The bindings that `wit-bindgen` generates for the interface, for operations that [`Mapping`](crate::Mapping) does not offer.
 
 #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
 

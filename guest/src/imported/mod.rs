@@ -1,4 +1,4 @@
-//! The mapping that the host gives, through the WIT interface.
+//! The host's mapping, through the WIT interface.
 
 pub mod bindings;
 mod path;
@@ -6,7 +6,7 @@ mod storage;
 
 pub use storage::Imported;
 
-/// A mapping of the host: see [`wasi_mmap_core::Mapping`] for its operations.
+/// A mapping of the host. See [`wasi_mmap_core::Mapping`] for its operations.
 pub type Mapping = wasi_mmap_core::Mapping<Imported>;
 
 /// The options of a new mapping: see [`wasi_mmap_core::MappingOptions`].

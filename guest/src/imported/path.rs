@@ -1,6 +1,6 @@
-//! From a path to a descriptor: the preopened directory that a path lies in, as wasi-libc finds it.
+//! Opens files by path through the preopened directories, as wasi-libc does.
 //!
-//! Only the choice of the directory happens here. Whether the rest of the path may be opened is for WASI to decide.
+//! This module only chooses the directory. WASI decides if the rest of the path may be opened.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -11,10 +11,10 @@ use super::bindings::wasi::filesystem::preopens::get_directories;
 use super::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, OpenFlags, PathFlags};
 use crate::wasi_error;
 
-/// The preopened directories, with the names that they have in the plugin. Asked for once: each answer is a new set of handles.
+/// The preopened directories with their names in the plugin. They are requested once, because each call returns new handles.
 static DIRECTORIES: OnceLock<Vec<(Descriptor, String)>> = OnceLock::new();
 
-/// Opens an existing file through the preopened directory that it lies in.
+/// Opens an existing file through the preopened directory that contains it.
 pub(super) fn open(path: &Path, rights: Rights) -> Result<Descriptor> {
     let Some(text) = path.to_str() else {
         return Err(Error::invalid("path", format!("{} is not UTF-8", path.display())));
@@ -26,7 +26,7 @@ pub(super) fn open(path: &Path, rights: Rights) -> Result<Descriptor> {
     let absolute = absolute.to_str().unwrap_or(text);
     let directories = DIRECTORIES.get_or_init(get_directories);
     let candidates = directories.iter().filter_map(|(directory, name)| Some((directory, relative_to(name, absolute)?)));
-    // The directory that leaves least of the path is the closest one.
+    // The directory with the shortest rest of the path is the closest one.
     let Some((directory, rest)) = candidates.min_by_key(|(_, rest)| rest.len()) else {
         return Err(Error::Io(OsError {
             system: System::Wasi,
@@ -38,7 +38,7 @@ pub(super) fn open(path: &Path, rights: Rights) -> Result<Descriptor> {
     flags.set(DescriptorFlags::READ, rights.contains(Rights::READ));
     flags.set(DescriptorFlags::WRITE, rights.contains(Rights::WRITE));
     let rest = if rest.is_empty() { "." } else { rest };
-    // To open a pipe is to wait for its other end. An engine may not know pipes from sockets.
+    // Opening a pipe would wait for its other end. An engine may not distinguish pipes from sockets.
     let kind = directory.stat_at(PathFlags::SYMLINK_FOLLOW, rest).map(|stat| stat.type_);
     if kind.is_ok_and(|kind| !matches!(kind, DescriptorType::RegularFile | DescriptorType::Directory)) {
         FileKind::Other.check()?;
@@ -48,21 +48,21 @@ pub(super) fn open(path: &Path, rights: Rights) -> Result<Descriptor> {
         .map_err(|code| wasi_error(code.name()))
 }
 
-/// `ENOENT`, as WASI numbers it.
+/// WASI's number for `ENOENT`.
 const NO_ENTRY: i32 = 44;
 
-/// What is left of `path` within the directory `name`, if it lies there.
+/// Returns the rest of `path` within the directory `name`, if it lies there.
 fn relative_to<'a>(name: &str, path: &'a str) -> Option<&'a str> {
-    let (name, path) = (strip_here(name), strip_here(path));
+    let (name, path) = (strip_root(name), strip_root(path));
     if name.is_empty() {
         return Some(path);
     }
     let rest = path.strip_prefix(name.trim_end_matches('/'))?;
-    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/').map(strip_here) }
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/').map(strip_root) }
 }
 
-/// A path without what means "here" at its start: all paths are relative to one root.
-fn strip_here(mut path: &str) -> &str {
+/// Removes leading `/` and `./`: all paths are relative to one root.
+fn strip_root(mut path: &str) -> &str {
     loop {
         path = match path.strip_prefix('/').or_else(|| path.strip_prefix("./")) {
             Some(rest) => rest,

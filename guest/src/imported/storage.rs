@@ -1,4 +1,4 @@
-//! The host's mapping as a storage of `core`: each operation that the host can do in one call is one call.
+//! The host's mapping as a storage of `core`. Each operation of the interface is one call of the host.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -14,14 +14,14 @@ use super::bindings::wasi_mmap::mmap::mapping::{self, Mapping as Handle};
 use super::bindings::wasi_mmap::mmap::types::Range as WitRange;
 use super::path;
 
-/// How much is sent to the host in one call: a store limits what it takes at once, and traps on more.
-const MOST_SENT: usize = 1024 * 1024;
+/// The most bytes passed to the host in one call. A store limits the size of an argument, and traps on larger ones.
+const MAX_SENT: usize = 1024 * 1024;
 
 /// A mapping of the host.
 #[derive(Debug)]
 pub struct Imported {
     handle: Handle,
-    /// Only a resize through this handle changes it.
+    /// The length, which only a resize through this handle changes.
     len: u64,
     offset: u64,
 }
@@ -36,14 +36,14 @@ impl Imported {
         &self.handle
     }
 
-    /// A range that `core` has checked, as bounds of a search.
+    /// Converts a range that `core` has checked to the bounds of a search.
     fn bounds(range: &Range<u64>) -> (Option<i64>, Option<i64>) {
         (i64::try_from(range.start).ok(), i64::try_from(range.end).ok())
     }
 
     fn to_slice(slice: Strided) -> Slice {
         let stop = i128::from(slice.first) + i128::from(slice.step) * i128::from(slice.count);
-        // Going backwards to the first byte, the end lies before it, which is said by leaving it out.
+        // A slice that goes backwards to the first byte ends before it, which is expressed by leaving `stop` out.
         Slice {
             start: i64::try_from(slice.first).ok(),
             stop: i64::try_from(stop).ok().filter(|&stop| stop >= 0),
@@ -109,9 +109,9 @@ impl Storage for Imported {
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         let mut at = offset;
-        for part in bytes.chunks(MOST_SENT) {
-            self.handle.write_at(at, part)?;
-            at += part.len() as u64;
+        for chunk in bytes.chunks(MAX_SENT) {
+            self.handle.write_at(at, chunk)?;
+            at += chunk.len() as u64;
         }
         Ok(())
     }
@@ -139,7 +139,7 @@ impl Storage for Imported {
     }
 
     fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>> {
-        // The host cannot see how much memory is left here, and its answer would trap if it did not fit.
+        // The host does not know how much memory is left here, and returning more would trap.
         if usize::try_from(range.end - range.start).is_err() {
             return Err(Error::OutOfMemory);
         }
@@ -164,9 +164,9 @@ impl Storage for Imported {
 
     fn compare(&self, offset: u64, bytes: &[u8]) -> Result<Ordering> {
         let mut at = offset;
-        for part in bytes.chunks(MOST_SENT) {
-            match self.handle.compare(at, part)?.into() {
-                Ordering::Equal => at += part.len() as u64,
+        for chunk in bytes.chunks(MAX_SENT) {
+            match self.handle.compare(at, chunk)?.into() {
+                Ordering::Equal => at += chunk.len() as u64,
                 unequal => return Ok(unequal),
             }
         }
@@ -192,10 +192,10 @@ impl Storage for Imported {
 
     fn write_strided(&mut self, slice: Strided, bytes: &[u8]) -> Result<()> {
         let mut index = 0;
-        for part in bytes.chunks(MOST_SENT) {
-            let rest = Strided { first: slice.position(index), count: part.len() as u64, ..slice };
-            self.handle.write_slice(Self::to_slice(rest).into(), part)?;
-            index += part.len() as u64;
+        for chunk in bytes.chunks(MAX_SENT) {
+            let rest = Strided { first: slice.position(index), count: chunk.len() as u64, ..slice };
+            self.handle.write_slice(Self::to_slice(rest).into(), chunk)?;
+            index += chunk.len() as u64;
         }
         Ok(())
     }

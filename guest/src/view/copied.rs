@@ -2,7 +2,7 @@
 
 use wasi_mmap_core::{FlushFlags, Mapping, Result, Storage};
 
-/// A copy of a part of a mapping.
+/// A copy of a range of a mapping.
 pub(super) struct Copied(Vec<u8>);
 
 impl Copied {
@@ -15,16 +15,16 @@ impl Copied {
     }
 }
 
-/// A copy of a part of a mapping, which is written back where it was changed.
+/// A copy of a range of a mapping, of which changed bytes are written back.
 pub(super) struct CopiedMut<'a> {
     bytes: Vec<u8>,
-    /// What the mapping held when it was last written or read: only what differs from it is written.
+    /// The bytes when they were last read or written back. Only bytes that differ from them are written back.
     before: Vec<u8>,
     target: &'a mut dyn Target,
     offset: u64,
 }
 
-/// The mapping that a copy is written to, whatever its storage.
+/// The mapping that a copy is written back to, independent of its storage.
 trait Target {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()>;
     fn flush(&mut self, offset: u64, length: u64) -> Result<()>;
@@ -36,14 +36,14 @@ impl<S: Storage> Target for Mapping<S> {
     }
 
     fn flush(&mut self, offset: u64, length: u64) -> Result<()> {
-        // From the page that the part begins in.
+        // A flushed range starts at a page.
         let start = offset - offset % S::page_size();
         self.flush_range(start..offset + length, FlushFlags::SYNC)
     }
 }
 
-/// Changes that are closer than this are written in one piece.
-const GAP: usize = 64;
+/// Changes with fewer bytes than this between them are written back together.
+const MAX_GAP: usize = 64;
 
 impl<'a> CopiedMut<'a> {
     pub(super) fn new<S: Storage>(mapping: &'a mut Mapping<S>, offset: u64, length: u64) -> Result<Self> {
@@ -59,12 +59,12 @@ impl<'a> CopiedMut<'a> {
         &mut self.bytes
     }
 
-    /// Writes the parts that were changed. What was written before an error counts as unchanged.
+    /// Writes the changed bytes back. Those that were written before an error count as unchanged.
     pub(super) fn write_back(&mut self) -> Result<()> {
         let mut at = 0;
         while let Some(start) = difference(&self.bytes[at..], &self.before[at..]).map(|place| at + place) {
             let mut end = start + 1;
-            while let Some(next) = difference(&self.bytes[end..], &self.before[end..]).filter(|&gap| gap < GAP) {
+            while let Some(next) = difference(&self.bytes[end..], &self.before[end..]).filter(|&gap| gap < MAX_GAP) {
                 end += next + 1;
             }
             self.target.write_at(self.offset + start as u64, &self.bytes[start..end])?;
@@ -82,15 +82,15 @@ impl<'a> CopiedMut<'a> {
 
 impl Drop for CopiedMut<'_> {
     fn drop(&mut self) {
-        // `close` and `flush` are there for those who want to know.
+        // `close` and `flush` report errors.
         let _ = self.write_back();
     }
 }
 
-/// Where two slices of one length first differ.
+/// Returns the index at which two slices of the same length first differ.
 fn difference(one: &[u8], other: &[u8]) -> Option<usize> {
     const BLOCK: usize = 256;
-    // Whole blocks first: comparing slices is much faster than comparing bytes.
+    // Blocks are compared first, which is much faster than comparing single bytes.
     let blocks = one.chunks(BLOCK).zip(other.chunks(BLOCK));
     let (index, (one, other)) = blocks.enumerate().find(|(_, (one, other))| one != other)?;
     let place = one.iter().zip(other).position(|(one, other)| one != other)?;

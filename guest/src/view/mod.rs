@@ -1,18 +1,18 @@
-//! Views: a part of a mapping as a slice.
+//! Views: a range of a mapping as a slice.
 //!
-//! Where the host has windows, and on a native target, a view is the file's own pages; elsewhere it is a copy, which a
-//! [`ViewMut`] writes back. The program does not see which, but can [ask](View::is_zero_copy).
+//! Where the host has windows, and on native targets, a view is a window: the file's own pages. Elsewhere it is a copy, which a
+//! [`ViewMut`] writes back. A program works with either, and can [ask](View::is_zero_copy) which one it has.
 //!
 //! # Safety
 //!
-//! [`Mapping`]'s own operations copy, and are safe whatever others do to the file. A view lends the bytes, and a `&[u8]`
-//! promises the compiler that they stay the same. Nobody can promise that of a file which another process may write. So the
-//! three methods that lend are `unsafe`, with the contract of every mapping library: **as long as a view lives, nobody else
-//! changes these bytes of the file or makes it shorter**: no other process, no other mapping, no ordinary write.
+//! The operations of [`Mapping`] copy, and are safe whatever others do to the file. A view lends the bytes, and a `&[u8]` promises the
+//! compiler that they do not change. No one can promise that of a file which another process may write. So the three methods that
+//! lend are `unsafe`, with the contract of every mapping library: **as long as a view lives, no one else changes these bytes of the
+//! file or makes it shorter**: no other process, no other mapping, no ordinary write.
 //!
-//! If the promise is broken, the process or the host does not die, and no memory but the view's is touched. What the view holds is
-//! unspecified then, and so is what the compiler makes of code that reads a byte twice. A file that became shorter reads as
-//! zeros where its bytes are gone, and [`View::check`] says so.
+//! If the contract is broken, the process and the host survive, and no memory outside the view is touched. The contents of the view
+//! are unspecified then, and so is the behaviour of code that reads a byte twice. Where a file became shorter, its lost bytes read as
+//! zeros, and [`View::check`] reports it.
 //!
 //! ```
 //! use wasi_mmap::{Mapping, Views};
@@ -22,7 +22,7 @@
 //! # std::fs::write(&path, [1; 100_000])?;
 //! let mapping = Mapping::open(&path)?;
 //! let mut sum = 0;
-//! // SAFETY: nobody else writes to the file.
+//! // SAFETY: no one else writes to the file.
 //! for view in unsafe { mapping.views(.., 1 << 16) }? {
 //!     sum += view?.iter().map(|&byte| u64::from(byte)).sum::<u64>();
 //! }
@@ -31,58 +31,66 @@
 //! ```
 
 mod copied;
-#[cfg_attr(not(target_family = "wasm"), path = "native.rs")]
-#[cfg_attr(all(feature = "import", target_os = "wasi", target_env = "p2"), path = "window.rs")]
-#[cfg_attr(
-    all(target_family = "wasm", not(all(feature = "import", target_os = "wasi", target_env = "p2"))),
-    path = "none.rs"
-)]
-mod lent;
+#[cfg(all(feature = "import", target_os = "wasi", target_env = "p2"))]
+mod imported;
+#[cfg(not(target_family = "wasm"))]
+mod native;
+#[cfg(all(target_family = "wasm", not(all(feature = "import", target_os = "wasi", target_env = "p2"))))]
+mod unsupported;
+
+#[cfg(all(feature = "import", target_os = "wasi", target_env = "p2"))]
+use imported as window;
+#[cfg(not(target_family = "wasm"))]
+use native as window;
+#[cfg(all(target_family = "wasm", not(all(feature = "import", target_os = "wasi", target_env = "p2"))))]
+use unsupported as window;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut, RangeBounds};
 
+#[cfg(doc)]
+use wasi_mmap_core::Error;
 use wasi_mmap_core::{Internals, Mapping, Result, Storage};
 
-use crate::fallback::{Cached, File};
+use crate::fallback::{CachedStorage, File};
 use copied::{Copied, CopiedMut};
-use lent::{Lent, LentMut};
+use window::{Window, WindowMut};
 
-/// Lends parts of a mapping as slices.
+/// Lends ranges of a mapping as slices.
 pub trait Views {
     /// Returns a view of a range, which need not be aligned.
     ///
     /// # Safety
     ///
-    /// As long as the view lives, nobody else changes these bytes of the file or makes it shorter. See [the module](self#safety).
+    /// As long as the view lives, no one else changes these bytes of the file or makes it shorter. See [the module](self#safety).
     ///
     /// # Errors
     ///
-    /// `closed`; `out-of-range` (`offset`, `length`); `truncated`; `out-of-memory`.
+    /// [`Error::Closed`]; [`Error::OutOfRange`] (`offset`, `length`); [`Error::Truncated`]; [`Error::OutOfMemory`].
     unsafe fn view(&self, range: impl RangeBounds<u64>) -> Result<View<'_>>
     where
         Self: Sized;
 
-    /// Returns a view of a range, to be written.
+    /// Returns a view of a range that can be written.
     ///
-    /// What is written reaches what the mapping's own writes reach, at the latest when the view is [closed](ViewMut::close),
-    /// flushed or dropped.
+    /// Writes have the effect of the mapping's own writes, at the latest when the view is [closed](ViewMut::close), flushed or
+    /// dropped.
     ///
     /// # Safety
     ///
-    /// As [`view`](Self::view), and nobody else reads these bytes and expects sense.
+    /// As [`view`](Self::view), and no one else relies on what these bytes contain.
     ///
     /// # Errors
     ///
-    /// As [`view`](Self::view); `read-only`.
+    /// As [`view`](Self::view); [`Error::ReadOnly`].
     unsafe fn view_mut(&mut self, range: impl RangeBounds<u64>) -> Result<ViewMut<'_>>
     where
         Self: Sized;
 
-    /// A range in views of at most `size` bytes each, in order: for files that are larger than the address space. `size`
-    /// is rounded to whole pages, at least one.
+    /// Returns views of a range, in order, each of at most `size` bytes: for files larger than the address space. `size` is rounded
+    /// to whole pages, at least one.
     ///
-    /// A view should be dropped before the next one is taken: then all lie in the same memory.
+    /// Drop each view before taking the next one, so that they reuse the same memory.
     ///
     /// # Safety
     ///
@@ -90,14 +98,14 @@ pub trait Views {
     ///
     /// # Errors
     ///
-    /// `closed`; `out-of-range` (`offset`, `length`). Each view may have its own.
+    /// [`Error::Closed`]; [`Error::OutOfRange`] (`offset`, `length`). Each view may have errors of its own.
     unsafe fn views(&self, range: impl RangeBounds<u64>, size: usize) -> Result<Chunks<'_, Self>>
     where
         Self: Sized;
 }
 
-/// A storage whose bytes can be lent, or copied instead.
-trait Lending: Storage + Sized {
+/// A storage whose bytes can be viewed, in windows or as copies.
+trait ViewStorage: Storage + Sized {
     /// # Safety
     ///
     /// See [`Views::view`].
@@ -109,18 +117,18 @@ trait Lending: Storage + Sized {
     unsafe fn view_mut(mapping: &mut Mapping<Self>, offset: u64, length: u64) -> Result<ViewMut<'_>>;
 }
 
-impl<S: Lending> Views for Mapping<S> {
+impl<S: ViewStorage> Views for Mapping<S> {
     unsafe fn view(&self, range: impl RangeBounds<u64>) -> Result<View<'_>> {
         let range = self.select(range)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract is the caller's.
         unsafe { S::view(self, range.start, range.end - range.start) }
     }
 
     unsafe fn view_mut(&mut self, range: impl RangeBounds<u64>) -> Result<ViewMut<'_>> {
-        // The checks of a write, in its order, without writing.
+        // The same checks as a write, in the same order, without writing.
         self.write_all_at(&[], 0)?;
         let range = self.select(range)?;
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract is the caller's.
         unsafe { S::view_mut(self, range.start, range.end - range.start) }
     }
 
@@ -132,7 +140,7 @@ impl<S: Lending> Views for Mapping<S> {
 }
 
 /// The fallback copies.
-impl<F: File> Lending for Cached<F> {
+impl<F: File> ViewStorage for CachedStorage<F> {
     unsafe fn view(mapping: &Mapping<Self>, offset: u64, length: u64) -> Result<View<'_>> {
         View::copied(mapping, offset, length)
     }
@@ -142,36 +150,36 @@ impl<F: File> Lending for Cached<F> {
     }
 }
 
-/// A part of a mapping, to be read as a slice. See [`Views::view`].
+/// A view of a range of a mapping, for reading. See [`Views::view`].
 #[must_use]
-pub struct View<'a>(Kind<'a>);
+pub struct View<'a>(Bytes<'a>);
 
-enum Kind<'a> {
+enum Bytes<'a> {
     Copied(Copied),
-    #[allow(dead_code, reason = "where nothing can be lent, none is made")]
-    Lent(Lent<'a>),
+    #[allow(dead_code, reason = "never constructed where windows are unsupported")]
+    Window(Window<'a>),
 }
 
 impl<'a> View<'a> {
     fn copied<S: Storage>(mapping: &'a Mapping<S>, offset: u64, length: u64) -> Result<Self> {
-        Ok(Self(Kind::Copied(Copied::new(mapping, offset, length)?)))
+        Ok(Self(Bytes::Copied(Copied::new(mapping, offset, length)?)))
     }
 
-    /// Whether this is the file's own pages, and not a copy.
+    /// Returns true if this is a window on the file's own pages, and false if it is a copy.
     pub fn is_zero_copy(&self) -> bool {
-        !matches!(self.0, Kind::Copied(_))
+        !matches!(self.0, Bytes::Copied(_))
     }
 
-    /// Whether all that was read from the view until now was the file's: a file that became shorter, or could not grow, reads
-    /// as zeros. A copy was checked when it was made.
+    /// Checks that everything read from the view so far was in the file. Bytes read as zeros if the file became shorter or could not
+    /// grow. A copy was checked when it was made.
     ///
     /// # Errors
     ///
-    /// `truncated`; `no-space`.
+    /// [`Error::Truncated`]; [`Error::NoSpace`].
     pub fn check(&self) -> Result<()> {
         match &self.0 {
-            Kind::Copied(_) => Ok(()),
-            Kind::Lent(lent) => lent.check(),
+            Bytes::Copied(_) => Ok(()),
+            Bytes::Window(window) => window.check(),
         }
     }
 }
@@ -181,68 +189,68 @@ impl Deref for View<'_> {
 
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Kind::Copied(copied) => copied.bytes(),
-            Kind::Lent(lent) => lent.bytes(),
+            Bytes::Copied(copied) => copied.bytes(),
+            Bytes::Window(window) => window.bytes(),
         }
     }
 }
 
-/// A part of a mapping, to be written as a slice. See [`Views::view_mut`].
+/// A view of a range of a mapping, for reading and writing. See [`Views::view_mut`].
 ///
-/// Dropping it lets go of the part; what a copy could not write back is lost then, without a word. [`close`](Self::close)
-/// and [`flush`](Self::flush) report it.
+/// Dropping it ends the view. If a copy cannot be written back then, its changes are lost silently; [`close`](Self::close) and
+/// [`flush`](Self::flush) report that.
 #[must_use]
-pub struct ViewMut<'a>(KindMut<'a>);
+pub struct ViewMut<'a>(BytesMut<'a>);
 
-enum KindMut<'a> {
+enum BytesMut<'a> {
     Copied(CopiedMut<'a>),
-    #[allow(dead_code, reason = "where nothing can be lent, none is made")]
-    Lent(LentMut<'a>),
+    #[allow(dead_code, reason = "never constructed where windows are unsupported")]
+    Window(WindowMut<'a>),
 }
 
 impl<'a> ViewMut<'a> {
     fn copied<S: Storage>(mapping: &'a mut Mapping<S>, offset: u64, length: u64) -> Result<Self> {
-        Ok(Self(KindMut::Copied(CopiedMut::new(mapping, offset, length)?)))
+        Ok(Self(BytesMut::Copied(CopiedMut::new(mapping, offset, length)?)))
     }
 
-    /// Whether this is the file's own pages, and not a copy.
+    /// Returns true if this is a window on the file's own pages, and false if it is a copy.
     pub fn is_zero_copy(&self) -> bool {
-        !matches!(self.0, KindMut::Copied(_))
+        !matches!(self.0, BytesMut::Copied(_))
     }
 
-    /// As [`View::check`].
+    /// Checks what was read and written, as [`View::check`].
     ///
     /// # Errors
     ///
-    /// `truncated`; `no-space`.
+    /// [`Error::Truncated`]; [`Error::NoSpace`].
     pub fn check(&self) -> Result<()> {
         match &self.0 {
-            KindMut::Copied(_) => Ok(()),
-            KindMut::Lent(lent) => lent.check(),
+            BytesMut::Copied(_) => Ok(()),
+            BytesMut::Window(window) => window.check(),
         }
     }
 
-    /// Writes changes to the file, and returns when they are safe on the storage device.
+    /// Writes changes to the file, and returns when they are on the storage device.
     ///
     /// # Errors
     ///
-    /// `truncated`; `no-space`; `io`. A copy keeps what it could not write.
+    /// [`Error::Truncated`]; [`Error::NoSpace`]; [`Error::Io`]. A copy keeps the changes that it could not write.
     pub fn flush(&mut self) -> Result<()> {
         match &mut self.0 {
-            KindMut::Copied(copied) => copied.flush(),
-            KindMut::Lent(lent) => lent.flush(),
+            BytesMut::Copied(copied) => copied.flush(),
+            BytesMut::Window(window) => window.flush(),
         }
     }
 
-    /// Lets go of the part, after a copy has been written back.
+    /// Ends the view. A copy is written back first.
     ///
     /// # Errors
     ///
-    /// `truncated`; `no-space`; `io`.
+    /// [`Error::Truncated`]; [`Error::NoSpace`]; [`Error::Io`].
     pub fn close(mut self) -> Result<()> {
         match &mut self.0 {
-            KindMut::Copied(copied) => copied.write_back(),
-            KindMut::Lent(lent) => lent.close(),
+            BytesMut::Copied(copied) => copied.write_back(),
+            BytesMut::Window(window) => window.close(),
         }
     }
 }
@@ -252,8 +260,8 @@ impl Deref for ViewMut<'_> {
 
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            KindMut::Copied(copied) => copied.bytes(),
-            KindMut::Lent(lent) => lent.bytes(),
+            BytesMut::Copied(copied) => copied.bytes(),
+            BytesMut::Window(window) => window.bytes(),
         }
     }
 }
@@ -261,8 +269,8 @@ impl Deref for ViewMut<'_> {
 impl DerefMut for ViewMut<'_> {
     fn deref_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
-            KindMut::Copied(copied) => copied.bytes_mut(),
-            KindMut::Lent(lent) => lent.bytes_mut(),
+            BytesMut::Copied(copied) => copied.bytes_mut(),
+            BytesMut::Window(window) => window.bytes_mut(),
         }
     }
 }
@@ -279,13 +287,13 @@ impl fmt::Debug for ViewMut<'_> {
     }
 }
 
-/// The views of a range, in order. See [`Views::views`].
+/// An iterator over views of a range, in order. See [`Views::views`].
 #[derive(Debug)]
 pub struct Chunks<'a, M> {
     mapping: &'a M,
     next: u64,
     end: u64,
-    /// Whole pages.
+    /// The size of a view in bytes, a multiple of `page`.
     size: u64,
     page: u64,
 }
@@ -298,10 +306,10 @@ impl<'a, M: Views> Iterator for Chunks<'a, M> {
         if start >= self.end {
             return None;
         }
-        // Up to the border of a page, so that the next view begins with one.
-        let border = start.saturating_add(self.size) / self.page * self.page;
-        self.next = border.min(self.end);
-        // SAFETY: whoever made the iterator promised it for every view.
+        // The view ends at a page boundary, so that the next one starts at a page.
+        let boundary = start.saturating_add(self.size) / self.page * self.page;
+        self.next = boundary.min(self.end);
+        // SAFETY: the contract of `Views::views` covers every view.
         Some(unsafe { self.mapping.view(start..self.next) })
     }
 }

@@ -1,43 +1,43 @@
-//! Views of the operating system's own mapping.
+//! Windows on native targets: the memory of the operating system's own mapping.
 
 use std::ops::Range;
 
 use wasi_mmap_core::{FlushFlags, Result, Storage};
 use wasi_mmap_native::{Lend, Mapping, Native};
 
-use super::{Kind, KindMut, Lending, View, ViewMut};
+use super::{Bytes, BytesMut, View, ViewMut, ViewStorage};
 
-impl Lending for Native {
+impl ViewStorage for Native {
     unsafe fn view(mapping: &Mapping, offset: u64, length: u64) -> Result<View<'_>> {
-        // SAFETY: the caller's promise; the answer is only asked whether it can be had.
+        // SAFETY: the contract is the caller's. The slice is dropped: the call only checks that it is available.
         unsafe { mapping.as_slice() }?;
-        Ok(View(Kind::Lent(Lent { mapping, range: range(offset, length) })))
+        Ok(View(Bytes::Window(Window { mapping, range: range(offset, length) })))
     }
 
     unsafe fn view_mut(mapping: &mut Mapping, offset: u64, length: u64) -> Result<ViewMut<'_>> {
-        // SAFETY: as above.
+        // SAFETY: as in `view`.
         unsafe { mapping.as_mut_slice() }?;
-        Ok(ViewMut(KindMut::Lent(LentMut { mapping, range: range(offset, length) })))
+        Ok(ViewMut(BytesMut::Window(WindowMut { mapping, range: range(offset, length) })))
     }
 }
 
-/// A range that was checked against the mapping, which lies in memory.
+/// Converts a range that was checked against the mapping, which lies in memory.
 fn range(offset: u64, length: u64) -> Range<usize> {
     let index = |at: u64| usize::try_from(at).expect("within the mapping");
     index(offset)..index(offset + length)
 }
 
-/// A part of a mapping, lent.
-pub(super) struct Lent<'a> {
+/// A range of a mapping's memory.
+pub(super) struct Window<'a> {
     mapping: &'a Mapping,
     range: Range<usize>,
 }
 
-impl Lent<'_> {
+impl Window<'_> {
     pub(super) fn bytes(&self) -> &[u8] {
-        // SAFETY: whoever made the view promised it for as long as it lives.
+        // SAFETY: the contract of `Views::view` covers the view's lifetime.
         let all = unsafe { self.mapping.as_slice() };
-        // It could be had when the view was made, and the borrow has kept the mapping as it was.
+        // The slice was available when the view was made, and the borrow keeps the mapping unchanged.
         &all.expect("the mapping is borrowed")[self.range.clone()]
     }
 
@@ -46,21 +46,21 @@ impl Lent<'_> {
     }
 }
 
-/// A part of a mapping, lent to be written.
-pub(super) struct LentMut<'a> {
+/// A range of a mapping's memory that can be written.
+pub(super) struct WindowMut<'a> {
     mapping: &'a mut Mapping,
     range: Range<usize>,
 }
 
-impl LentMut<'_> {
+impl WindowMut<'_> {
     pub(super) fn bytes(&self) -> &[u8] {
-        // SAFETY: as in `Lent::bytes`.
+        // SAFETY: as in `Window::bytes`.
         let all = unsafe { self.mapping.as_slice() };
         &all.expect("the mapping is borrowed")[self.range.clone()]
     }
 
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `Lent::bytes`; the borrow of the mapping is a mutable one.
+        // SAFETY: as in `Window::bytes`. The mapping is borrowed mutably.
         let all = unsafe { self.mapping.as_mut_slice() };
         &mut all.expect("the mapping is borrowed")[self.range.clone()]
     }

@@ -1,8 +1,8 @@
-//! Which bytes of a page were changed.
+//! The changed bytes of a page.
 
 use std::ops::Range;
 
-/// Ranges of a page, in order, apart from each other.
+/// Ranges of a page, sorted, that neither overlap nor touch.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DirtyRanges(Vec<Range<usize>>);
 
@@ -15,15 +15,15 @@ impl DirtyRanges {
         self.0.iter().cloned()
     }
 
-    /// The parts of the ranges that lie in another range.
-    pub(super) fn within(&self, part: &Range<usize>) -> impl Iterator<Item = Range<usize>> + '_ {
-        let (start, end) = (part.start, part.end);
+    /// Returns the parts of the ranges that lie in `bounds`.
+    pub(super) fn intersect(&self, bounds: &Range<usize>) -> impl Iterator<Item = Range<usize>> + '_ {
+        let (start, end) = (bounds.start, bounds.end);
         let first = self.0.partition_point(move |range| range.end <= start);
         let ranges = self.0[first..].iter().take_while(move |range| range.start < end);
         ranges.map(move |range| range.start.max(start)..range.end.min(end))
     }
 
-    /// Adds a range, joining it with those that it touches.
+    /// Adds a range, merged with those that it touches.
     pub(super) fn add(&mut self, range: Range<usize>) {
         if range.is_empty() {
             return;
@@ -36,15 +36,15 @@ impl DirtyRanges {
         self.0.splice(first..last, std::iter::once(start..end));
     }
 
-    /// Removes what lies from `end` on.
-    pub(super) fn cut(&mut self, end: usize) {
+    /// Removes everything from `end` on.
+    pub(super) fn truncate(&mut self, end: usize) {
         self.0.retain_mut(|range| {
             range.end = range.end.min(end);
             range.start < range.end
         });
     }
 
-    /// Where the last range ends.
+    /// Returns the end of the last range, or 0 if there is none.
     pub(super) fn end(&self) -> usize {
         self.0.last().map_or(0, |range| range.end)
     }
@@ -79,7 +79,7 @@ mod tests {
                 bytes[range].fill(true);
                 if random(10) == 0 {
                     let end = random(64);
-                    ranges.cut(end);
+                    ranges.truncate(end);
                     bytes[end..].fill(false);
                 }
                 let all: Vec<_> = ranges.iter().collect();
@@ -89,7 +89,7 @@ mod tests {
                 let start = random(64);
                 let part = start..start + random(65 - start);
                 let mut found = [false; 64];
-                ranges.within(&part).for_each(|range| found[range].fill(true));
+                ranges.intersect(&part).for_each(|range| found[range].fill(true));
                 assert!((0..64).all(|at| found[at] == (bytes[at] && part.contains(&at))), "{part:?} of {all:?}");
                 assert!(all.windows(2).all(|pair| pair[0].end < pair[1].start), "{all:?}");
             }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// Nothing: the position stays where it is.
+/// Nothing: the file's position is not used.
 #[derive(Debug)]
 pub(super) struct Position;
 
@@ -16,13 +16,13 @@ impl Position {
 
 pub(super) fn read_at(file: &File, _: &Position, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let offset = to_offset(offset)?;
-    // SAFETY: the descriptor is open, and `buffer` is as long as the call is told.
+    // SAFETY: the descriptor is open, and `buffer` has the length that is passed. After an error nothing has changed.
     count(unsafe { libc::pread(file.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), offset) })
 }
 
 pub(super) fn write_at(file: &File, _: &Position, offset: u64, bytes: &[u8]) -> io::Result<usize> {
     let offset = to_offset(offset)?;
-    // SAFETY: the descriptor is open, and `bytes` is as long as the call is told.
+    // SAFETY: the descriptor is open, and `bytes` has the length that is passed. After an error nothing has changed.
     count(unsafe { libc::pwrite(file.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), offset) })
 }
 

@@ -1,14 +1,14 @@
-//! Where nothing can be lent: every view is a copy.
+//! Targets without windows: every view is a copy.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
 use wasi_mmap_core::Result;
 
-/// A part of a mapping, lent, of which there is none.
-pub(super) struct Lent<'a>(Infallible, PhantomData<&'a ()>);
+/// A window. There are none.
+pub(super) struct Window<'a>(Infallible, PhantomData<&'a ()>);
 
-impl Lent<'_> {
+impl Window<'_> {
     pub(super) fn bytes(&self) -> &[u8] {
         match self.0 {}
     }
@@ -18,10 +18,10 @@ impl Lent<'_> {
     }
 }
 
-/// A part of a mapping, lent to be written, of which there is none.
-pub(super) struct LentMut<'a>(Infallible, PhantomData<&'a ()>);
+/// A window that can be written. There are none.
+pub(super) struct WindowMut<'a>(Infallible, PhantomData<&'a ()>);
 
-impl LentMut<'_> {
+impl WindowMut<'_> {
     pub(super) fn bytes(&self) -> &[u8] {
         match self.0 {}
     }

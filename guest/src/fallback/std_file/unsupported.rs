@@ -1,9 +1,13 @@
-//! A system whose files cannot be read at an offset without moving their position.
+//! Systems without files, or whose files can be read at an offset only by moving their position.
 
 use std::fs::File;
 use std::io;
 
-/// Nothing: the position stays where it is.
+use wasi_mmap_core::Rights;
+
+use crate::fallback::file::FileId;
+
+/// Nothing: the file's position is not used.
 #[derive(Debug)]
 pub(super) struct Position;
 
@@ -11,6 +15,14 @@ impl Position {
     pub(super) fn new() -> Self {
         Self
     }
+}
+
+pub(super) fn rights(_: &File) -> io::Result<Rights> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn id(_: &File) -> io::Result<FileId> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 pub(super) fn read_at(_: &File, _: &Position, _: u64, _: &mut [u8]) -> io::Result<usize> {

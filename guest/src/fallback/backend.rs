@@ -1,0 +1,70 @@
+//! The fallback as a backend of `core`: mappings of the standard library's files in the cache of this thread.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use wasi_mmap_core::{Backend, Error, MapOptions, MapSource, Result, Rights};
+
+use super::page::PAGE_SIZE;
+use super::page_cache::{Cache, CacheOptions};
+use super::std_file::StdFile;
+use super::storage::CachedStorage;
+
+thread_local! {
+    static CACHE: OnceCell<Cache<StdFile>> = const { OnceCell::new() };
+}
+
+impl Cache<StdFile> {
+    /// Returns the cache in which this thread makes mappings unless it names another one.
+    pub fn of_this_thread() -> Self {
+        CACHE.with(|cache| cache.get_or_init(|| Self::new(CacheOptions::default())).clone())
+    }
+
+    /// Makes this the cache in which this thread makes mappings unless it names another one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] (`cache`) if the thread has such a cache already, because it has made a mapping.
+    pub fn set_for_this_thread(self) -> Result<()> {
+        let taken = || Error::invalid("cache", "this thread has a cache already");
+        CACHE.with(|cache| cache.set(self)).map_err(|_| taken())
+    }
+}
+
+impl Backend for CachedStorage<StdFile> {
+    type File = std::fs::File;
+
+    fn open(path: &Path, rights: Rights) -> Result<std::fs::File> {
+        let (read, write) = (rights.contains(Rights::READ), rights.contains(Rights::WRITE));
+        Ok(std::fs::OpenOptions::new().read(read).write(write).open(path)?)
+    }
+
+    fn map_file(file: std::fs::File, options: &MapOptions) -> Result<Self> {
+        Self::of_file(&Cache::of_this_thread(), file.into(), options)
+    }
+
+    fn map_anonymous(options: &MapOptions) -> Result<Self> {
+        Self::of_memory(options)
+    }
+
+    fn map_named(name: &str, options: &MapOptions) -> Result<Self> {
+        Self::of_named(name, options)
+    }
+
+    fn granularity() -> u64 {
+        PAGE_SIZE
+    }
+}
+
+impl MapSource<CachedStorage<StdFile>> for std::fs::File {
+    fn into_file(self) -> Result<std::fs::File> {
+        Ok(self)
+    }
+}
+
+/// Duplicates the file, which WASI cannot do: there it is [`Error::Unsupported`].
+impl MapSource<CachedStorage<StdFile>> for &std::fs::File {
+    fn into_file(self) -> Result<std::fs::File> {
+        Ok(self.try_clone()?)
+    }
+}
