@@ -5,7 +5,9 @@ use std::io::SeekFrom;
 use std::ops::Range;
 use std::path::Path;
 
-use wasi_mmap_core::{Advice, Backend, Error, FlushFlags, MapOptions, Mapping, MappingOptions, Result, Rights, Slice};
+use wasi_mmap_core::{
+    Advice, Backend, Error, FlushFlags, Internals, MapOptions, Mapping, MappingOptions, Result, Rights, Slice,
+};
 
 /// One operation with its arguments.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +75,7 @@ pub trait Subject: Sized {
 }
 
 /// Returns the range of `length` bytes at `offset`. One that ends past 2^64 - 1 ends there, which is past every end all the same.
-fn range(offset: u64, length: u64) -> Range<u64> {
+pub(crate) fn range(offset: u64, length: u64) -> Range<u64> {
     offset..offset.saturating_add(length)
 }
 
@@ -116,9 +118,12 @@ impl<S: Backend> Subject for Mapping<S> {
             Op::WriteSlice(slice, bytes) => self.write_slice(*slice, bytes).map(unit),
             Op::Find(needle, start, end) => self.find_from_cursor(needle, *start, *end).map(Value::Place),
             Op::Rfind(needle, start, end) => self.rfind_from_cursor(needle, *start, *end).map(Value::Place),
-            Op::CopyWithin(destination, source, count) => {
-                self.copy_within(range(*source, *count), *destination).map(unit)
+            Op::CopyWithin(destination, source, count) => match source.checked_add(*count) {
+                Some(end) => self.copy_within(*source..end, *destination),
+                // No range says it, and the interface does.
+                None => self.copy_within_at(*destination, *source, *count),
             }
+            .map(unit),
             Op::Fill(offset, length, byte) => self.fill(range(*offset, *length), *byte).map(unit),
             Op::Compare(offset, bytes) => self.compare(bytes, *offset).map(Value::Order),
             Op::Flush(offset, length, flags) => match length {
@@ -137,7 +142,11 @@ impl<S: Backend> Subject for Mapping<S> {
     }
 
     fn copy_from(&mut self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<Value> {
-        Self::copy_from(self, source, range(offset, count), destination).map(|()| Value::Unit)
+        match offset.checked_add(count) {
+            Some(end) => Self::copy_from(self, source, offset..end, destination),
+            None => self.copy_from_at(destination, source, offset, count),
+        }
+        .map(|()| Value::Unit)
     }
 
     fn granularity() -> u64 {

@@ -5,7 +5,7 @@ use std::path::Path;
 use wasi_mmap::Views;
 use wasi_mmap_core::{Argument, Backend, Error, MapOptions, Mapping, Result, Rights};
 
-use crate::op::{Op, Subject, Value};
+use crate::op::{Op, Subject, Value, range};
 
 /// A mapping whose positional reads and writes go through views.
 pub struct Viewing<M>(M);
@@ -30,14 +30,14 @@ where
         match op {
             Op::ReadAt(offset, length) => {
                 // SAFETY: the case runs in this thread alone, and does nothing else while the view lives.
-                let view = unsafe { self.0.view(*offset..*offset + *length) }?;
+                let view = unsafe { self.0.view(range(*offset, *length)) }?;
                 let bytes = view.to_vec();
                 view.check()?;
                 Ok(Value::Bytes(bytes))
             }
             Op::WriteAt(offset, bytes) => {
                 // SAFETY: as above.
-                let view = unsafe { self.0.view_mut(*offset..*offset + bytes.len() as u64) };
+                let view = unsafe { self.0.view_mut(range(*offset, bytes.len() as u64)) };
                 let mut view = view.map_err(|error| match error {
                     // A view has a length where a write has bytes.
                     Error::OutOfRange(Argument { name, reason }) if name == "length" => {
