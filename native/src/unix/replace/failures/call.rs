@@ -1,4 +1,4 @@
-//! The calls that can be made to fail, and what becomes of one.
+//! The calls that can be made to fail, and the orders for them.
 
 /// A call of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,18 +18,21 @@ pub enum Call {
     Reserve,
     /// Pages are made accessible.
     Protect,
-    /// Memory is taken away.
+    /// Memory is unmapped.
     Unmap,
     /// A mapping is resized.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux resizes a mapping"))]
     Resize,
 }
 
-/// What is to be done of a call.
+/// The order for a call.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(all(target_os = "linux", feature = "failures")), allow(dead_code, reason = "only tests order failures"))]
-pub(super) enum Order {
+pub(crate) enum Order {
+    /// Make the call.
     Make,
+    /// Fail with this `errno`, without making the call.
     Fail(i32),
+    /// Unmap the target, then fail with this `errno`.
     TakeAndFail(i32),
 }

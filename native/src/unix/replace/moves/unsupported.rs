@@ -1,9 +1,9 @@
-//! Moves of pages, on systems without `mremap(2)`: refused.
+//! No moves of pages, on systems without `mremap(2)`.
 
 use std::io;
 use std::ops::Range;
 
-/// Refuses to move pages, before anything is touched.
+/// Returns an error, and touches nothing.
 ///
 /// # Errors
 ///
@@ -11,7 +11,7 @@ use std::ops::Range;
 ///
 /// # Safety
 ///
-/// None is needed here; where pages are moved, they belong to the caller.
+/// None is needed here. On systems that move pages, they belong to the caller.
 pub(crate) unsafe fn move_pages(_: usize, _: &Range<usize>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

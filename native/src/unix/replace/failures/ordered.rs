@@ -1,5 +1,5 @@
-//! Failures on demand, for tests: calls that this thread makes fail before they have done anything, or after they have taken the
-//! target away, as kernels do.
+//! Failures on demand: calls of one thread fail before they have done anything, or after they have unmapped the target, as they do
+//! in kernels.
 
 use std::io;
 use std::ops::Range;
@@ -7,15 +7,14 @@ use std::ptr;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicI32, AtomicUsize};
 
-pub use super::call::Call;
-use super::call::Order;
-use super::files::care;
+use super::super::care;
+use super::call::{Call, Order};
 
 /// Every call, in the order of their numbers.
 const ALL: [Call; 7] =
     [Call::Move, Call::MapFile, Call::MapZeros, Call::Reserve, Call::Protect, Call::Unmap, Call::Resize];
 
-/// What becomes of a call.
+/// The fate of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Kind {
@@ -23,32 +22,32 @@ pub enum Kind {
     Made,
     /// It fails before it has done anything.
     Before,
-    /// It fails after it has taken the target away. A call without a target fails before.
+    /// It fails after it has unmapped the target. A call without a target fails before it has done anything.
     Taken,
-    /// The same, and another thread is given the place at once.
+    /// As [`Taken`](Self::Taken), and another thread is given the place at once.
     Stolen,
 }
 
-/// How many calls there can be orders for.
-const MOST: usize = 256;
+/// The number of calls that can have orders.
+const MAX_CALLS: usize = 256;
 
 /// The thread whose calls are counted; 0 if no thread's are.
 static THREAD: AtomicI32 = AtomicI32::new(0);
-/// What becomes of each call, as numbers of [`Kind`].
-static KINDS: [AtomicI32; MOST] = [const { AtomicI32::new(0) }; MOST];
-/// How many calls there were.
+/// The fate of each call, as a number of [`Kind`].
+static KINDS: [AtomicI32; MAX_CALLS] = [const { AtomicI32::new(0) }; MAX_CALLS];
+/// The number of calls so far.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
-/// Which call has failed first, as a number of [`Call`] plus one.
+/// The call that failed first, as a number of [`Call`] plus one; 0 if none has.
 static FAILED: AtomicUsize = AtomicUsize::new(0);
 
-/// Says what becomes of the calls that this thread makes from now on, one after the other; later ones are made.
+/// Sets the fates of the calls that this thread makes from now on, in order. Calls after them are made.
 ///
 /// # Panics
 ///
-/// If another thread has said so, and not [ended](end) it; if there are more than 256.
+/// If a thread has set fates and not [ended](end) them; if there are more than 256.
 pub fn order_calls(kinds: &[Kind]) {
     assert_eq!(THREAD.load(SeqCst), 0, "one thread at a time");
-    assert!(kinds.len() <= MOST, "too many calls");
+    assert!(kinds.len() <= MAX_CALLS, "too many calls");
     for (at, kind) in KINDS.iter().enumerate() {
         kind.store(kinds.get(at).map_or(0, |&kind| kind as i32), SeqCst);
     }
@@ -58,13 +57,13 @@ pub fn order_calls(kinds: &[Kind]) {
     THREAD.store(this_thread(), SeqCst);
 }
 
-/// Lets files be mapped elsewhere before they are put over a target, as after a file system has failed, until calls are
-/// [ordered](order_calls) the next time.
+/// Has files mapped elsewhere before they are put over a target, as after a failure of a file system, until
+/// [`order_calls`] is called.
 pub fn be_careful() {
     care::take();
 }
 
-/// Lets the nth call that this thread makes from now on fail, counted from 1.
+/// Makes the nth call of this thread from now on fail, counted from 1.
 ///
 /// # Panics
 ///
@@ -75,19 +74,19 @@ pub fn fail(nth: usize, kind: Kind) {
     order_calls(&kinds);
 }
 
-/// Lets all calls be made again. Returns the first one that has failed, if it came to that.
+/// Has all calls made again. Returns the first one that failed, if any did.
 pub fn end() -> Option<Call> {
     THREAD.store(0, SeqCst);
     FAILED.load(SeqCst).checked_sub(1).map(|index| ALL[index])
 }
 
 fn this_thread() -> i32 {
-    // SAFETY: no precondition.
+    // SAFETY: `gettid` has no precondition.
     unsafe { libc::gettid() }
 }
 
-/// Says what is to be done of a call. Async-signal-safe.
-pub(super) fn order(call: Call) -> Order {
+/// Returns the order for a call. Async-signal-safe.
+pub(crate) fn order(call: Call) -> Order {
     let thread = THREAD.load(SeqCst);
     if thread == 0 || thread != this_thread() {
         return Order::Make;
@@ -96,9 +95,9 @@ pub(super) fn order(call: Call) -> Order {
     if kind == Kind::Made as i32 {
         return Order::Make;
     }
-    // The first one stays. It was called by this thread alone.
+    // Only the first failure is kept. No other thread gets here.
     let _ = FAILED.compare_exchange(0, call as usize + 1, SeqCst, SeqCst);
-    // As a kernel without memory does, or a file system that is broken.
+    // The errors of a kernel without memory and of a broken file system.
     if kind == Kind::Before as i32 {
         Order::Fail(libc::ENOMEM)
     } else {
@@ -106,19 +105,19 @@ pub(super) fn order(call: Call) -> Order {
     }
 }
 
-/// Gives the place of a target that was taken away to somebody else, if that was asked for of the last call.
-pub(super) fn taken(target: &Range<usize>) {
+/// Maps foreign memory at a target that was just unmapped, if the order for the last call was [`Kind::Stolen`].
+pub(crate) fn taken(target: &Range<usize>) {
     let last = CALLS.load(SeqCst).checked_sub(1).and_then(|last| KINDS.get(last));
     if last.is_none_or(|kind| kind.load(SeqCst) != Kind::Stolen as i32) {
         return;
     }
     let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED_NOREPLACE;
     let start = ptr::without_provenance_mut(target.start);
-    // SAFETY: nothing is replaced. If it fails, another thread was faster, and that is what this is for.
+    // SAFETY: the call replaces nothing. If it fails, another thread was faster, which serves as well.
     unsafe { libc::mmap(start, target.end - target.start, libc::PROT_READ, flags, -1, 0) };
 }
 
-/// Returns an error if a call that is made elsewhere is to fail.
+/// Returns an error if a call that is made outside of this module is to fail.
 pub(crate) fn check(call: Call) -> io::Result<()> {
     match order(call) {
         Order::Make => Ok(()),
