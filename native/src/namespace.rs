@@ -1,68 +1,51 @@
-//! Memory that has a name: shared by the mappings of one [`Namespace`], or by all processes of one user.
+//! Named memory, shared by all mappings of one [`Namespace`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wasi_mmap_core::{Backend, MapOptions, Result, check_name};
 
-use crate::os::{Memory, Name, open_named};
-use crate::storage::Native;
+use crate::storage::{NameGuard, OsStorage};
+use crate::sys::SharedMemory;
 
-/// What keeps a name from being given to other memory, until it is dropped.
-#[derive(Debug)]
-#[expect(dead_code, reason = "held to be dropped")]
-pub(crate) enum NameHold {
-    /// A name in a [`Namespace`].
-    Namespace(Arc<Memory>),
-    /// A name that all processes of a user share.
-    System(Name),
-}
-
-/// Names of memory within this process: two mappings share memory if they have one name in one namespace.
+/// Names of memory within this process. Mappings of the same name in the same namespace share their memory.
 ///
 /// Clones are handles to the same namespace.
 #[derive(Debug, Clone, Default)]
 pub struct Namespace {
-    memories: Arc<Mutex<HashMap<String, Weak<Memory>>>>,
+    memories: Arc<Mutex<HashMap<String, Weak<SharedMemory>>>>,
 }
 
 impl Namespace {
-    /// A namespace without names.
+    /// Makes a namespace without names.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How long the memory of a name is, if it exists.
+    /// Returns the length of the memory of a name in bytes, if it exists.
     pub fn len_of(&self, name: &str) -> Option<u64> {
         let memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
         memories.get(name)?.upgrade()?.len().ok()
     }
 
-    /// Maps the memory of a name, which is made if it does not exist.
+    /// Maps the memory of a name, and makes it if it does not exist.
     ///
     /// # Errors
     ///
     /// As [`Mapping::named`](crate::Mapping::named).
-    pub fn map(&self, name: &str, options: &MapOptions) -> Result<Native> {
+    pub fn map(&self, name: &str, options: &MapOptions) -> Result<OsStorage> {
         check_name(name)?;
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = memories.get(name).and_then(Weak::upgrade);
         let existing = memory.as_ref().map(|memory| memory.len()).transpose()?;
-        let extent = options.extent_of_named(existing, Native::granularity())?;
+        let extent = options.extent_of_named(existing, OsStorage::granularity())?;
         let memory = match memory {
             Some(memory) => memory,
-            None => Arc::new(Memory::new(extent.len)?),
+            None => Arc::new(SharedMemory::new(extent.len)?),
         };
-        let mapping = Native::of_shared(&memory, &extent, options, NameHold::Namespace(Arc::clone(&memory)))?;
+        let mapping = OsStorage::of_shared(&memory, &extent, options, NameGuard::Namespace(Arc::clone(&memory)))?;
         memories.retain(|_, memory| memory.strong_count() > 0);
         memories.insert(name.to_owned(), Arc::downgrade(&memory));
         Ok(mapping)
     }
-}
-
-/// Maps the memory of a name that all processes of this user share.
-pub(crate) fn map_shared(name: &str, options: &MapOptions) -> Result<Native> {
-    let (memory, existing, name) = open_named(name, options)?;
-    let extent = options.extent_of_named(existing, Native::granularity())?;
-    Native::of_shared(&memory, &extent, options, NameHold::System(name))
 }

@@ -1,13 +1,11 @@
-//! How a part of a mapping can lie in other memory with bytes that nobody else changes.
+//! Planning a stable window: one whose bytes nobody else changes.
 
 use wasi_mmap_core::{Error, Result};
 
-use super::Held;
-use crate::os::Hold;
-use crate::storage::Native;
+use crate::stability::{Guarantee, Stability};
+use crate::storage::OsStorage;
 
-/// How a part of a mapping is to be attached so that nobody else changes its bytes there: for
-/// [`Native::attach_stable`](crate::Native::attach_stable).
+/// A plan for a stable window, for [`OsStorage::attach_stable_window`].
 #[derive(Debug)]
 #[must_use]
 pub struct WindowPlan(pub(crate) Plan);
@@ -15,58 +13,61 @@ pub struct WindowPlan(pub(crate) Plan);
 #[derive(Debug)]
 #[cfg_attr(windows, expect(dead_code, reason = "Windows has no windows"))]
 pub(crate) enum Plan {
-    /// Nobody else has the pages, or nobody can change them.
-    AsTheyAre { to_write: bool },
-    /// The bytes are copied to the memory, and back.
+    /// Attaches the pages as they are: nobody else has them, or nobody can change them.
+    Direct { to_write: bool },
+    /// Copies the bytes to the window, and back.
     Copied,
-    /// The file is held.
-    Held(Hold),
+    /// Maps the file, whose bytes do not change.
+    Guaranteed(Guarantee),
 }
 
 impl WindowPlan {
-    /// Whether a lease is what holds the bytes. They may have to be copied one day, and take memory then.
+    /// Returns whether the window depends on a lease. Its bytes may have to be copied later, which takes memory.
     pub fn is_leased(&self) -> bool {
-        matches!(&self.0, Plan::Held(hold) if hold.held() == Held::Lease)
+        matches!(&self.0, Plan::Guaranteed(guarantee) if guarantee.stability() == Stability::Lease)
     }
 }
 
-impl Native {
-    /// Finds out how a part of the mapping can lie elsewhere, to be read or to be written, so that nobody else changes its bytes there.
+impl OsStorage {
+    /// Plans a window for reading or writing whose bytes nobody else changes.
     ///
-    /// - Memory without a name is the owner's own.
-    /// - A private, writable mapping is copied to where it is to lie, and back, unless nobody can change its file.
-    /// - A file is mapped to be read if its bytes can be [held](Held). The hold is kept for the next time.
+    /// - Memory without a name belongs to its mapping alone.
+    /// - A private, writable mapping is copied to the window and back, unless nobody can change its file.
+    /// - A file can be mapped for reading if there is a guarantee that its bytes [do not change](Stability). The
+    ///   guarantee is kept for later windows.
     ///
     /// # Errors
     ///
-    /// `unsupported`, with the reason: for a file that is to be written, one that cannot be held, and memory with a name.
-    #[cfg_attr(not(target_os = "linux"), allow(unreachable_code, reason = "nothing can be held there"))]
-    pub fn plan_stable(&mut self, to_write: bool) -> Result<WindowPlan> {
+    /// [`Error::Unsupported`], with the reason: for writing to a file, for a file without a guarantee, and for named
+    /// memory.
+    #[cfg_attr(not(target_os = "linux"), allow(unreachable_code, reason = "there are no guarantees there"))]
+    pub fn plan_stable_window(&mut self, to_write: bool) -> Result<WindowPlan> {
         if self.is_named() {
-            return Err(Error::Unsupported("a stable window of memory with a name, which others may share".into()));
+            return Err(Error::Unsupported("a stable window of named memory, which others may share".into()));
         }
         let is_copy = self.pages().is_private() && self.pages().is_writable();
         let Some(file) = self.visible_file() else {
-            return Ok(WindowPlan(Plan::AsTheyAre { to_write }));
+            return Ok(WindowPlan(Plan::Direct { to_write }));
         };
         if to_write && !is_copy {
             return Err(Error::Unsupported(
-                "a stable window to write to a file, which others may change as well".into(),
+                "a stable window for writing to a file, which others may change too".into(),
             ));
         }
-        let kept = self.hold.clone().filter(|hold| hold.held() != Held::Copied);
-        let hold = match kept {
-            Some(hold) => Ok(hold),
-            None if is_copy => Hold::of_fixed(file),
-            None => Hold::of(file),
+        let kept = self.guarantee.clone().filter(|guarantee| guarantee.stability() != Stability::Copied);
+        let guarantee = match kept {
+            Some(guarantee) => Ok(guarantee),
+            None if is_copy => Guarantee::permanent(file),
+            None => Guarantee::of(file),
         };
-        let plan = match hold {
-            Ok(hold) => {
-                self.hold = Some(hold.clone());
-                if is_copy { Plan::AsTheyAre { to_write } } else { Plan::Held(hold) }
+        let plan = match guarantee {
+            Ok(guarantee) => {
+                self.guarantee = Some(guarantee.clone());
+                if is_copy { Plan::Direct { to_write } } else { Plan::Guaranteed(guarantee) }
             }
-            // The kernel takes private pages, too, when their file is made shorter; and what a plugin writes to them while they
-            // were copied away would be lost. They are few, mostly, and go where there is memory already.
+            // A lease does not help: when the file is made shorter, the kernel removes private pages too, and writes by
+            // a plugin while they are copied would be lost. Copies cost little: there are few pages in most cases, and
+            // the window has memory for them.
             Err(_) if is_copy => Plan::Copied,
             Err(error) => return Err(error),
         };

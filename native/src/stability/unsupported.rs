@@ -1,57 +1,57 @@
-//! Holding the bytes of a file still, on systems where this crate does not.
+//! No stability, on systems where this crate has none.
 
 use std::fs::File;
 use std::ops::Range;
 
-use wasi_mmap_core::{Error, Result};
+use wasi_mmap_core::Result;
 
-use crate::stable::Held;
+use super::kind::{Stability, unstable};
 
-/// A hold on the bytes of a file, of which there is none.
+/// A guarantee that the bytes of a file do not change. None exists on this system.
 #[derive(Debug, Clone)]
-pub(crate) enum Hold {}
+pub(crate) enum Guarantee {}
 
-impl Hold {
-    /// Refuses every file.
+impl Guarantee {
+    /// Returns an error for every file.
     pub(crate) fn of(_: &File) -> Result<Self> {
-        Err(Error::Unsupported("holding the file's bytes still: on this system".into()))
+        Err(unstable("not supported on this system"))
     }
 
-    /// Refuses every file.
-    pub(crate) fn of_fixed(file: &File) -> Result<Self> {
+    /// Returns an error for every file.
+    pub(crate) fn permanent(file: &File) -> Result<Self> {
         Self::of(file)
     }
 
-    pub(crate) fn held(&self) -> Held {
+    pub(crate) fn stability(&self) -> Stability {
         match *self {}
     }
 
-    pub(crate) unsafe fn keep<T>(&self, _: Range<usize>, _: impl FnOnce() -> Result<T>) -> Result<(Place, T)> {
+    pub(crate) unsafe fn cover<T>(&self, _: Range<usize>, _: impl FnOnce() -> Result<T>) -> Result<(StablePages, T)> {
         match *self {}
     }
 }
 
-/// Memory whose bytes are held, of which there is none.
+/// Memory whose bytes do not change. None exists on this system.
 #[derive(Debug)]
-pub(crate) enum Place {}
+pub(crate) enum StablePages {}
 
 #[cfg_attr(windows, expect(dead_code, reason = "used by windows, which Windows does not have"))]
-impl Place {
-    pub(crate) fn lock(&self) -> Locked {
+impl StablePages {
+    pub(crate) fn lock(&self) -> LockedPages {
         match *self {}
     }
 
-    pub(crate) fn held(&self) -> Held {
+    pub(crate) fn stability(&self) -> Stability {
         match *self {}
     }
 }
 
-/// A place that is replaced, of which there is none.
-pub(crate) enum Locked {}
+/// Stable pages that may be replaced. None exist on this system.
+pub(crate) enum LockedPages {}
 
 #[cfg_attr(windows, expect(dead_code, reason = "used by windows, which Windows does not have"))]
-impl Locked {
-    pub(crate) fn forget(self) {
+impl LockedPages {
+    pub(crate) fn release(self) {
         match self {}
     }
 }

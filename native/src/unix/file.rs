@@ -10,7 +10,8 @@ use rustix::fs::OFlags;
 use rustix::process::{Resource, getrlimit};
 use wasi_mmap_core::{FileInfo, FileKind, OsError, Result, Rights, System};
 
-/// The longest wait for another holder's lease on a file to end: longer than the default of Linux for breaking a lease, 45 s.
+/// The longest wait for another holder's lease on a file to end: longer than the default of Linux for breaking a lease,
+/// 45 s.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Opens a file. A FIFO is opened too, without waiting for its other end; mapping it fails later.
@@ -20,7 +21,8 @@ pub(crate) fn open(path: &Path, rights: Rights) -> Result<File> {
     let started = Instant::now();
     loop {
         match OpenOptions::new().read(read).write(write).custom_flags(nonblocking).open(path) {
-            // The file is leased, perhaps for a stable slice of this process. The kernel has just asked the holder to release it.
+            // The file is leased, perhaps for a stable slice of this process. The kernel has just asked the holder to
+            // release it.
             Err(error) if error.kind() == ErrorKind::WouldBlock && started.elapsed() < LEASE_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -57,8 +59,9 @@ pub(crate) fn describe(file: &File) -> Result<FileInfo> {
 
 /// Sets the length of a file to `len` bytes.
 ///
-/// A length above this process's `RLIMIT_FSIZE` is refused, because growing a file past it raises SIGXFSZ, which ends the process.
-/// It is refused even if the file is longer than `len`: another process may truncate the file first, and the call would grow it.
+/// A length above this process's `RLIMIT_FSIZE` is refused, because growing a file past it raises SIGXFSZ, which ends
+/// the process. It is refused even if the file is longer than `len`: another process may truncate the file first, and
+/// the call would grow it.
 ///
 /// # Errors
 ///

@@ -53,8 +53,8 @@ impl OsMapping {
 
     /// Maps `len` bytes of zeros, without a name.
     ///
-    /// On Linux, shared memory is an unnamed file, so that it can grow. Elsewhere private memory serves as well: without a name, only
-    /// a forked child could tell the two apart.
+    /// On Linux, shared memory is an unnamed file, so that it can grow. Elsewhere private memory serves as well:
+    /// without a name, only a forked child could tell the two apart.
     pub(crate) fn anonymous(len: usize, options: &MapOptions) -> Result<Self> {
         let flags = options.get_flags();
         if cfg!(target_os = "linux") && !options.is_private() && !flags.contains(MapFlags::HUGE_PAGES) {
@@ -71,8 +71,8 @@ impl OsMapping {
         let map = if !writable {
             map.map_raw_read_only(&file)?
         } else if private {
-            // SAFETY: the mapping is turned into a raw one at once, and no reference to its bytes is made here. On failure there is
-            // none.
+            // SAFETY: the mapping is turned into a raw one at once, and no reference to its bytes is made here. On
+            // failure there is none.
             unsafe { map.map_copy(&file)? }.into()
         } else {
             map.map_raw(&file)?
@@ -164,7 +164,8 @@ impl OsMapping {
         os.set(MsyncFlags::SYNC, flags.contains(FlushFlags::SYNC));
         os.set(MsyncFlags::INVALIDATE, flags.contains(FlushFlags::INVALIDATE));
         let start = self.pointer(&range);
-        // SAFETY: the range is mapped, as `pointer` checked. `msync` changes no byte that this process sees, and unmaps nothing.
+        // SAFETY: the range is mapped, as `pointer` checked. `msync` changes no byte that this process sees, and unmaps
+        // nothing.
         unsafe { rustix::mm::msync(start.cast(), range.len(), os) }.map_err(io::Error::from)?;
         // On Apple systems, `msync` leaves the bytes in the device's own cache.
         #[cfg(target_vendor = "apple")]
@@ -174,20 +175,21 @@ impl OsMapping {
         Ok(())
     }
 
-    /// Advises the system on the use of `range`; for a private mapping, advice on read-ahead applies to all of it. POSIX
-    /// `posix_madvise(3)`, Linux `madvise(2)`.
+    /// Advises the system on the use of `range`; for a private mapping, advice on read-ahead applies to all of it.
+    /// POSIX `posix_madvise(3)`, Linux `madvise(2)`.
     pub(crate) fn advise(&mut self, advice: Advice, range: Range<usize>) -> Result<()> {
         let Some(os) = os_advice(advice) else {
             return Err(Error::Unsupported(format!("the advice {advice:?} on this system").into()));
         };
-        // Read-ahead is a property of an area of memory, so setting it for a part splits the area. Private areas that were written do
-        // not merge again, and could not be resized.
+        // Read-ahead is a property of an area of memory, so setting it for a part splits the area. Private areas that
+        // were written do not merge again, and could not be resized.
         let is_read_ahead = matches!(advice, Advice::Normal | Advice::Random | Advice::Sequential);
         let range = if self.private && is_read_ahead { 0..self.len } else { range };
         self.is_split |= advice.lasts() && range != (0..self.len);
         let start = self.pointer(&range);
-        // SAFETY: the range is mapped, as `pointer` checked, and stays mapped. Some advice changes bytes (DONTNEED, REMOVE): `&mut
-        // self` keeps other users in this process away, and every user of a shared mapping must expect its bytes to change.
+        // SAFETY: the range is mapped, as `pointer` checked, and stays mapped. Some advice changes bytes (DONTNEED,
+        // REMOVE): `&mut self` keeps other users in this process away, and every user of a shared mapping must expect
+        // its bytes to change.
         unsafe { rustix::mm::madvise(start.cast(), range.len(), os) }.map_err(io::Error::from)?;
         Ok(())
     }
@@ -208,11 +210,11 @@ impl OsMapping {
         let (start, file_offset) = (self.pointer(&lost).expose_provenance(), self.file_offset + lost.start as u64);
         let memory = start..start + lost.len().next_multiple_of(page_len());
         self.is_split = true;
-        // SAFETY: whole pages of this mapping, and `&mut self` means that nobody in this process uses them. Their contents are lost
-        // already. On failure, they are as they were.
+        // SAFETY: whole pages of this mapping, and `&mut self` means that nobody in this process uses them. Their
+        // contents are lost already. On failure, they are as they were.
         unsafe { replace::put_zeros(&memory) }?;
-        // SAFETY: as above; they are zeros now. On failure, they still are, and stay recorded as lost. The part was mapped in this way
-        // before.
+        // SAFETY: as above; they are zeros now. On failure, they still are, and stay recorded as lost. The part was
+        // mapped in this way before.
         unsafe { replace::put_file(&memory, file, file_offset, sharing, self.writable) }?;
         self.guard.forget();
         Ok(())

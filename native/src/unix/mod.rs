@@ -19,6 +19,6 @@ pub(crate) use page::{granularity, page_len, page_size};
 pub use replace::Reservation;
 #[cfg(all(target_os = "linux", feature = "failures"))]
 pub use replace::failures;
+pub(crate) use replace::{Sharing, move_pages, put_file, put_zeros};
 #[cfg(target_os = "linux")]
 pub(crate) use replace::{die, put_copies};
-pub(crate) use replace::{Sharing, move_pages, put_file, put_zeros};

@@ -52,8 +52,8 @@ pub(crate) fn describe(file: &File) -> Result<FileInfo> {
 fn granted_access(file: &File) -> io::Result<u32> {
     let mut basic = PUBLIC_OBJECT_BASIC_INFORMATION::default();
     let size = u32::try_from(mem::size_of_val(&basic)).expect("a small structure");
-    // SAFETY: the handle is open. The call writes to `basic`, whose size it is given, and returns no length, since that pointer is
-    // null. On failure `basic` is not used.
+    // SAFETY: the handle is open. The call writes to `basic`, whose size it is given, and returns no length, since that
+    // pointer is null. On failure `basic` is not used.
     let status = unsafe {
         NtQueryObject(file.as_raw_handle(), ObjectBasicInformation, (&raw mut basic).cast(), size, ptr::null_mut())
     };

@@ -9,8 +9,8 @@ use wasi_mmap_core::{Advice, Error, FlushFlags, MapFlags, MapOptions, Result};
 use super::memory::SharedMemory;
 use super::section::{Protection, Section, View, page_size, to_error};
 
-/// A mapping of the operating system. At least one byte long, unless the system could not map a file again that it had unmapped: then
-/// its length is 0, and it can only be refreshed or resized.
+/// A mapping of the operating system. At least one byte long, unless the system could not map a file again that it had
+/// unmapped: then its length is 0, and it can only be refreshed or resized.
 #[derive(Debug)]
 pub(crate) struct OsMapping {
     mapped: Option<Mapped>,
@@ -106,7 +106,8 @@ impl OsMapping {
         Ok(())
     }
 
-    /// Returns the range behind `end` in which a private mapping may still hold bytes that were cut off: the rest of a page.
+    /// Returns the range behind `end` in which a private mapping may still hold bytes that were cut off: the rest of a
+    /// page.
     pub(crate) fn tail(&self, end: usize) -> Range<usize> {
         end..end.next_multiple_of(usize::try_from(page_size()).unwrap_or(1))
     }

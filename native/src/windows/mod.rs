@@ -1,7 +1,7 @@
 //! Windows: sections and views. The module `unix` is its counterpart, with the same names.
 //!
-//! Windows does not let anybody make a file shorter while a part of it is mapped, so no page disappears from a mapping. For files on
-//! devices that are removed, see [the crate's documentation](crate#windows).
+//! Windows does not let anybody make a file shorter while a part of it is mapped, so no page disappears from a mapping.
+//! For files on devices that are removed, see [the crate's documentation](crate#windows).
 
 mod file;
 mod mapping;

@@ -11,8 +11,8 @@ pub(crate) struct NameLock;
 
 /// Opens the memory of a name, or makes it. Returns the memory, its length if it existed, and the lock on its name.
 ///
-/// The name is one of the system, in the namespace of the session: other programs find the memory by it, for example by Python's
-/// `tagname`. The system keeps lengths in whole pages, so existing memory is as long as its pages.
+/// The name is one of the system, in the namespace of the session: other programs find the memory by it, for example by
+/// Python's `tagname`. The system keeps lengths in whole pages, so existing memory is as long as its pages.
 pub(crate) fn open_named(name: &str, options: &MapOptions) -> Result<(SharedMemory, Option<u64>, NameLock)> {
     if name.contains('\0') {
         return Err(Error::invalid("name", "a name cannot contain a zero character"));

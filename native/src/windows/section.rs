@@ -1,5 +1,5 @@
-//! Sections and views of them, as `CreateFileMappingW` and `MapViewOfFile` make them. All system calls on memory are here, and with
-//! them all unsafe code of this directory but that of [`file`](super::file).
+//! Sections and views of them, as `CreateFileMappingW` and `MapViewOfFile` make them. All system calls on memory are
+//! here, and with them all unsafe code of this directory but that of [`file`](super::file).
 
 use std::fs::File;
 use std::io;
@@ -52,7 +52,8 @@ impl Section {
     pub(super) fn of_memory(len: u64, name: Option<&[u16]>) -> io::Result<(Self, bool)> {
         let (high, low) = halves(len);
         let name = name.map_or(ptr::null(), terminated);
-        // SAFETY: the invalid handle means the system's paging file; `name` is null, or ends with a zero and outlives the call.
+        // SAFETY: the invalid handle means the system's paging file; `name` is null, or ends with a zero and outlives
+        // the call.
         let handle = unsafe { CreateFileMappingW(INVALID_HANDLE_VALUE, ptr::null(), PAGE_READWRITE, high, low, name) };
         let section = owned(handle)?;
         let error = io::Error::last_os_error();
@@ -76,7 +77,8 @@ impl Section {
         let view = View::new(self, 0, 0, Protection::Read)?;
         // SAFETY: zero is valid for each field.
         let mut region: MEMORY_BASIC_INFORMATION = unsafe { mem::zeroed() };
-        // SAFETY: the call writes to `region`, whose size it is given, and only looks the address up. On failure it writes nothing.
+        // SAFETY: the call writes to `region`, whose size it is given, and only looks the address up. On failure it
+        // writes nothing.
         let written = unsafe { VirtualQuery(view.start.cast(), &raw mut region, mem::size_of_val(&region)) };
         if written == 0 { Err(io::Error::last_os_error()) } else { Ok(region.RegionSize as u64) }
     }
@@ -129,11 +131,13 @@ pub(super) struct View {
 
 // SAFETY: a view is an address and a length; its memory belongs to the process, not to a thread.
 unsafe impl Send for View {}
-// SAFETY: as above; the only operation that changes anything through a shared reference is `flush`, which the system synchronizes.
+// SAFETY: as above; the only operation that changes anything through a shared reference is `flush`, which the system
+// synchronizes.
 unsafe impl Sync for View {}
 
 impl View {
-    /// Maps `len` bytes of a section from `file_offset`, a multiple of the granularity, or, for a `len` of 0, all of it.
+    /// Maps `len` bytes of a section from `file_offset`, a multiple of the granularity, or, for a `len` of 0, all of
+    /// it.
     pub(super) fn new(section: &Section, file_offset: u64, len: usize, protection: Protection) -> io::Result<Self> {
         let access = match protection {
             Protection::Read => FILE_MAP_READ,
@@ -141,7 +145,8 @@ impl View {
             Protection::Copy => FILE_MAP_COPY,
         };
         let (high, low) = halves(file_offset);
-        // SAFETY: the handle is open; the system chooses an address where nothing is mapped. On failure it has mapped nothing.
+        // SAFETY: the handle is open; the system chooses an address where nothing is mapped. On failure it has mapped
+        // nothing.
         let view = unsafe { MapViewOfFile(section.0.as_raw_handle(), access, high, low, len) };
         if view.Value.is_null() {
             return Err(io::Error::last_os_error());
@@ -175,7 +180,8 @@ impl View {
 
     /// Writes changes in `range` to the file, but not yet to the device.
     pub(super) fn flush(&self, range: &Range<usize>) -> io::Result<()> {
-        // SAFETY: the range lies in the view, as `pointer` checks. The call changes no byte, whether it succeeds or fails.
+        // SAFETY: the range lies in the view, as `pointer` checks. The call changes no byte, whether it succeeds or
+        // fails.
         succeeded(unsafe { FlushViewOfFile(self.pointer(range).cast(), range.len()) })
     }
 }

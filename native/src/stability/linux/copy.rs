@@ -1,7 +1,8 @@
-//! Memory that maps a file becomes memory with the same bytes, of nobody else.
+//! Replaces memory that maps a file with a copy of it.
 //!
-//! To make its pages private ones (`MADV_POPULATE_WRITE`) would not do: when a file is made shorter, the kernel takes the private
-//! pages of its mappings, too. So the bytes are copied to memory without a file, which is then put in place by one call.
+//! Making its pages private (`MADV_POPULATE_WRITE`) is not enough: when a file is made shorter, the kernel also removes
+//! the private pages of its mappings. So the bytes are copied to memory without a file, which one call then puts in
+//! place.
 
 use std::io;
 use std::ops::Range;
@@ -10,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
-use super::super::page_len;
-use super::super::replace::{die, put_copies};
+use crate::sys::{die, page_len, put_copies};
 
-/// How long to wait for memory before it is tried again.
-const PAUSE: Duration = Duration::from_millis(10);
+/// The time between attempts to get memory.
+const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Puts a copy in the place of memory. If there is no memory for it, tries again until the deadline, and then ends the process.
+/// Replaces memory with a copy. If there is no memory for it, tries again until the deadline, and then ends the
+/// process.
 ///
 /// # Safety
 ///
@@ -25,45 +26,47 @@ pub(super) unsafe fn replace(memory: &Range<usize>, deadline: Option<Instant>) {
     // SAFETY: the caller's promise.
     while let Err(error) = unsafe { try_replace(memory) } {
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            // Somebody waits to write, and the kernel will let him: then bytes would change that must not.
-            die(&format!("no memory to copy the bytes of a file that others want to write: {error}"));
+            // The kernel is about to let the waiting writer go on, and bytes would change that must not.
+            die(&format!("no memory to copy the bytes of a leased file that another process wants to write: {error}"));
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(RETRY_INTERVAL);
     }
 }
 
-/// Puts a copy in the place of memory, at one moment: who reads there sees the same bytes before and after.
+/// Replaces memory with a copy, atomically: readers see the same bytes before and after.
 ///
 /// # Safety
 ///
-/// The memory is whole pages that can be read, belongs to the caller, and is replaced by nobody else during the call. It may be
-/// replaced by other private memory that can be read and written. What others write there meanwhile may be lost. Faults in it are
-/// repaired.
+/// The memory is whole pages that can be read, belongs to the caller, and is replaced by nobody else during the call.
+/// It may be replaced by other private memory that can be read and written. Bytes that others write there meanwhile may
+/// be lost. Faults in it are repaired.
 ///
 /// # Errors
 ///
-/// What `mmap(2)` or `mremap(2)` answers. Nothing has changed.
+/// The error of `mmap(2)` or `mremap(2)`. Nothing has changed.
 unsafe fn try_replace(memory: &Range<usize>) -> io::Result<()> {
     let len = memory.len();
     let access = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: the kernel chooses where: nothing that exists is touched, whether it succeeds or fails.
+    // SAFETY: the kernel chooses a free place, so no existing memory is touched, whether the call succeeds or fails.
     let copies = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), len, access, MapFlags::PRIVATE) }?;
-    // Pages of the usual size: larger ones were not always moved right (Linux before 6.17). Where there are none, this fails.
-    // SAFETY: the memory is ours; no byte changes.
+    // Pages of the usual size: before Linux 6.17, huge ones were not always moved correctly. On a kernel without huge
+    // pages this fails, which does no harm.
+    // SAFETY: the memory was mapped just now; the call changes no byte, whether it succeeds or fails.
     let _ = unsafe { rustix::mm::madvise(copies, len, Advice::LinuxNoHugepage) };
-    // SAFETY: both are `len` bytes; `copies` is new, and zeros.
+    // SAFETY: both are `len` bytes and start with a page; `copies` is new, and zeros. The caller promises the rest.
     unsafe { copy(ptr::with_exposed_provenance(memory.start), copies.cast(), len) };
-    // SAFETY: both are whole pages of the same length, and ours, the copies in one area; the target may be replaced. The kernel holds
-    // the process's memory locked for the whole call, so that an access to the target meets the old pages or the new ones. On
-    // failure, the target is as it was.
+    // SAFETY: both are whole pages of the same length and belong to this process; the copies are one area, and the
+    // caller lets the target be replaced. The kernel locks the process's memory for the whole call, so an access to the
+    // target meets either the old pages or the new ones. On failure, the target is as it was.
     unsafe { put_copies(copies.addr(), memory) }
 }
 
-/// Copies pages that have anything in them. Those that have not are zeros already, and cost no memory.
+/// Copies all pages that are not zeros. The others are zeros in the copy already, and cost no memory.
 ///
 /// # Safety
 ///
-/// Both have `len` bytes, are apart, and start with a page; those of `to` are zeros and nobody else's. Faults in `from` are repaired.
+/// Both are mapped for `len` bytes, start with a page and do not overlap; those of `to` are zeros, and nobody else uses
+/// them. Faults in `from` are repaired.
 unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     let page = page_len();
     let mut bytes = vec![0u8; page];
@@ -73,11 +76,11 @@ unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
         let from = unsafe { from.add(start) };
         // SAFETY: as above.
         let to = unsafe { to.add(start) };
-        // SAFETY: so many bytes are mapped, and `bytes` is memory of its own. A plugin that writes to its window meanwhile changes
-        // what is copied; each byte is taken for a value, and nothing else happens.
+        // SAFETY: so many bytes are mapped, and `bytes` is memory of its own. A plugin that writes to its window
+        // meanwhile changes what is copied; each byte is treated as a value, and nothing else happens.
         unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), count) };
         if bytes.iter().any(|&byte| byte != 0) {
-            // SAFETY: `to` has so many bytes, and is ours.
+            // SAFETY: `to` has so many bytes, and nobody else uses them.
             unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), count) };
         }
     }

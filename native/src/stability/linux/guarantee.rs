@@ -1,13 +1,4 @@
-//! What holds the bytes of a file still: a seal, fs-verity, a file system that is only read, or a read lease.
-//!
-//! A lease is the only one of them that ends: when somebody wants to write, what was promised to stay is [copied](copy), and the
-//! lease given up. The thread that does so is in [`watch`].
-
-mod copy;
-mod fcntl;
-mod kinds;
-mod lease;
-mod watch;
+//! Guarantees that bytes of a file do not change, and the memory that they cover.
 
 use std::fs::File;
 use std::ops::Range;
@@ -15,118 +6,125 @@ use std::sync::Arc;
 
 use wasi_mmap_core::Result;
 
-use crate::stable::Held;
-use lease::Lease;
+use super::super::kind::{Stability, unstable};
+use super::lease::{self, Lease};
+use super::permanent::{is_mounted_read_only, permanent_stability};
 
-/// A hold on the bytes of a file.
+/// A guarantee that the bytes of a file do not change.
 #[derive(Debug, Clone)]
-pub(crate) enum Hold {
+pub(crate) enum Guarantee {
     /// Nobody can change them as long as the file exists.
-    Fixed(Held),
-    /// Whoever wants to change them waits for us.
+    Permanent(Stability),
+    /// Whoever wants to change them waits for this process.
     Lease(Arc<Lease>),
 }
 
-impl Hold {
-    /// Takes hold of a file's bytes, by the strongest promise that can be had.
+impl Guarantee {
+    /// Guarantees that a file's bytes do not change, by the strongest means available.
     ///
-    /// A file system that is mounted to be read comes last: who administers the machine can mount it anew.
+    /// A file system that is mounted read-only comes last: the administrator of the machine can remount it.
     ///
     /// # Errors
     ///
-    /// `unsupported`, with the reason.
+    /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported), with the reason.
     pub(crate) fn of(file: &File) -> Result<Self> {
-        if let Some(held) = kinds::fixed(file)? {
-            return Ok(Self::Fixed(held));
+        if let Some(stability) = permanent_stability(file)? {
+            return Ok(Self::Permanent(stability));
         }
         match Lease::take(file) {
             Ok(lease) => Ok(Self::Lease(lease)),
-            Err(_) if kinds::is_mounted_read_only(file) => Ok(Self::Fixed(Held::ReadOnly)),
+            Err(_) if is_mounted_read_only(file) => Ok(Self::Permanent(Stability::ReadOnly)),
             Err(refused) => Err(refused),
         }
     }
 
-    /// The same for a file that nobody can change for as long as it exists.
+    /// Guarantees that a file's bytes do not change as long as it exists.
     ///
     /// # Errors
     ///
-    /// `unsupported`.
-    pub(crate) fn of_fixed(file: &File) -> Result<Self> {
-        match kinds::fixed(file)? {
-            Some(held) => Ok(Self::Fixed(held)),
-            None if kinds::is_mounted_read_only(file) => Ok(Self::Fixed(Held::ReadOnly)),
-            None => Err(kinds::refuse("it can be written")),
+    /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported), with the reason.
+    pub(crate) fn permanent(file: &File) -> Result<Self> {
+        match permanent_stability(file)? {
+            Some(stability) => Ok(Self::Permanent(stability)),
+            None if is_mounted_read_only(file) => Ok(Self::Permanent(Stability::ReadOnly)),
+            None => Err(unstable("it can be written")),
         }
     }
 
-    /// How the bytes are held now.
-    pub(crate) fn held(&self) -> Held {
+    /// Returns the reason why the bytes do not change at present.
+    pub(crate) fn stability(&self) -> Stability {
         match self {
-            Self::Fixed(held) => *held,
-            Self::Lease(lease) if lease.is_broken() => Held::Copied,
-            Self::Lease(_) => Held::Lease,
+            Self::Permanent(stability) => *stability,
+            Self::Lease(lease) if lease.is_broken() => Stability::Copied,
+            Self::Lease(_) => Stability::Lease,
         }
     }
 
-    /// Maps the file with `map`, and holds the bytes of that memory as well. No lease ends in between.
+    /// Maps the file with `map`, and covers that memory by the guarantee. No lease ends in between.
     ///
     /// # Safety
     ///
-    /// Once `map` has succeeded, the memory is whole pages, mapped privately from the file that is held, or what a repair of faults
-    /// put there. Until the
-    /// place is dropped it stays mapped, is replaced by nobody but through [`Place::lock`], and may be replaced at any moment
-    /// by other memory with the same bytes that can be read and written.
+    /// Once `map` has succeeded, the memory is whole pages, mapped privately from the guaranteed file, or put there by
+    /// a repair of faults. Until the returned pages are dropped, they stay mapped, are replaced only under
+    /// [`StablePages::lock`], and may be replaced at any moment by other memory with the same bytes that can be read
+    /// and written.
     ///
     /// # Errors
     ///
-    /// `unsupported`: somebody has begun to write since the hold was taken, and `map` was not called; the errors of `map`.
-    pub(crate) unsafe fn keep<T>(&self, memory: Range<usize>, map: impl FnOnce() -> Result<T>) -> Result<(Place, T)> {
+    /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported) if somebody has begun to write since the guarantee
+    /// was given; `map` was not called. The errors of `map`.
+    pub(crate) unsafe fn cover<T>(
+        &self,
+        memory: Range<usize>,
+        map: impl FnOnce() -> Result<T>,
+    ) -> Result<(StablePages, T)> {
         let mapped = match self {
-            Self::Fixed(_) => map()?,
+            Self::Permanent(_) => map()?,
             // SAFETY: the caller's promise.
-            Self::Lease(lease) => unsafe { lease.keep(memory.clone(), map) }?,
+            Self::Lease(lease) => unsafe { lease.cover(memory.clone(), map) }?,
         };
-        Ok((Place { hold: self.clone(), memory }, mapped))
+        Ok((StablePages { guarantee: self.clone(), memory }, mapped))
     }
 }
 
-/// Memory whose bytes are held, until it is dropped.
+/// Memory whose bytes do not change, until this is dropped.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Place {
-    hold: Hold,
+pub(crate) struct StablePages {
+    guarantee: Guarantee,
     memory: Range<usize>,
 }
 
-impl Place {
-    /// How the memory is held now.
-    pub(crate) fn held(&self) -> Held {
-        self.hold.held()
+impl StablePages {
+    /// Returns the reason why the bytes do not change at present.
+    pub(crate) fn stability(&self) -> Stability {
+        self.guarantee.stability()
     }
 
-    /// Keeps a break of the lease away from the memory, so that it can be replaced. Waits for one that is under way.
-    pub(crate) fn lock(&self) -> Locked<'_> {
-        Locked(match &self.hold {
-            Hold::Fixed(_) => None,
-            Hold::Lease(lease) => Some((lease.state(), &self.memory)),
+    /// Keeps the end of the lease from touching the memory, so that the owner can replace it. Waits if the lease is
+    /// just ending.
+    pub(crate) fn lock(&self) -> LockedPages<'_> {
+        LockedPages(match &self.guarantee {
+            Guarantee::Permanent(_) => None,
+            Guarantee::Lease(lease) => Some((lease.state(), &self.memory)),
         })
     }
 }
 
-impl Drop for Place {
+impl Drop for StablePages {
     fn drop(&mut self) {
-        self.lock().forget();
+        self.lock().release();
     }
 }
 
-/// A place that no break of its lease touches meanwhile.
-pub(crate) struct Locked<'a>(Option<(lease::StateGuard<'a>, &'a Range<usize>)>);
+/// Stable pages that their owner may replace: the end of the lease does not touch them meanwhile.
+pub(crate) struct LockedPages<'a>(Option<(lease::StateGuard<'a>, &'a Range<usize>)>);
 
-impl Locked<'_> {
-    /// Holds the memory no longer.
-    pub(crate) fn forget(self) {
+impl LockedPages<'_> {
+    /// Covers the memory by the guarantee no longer.
+    pub(crate) fn release(self) {
         if let Some((mut state, memory)) = self.0 {
-            state.forget(memory);
+            state.release(memory);
         }
     }
 }

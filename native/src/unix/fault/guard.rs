@@ -21,8 +21,8 @@ pub(crate) struct FaultGuard {
 }
 
 impl FaultGuard {
-    /// Guards memory that maps `file` from `file_offset`. The file must stay open as long as the guard lives. If `private` is set,
-    /// a write copies the page, and a repair must not.
+    /// Guards memory that maps `file` from `file_offset`. The file must stay open as long as the guard lives. If
+    /// `private` is set, a write copies the page, and a repair must not.
     ///
     /// # Errors
     ///
@@ -45,8 +45,8 @@ impl FaultGuard {
         Ok(Self { slot: OwnedSlot::register(&area)?, area })
     }
 
-    /// Guards nothing until [`resume`](Self::resume). Must be called before the memory moves: its old addresses may then belong to
-    /// somebody else.
+    /// Guards nothing until [`resume`](Self::resume). Must be called before the memory moves: its old addresses may
+    /// then belong to somebody else.
     #[cfg(target_os = "linux")]
     pub(crate) fn suspend(&mut self) {
         self.slot.set(&Area { memory: 0..0, ..self.area.clone() });
@@ -72,7 +72,8 @@ impl FaultGuard {
         self.lost(memory).map_or(Ok(()), |fault| Err(fault.into()))
     }
 
-    /// Returns why a part of a range of addresses was lost since the guard was made or last [`forgot`](Self::forget), if one was.
+    /// Returns why a part of a range of addresses was lost since the guard was made or last [`forgot`](Self::forget),
+    /// if one was.
     ///
     /// Must be called after the access that it is to vouch for.
     pub(crate) fn lost(&self, memory: Range<usize>) -> Option<Fault> {

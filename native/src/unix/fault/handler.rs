@@ -1,6 +1,6 @@
-//! The SIGBUS handler. All that runs in it is async-signal-safe: atomics, and system calls that take no lock of this process
-//! (`fstat(2)`, `madvise(2)`, `mmap(2)`, `sigaction(2)`, `raise(3)`). It touches no memory that maps a file, so it cannot fault
-//! itself.
+//! The SIGBUS handler. All that runs in it is async-signal-safe: atomics, and system calls that take no lock of this
+//! process (`fstat(2)`, `madvise(2)`, `mmap(2)`, `sigaction(2)`, `raise(3)`). It touches no memory that maps a file, so
+//! it cannot fault itself.
 
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -26,7 +26,8 @@ pub(super) fn install() -> io::Result<()> {
 
 fn set_handler() -> io::Result<()> {
     let mut previous = MaybeUninit::<sigaction>::uninit();
-    // SAFETY: `sigaction` only writes the current action to `previous`, which is large enough. On failure it writes nothing.
+    // SAFETY: `sigaction` only writes the current action to `previous`, which is large enough. On failure it writes
+    // nothing.
     check(unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), previous.as_mut_ptr()) })?;
     // SAFETY: the call succeeded, so it has written all of `previous`.
     PREVIOUS.get_or_init(|| unsafe { previous.assume_init() });
@@ -36,7 +37,8 @@ fn set_handler() -> io::Result<()> {
     action.sa_sigaction = on_sigbus as *const () as usize;
     // Runs on the thread's alternate stack, if it has one: the faulting stack may be small.
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
-    // SAFETY: `action` is initialized, and `on_sigbus` has the signature that `SA_SIGINFO` demands. On failure nothing has changed.
+    // SAFETY: `action` is initialized, and `on_sigbus` has the signature that `SA_SIGINFO` demands. On failure nothing
+    // has changed.
     check(unsafe { libc::sigaction(libc::SIGBUS, &raw const action, ptr::null_mut()) })
 }
 
@@ -63,8 +65,8 @@ extern "C" fn on_sigbus(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
     }
 }
 
-/// Replaces lost pages with zeros and records the loss, unless the page turns out to be available after all. Returns whether the
-/// access can go on.
+/// Replaces lost pages with zeros and records the loss, unless the page turns out to be available after all. Returns
+/// whether the access can go on.
 fn repair(found: &Found, address: usize) -> bool {
     let Found { slot, area } = found;
     let page = area.page;
@@ -72,14 +74,17 @@ fn repair(found: &Found, address: usize) -> bool {
     let one = start..start + page;
     let rest = start..area.memory.end.next_multiple_of(page);
     for _ in 0..MAX_TRIES {
-        // If the file ends before the fault, everything behind is lost too, and is replaced by one mapping instead of one per page.
+        // If the file ends before the fault, everything behind is lost too, and is replaced by one mapping instead of
+        // one per page.
         if file_len(area.descriptor).is_some_and(|len| file_offset_of(area, start) >= len) {
             return replace(slot, area, rest.clone(), Fault::Truncated);
         }
-        // The file has the page. Either the file has grown since the fault, or there is no space for the page. A private page is
-        // populated for reading only: populating it for writing would copy it, and the copy would hide the file's later contents.
+        // The file has the page. Either the file has grown since the fault, or there is no space for the page. A
+        // private page is populated for reading only: populating it for writing would copy it, and the copy would hide
+        // the file's later contents.
         match populate(&one, area.private) {
-            // It can be read, but faults again and again: a write finds no memory for its copy. This must not go on for ever.
+            // It can be read, but faults again and again: a write finds no memory for its copy. This must not go on for
+            // ever.
             Populated::Yes if area.private && slot.count_repeat(start) => return copy_or_replace(found, start),
             Populated::Yes => return true,
             Populated::No => {}
@@ -96,8 +101,8 @@ fn replace_for_space(found: &Found, start: usize) -> bool {
     replace(slot, area, start..end, Fault::NoSpace)
 }
 
-/// Copies a private page, as a write would, and records it as lost, since it no longer shows the file's contents. If it cannot be
-/// copied either, there is no space.
+/// Copies a private page, as a write would, and records it as lost, since it no longer shows the file's contents. If it
+/// cannot be copied either, there is no space.
 fn copy_or_replace(found: &Found, start: usize) -> bool {
     let page = start..start + found.area.page;
     match populate(&page, false) {
@@ -121,15 +126,15 @@ enum Populated {
     Unknown,
 }
 
-/// Tries to bring a page into memory without a fault, for writing or, with `read_only`, just for reading. Linux `madvise(2)` with
-/// `MADV_POPULATE_WRITE` or `MADV_POPULATE_READ`, since 5.14.
+/// Tries to bring a page into memory without a fault, for writing or, with `read_only`, just for reading. Linux
+/// `madvise(2)` with `MADV_POPULATE_WRITE` or `MADV_POPULATE_READ`, since 5.14.
 #[cfg(target_os = "linux")]
 fn populate(page: &Range<usize>, read_only: bool) -> Populated {
     // For writing first: a page that can be read may still have no space when it is written, and would fault for ever.
     let advices = [libc::MADV_POPULATE_WRITE, libc::MADV_POPULATE_READ];
     for &advice in &advices[usize::from(read_only)..] {
-        // SAFETY: whether it succeeds or fails, the call changes no byte that anybody sees and removes no page. The pointer is only
-        // used as a number.
+        // SAFETY: whether it succeeds or fails, the call changes no byte that anybody sees and removes no page. The
+        // pointer is only used as a number.
         let status = unsafe { libc::madvise(ptr::without_provenance_mut(page.start), page.len(), advice) };
         if status == 0 {
             return Populated::Yes;
@@ -138,7 +143,8 @@ fn populate(page: &Range<usize>, read_only: bool) -> Populated {
         let errno = unsafe { errno_location() };
         // SAFETY: as in `on_sigbus`.
         match unsafe { *errno } {
-            // The page is not writable, or the kernel does not know the advice; then it does not know the next one either.
+            // The page is not writable, or the kernel does not know the advice; then it does not know the next one
+            // either.
             libc::EINVAL => {}
             libc::EFAULT => return Populated::No,
             _ => return Populated::Unknown,
@@ -155,21 +161,22 @@ fn populate(_: &Range<usize>, _: bool) -> Populated {
 /// Records that memory is lost, then replaces it with zeros. Returns whether it did.
 fn replace(slot: &Slot, area: &Area, lost: Range<usize>, fault: Fault) -> bool {
     slot.lose(lost.clone(), fault);
-    // SAFETY: the pages lie in a range that its owner registered and keeps mapped while it is accessed, and the fault shows that it is
-    // being accessed. They are replaced by private pages that can be read and written. Through a pointer, these look like pages
-    // whose contents another process has changed. On failure the pages are as they were.
+    // SAFETY: the pages lie in a range that its owner registered and keeps mapped while it is accessed, and the fault
+    // shows that it is being accessed. They are replaced by private pages that can be read and written. Through a
+    // pointer, these look like pages whose contents another process has changed. On failure the pages are as they were.
     if unsafe { replace::put_zeros(&lost) }.is_ok() {
         return true;
     }
-    // Replacing a part of an area splits it in two or three, and the process may have no areas left. Replacing all of it splits none.
+    // Replacing a part of an area splits it in two or three, and the process may have no areas left. Replacing all of
+    // it splits none.
     let all = area.memory.start..area.memory.end.next_multiple_of(area.page);
     slot.lose(all.clone(), fault);
     // SAFETY: as above.
     if unsafe { replace::put_zeros(&all) }.is_ok() {
         return true;
     }
-    // SAFETY: as above. A thread that touches the memory between the two steps crashes the process. This is the last resort before
-    // the process ends anyway.
+    // SAFETY: as above. A thread that touches the memory between the two steps crashes the process. This is the last
+    // resort before the process ends anyway.
     unsafe { replace::put_zeros_anew(&all) }.is_ok()
 }
 
@@ -202,7 +209,8 @@ fn forward(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
             // SAFETY: `default` is initialized. When we return, the access runs again, and its fault ends the process.
             unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
             if was_sent {
-                // The signal was sent, so no access runs again. Raised here, it is blocked until we return, and then ends the process.
+                // The signal was sent, so no access runs again. Raised here, it is blocked until we return, and then
+                // ends the process.
                 // SAFETY: `raise` has no precondition.
                 unsafe { libc::raise(signal) };
             }

@@ -1,8 +1,8 @@
 //! Faults in mapped memory: a file that shrinks under its mapping, a disk that is full under a sparse file.
 //!
-//! The operating system reports both with SIGBUS. The [`handler`] repairs the memory so that the access can go on, and records in the
-//! [`registry`] what was lost. After each access, [`FaultGuard::lost`] tells whether the bytes that it copied can be trusted. The
-//! model is systemd's `sigbus.c`.
+//! The operating system reports both with SIGBUS. The [`handler`] repairs the memory so that the access can go on, and
+//! records in the [`registry`] what was lost. After each access, [`FaultGuard::lost`] tells whether the bytes that it
+//! copied can be trusted. The model is systemd's `sigbus.c`.
 
 mod guard;
 mod handler;

@@ -1,4 +1,5 @@
-//! The guarded ranges of memory, in a form that a signal handler can read at any moment: slots that never move, atomics, no locks.
+//! The guarded ranges of memory, in a form that a signal handler can read at any moment: slots that never move,
+//! atomics, no locks.
 
 use std::io;
 use std::ops::Range;
@@ -29,7 +30,8 @@ impl From<Fault> for Error {
 /// One range of memory. Slots are never freed, only reused.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// A sequence lock: odd while the fields below change. A reader that sees it odd, or changed, has read a slot that is not its own.
+    /// A sequence lock: odd while the fields below change. A reader that sees it odd, or changed, has read a slot that
+    /// is not its own.
     version: AtomicUsize,
     start: AtomicUsize,
     end: AtomicUsize,
@@ -129,8 +131,8 @@ impl Slot {
         (stable && area.memory.contains(&address)).then_some(Found { slot: self, area })
     }
 
-    /// Records that a range of addresses is lost. Must be called before anything is put in its place: whoever reads the replacement
-    /// checks for the loss afterwards.
+    /// Records that a range of addresses is lost. Must be called before anything is put in its place: whoever reads the
+    /// replacement checks for the loss afterwards.
     pub(super) fn lose(&self, memory: Range<usize>, fault: Fault) {
         if fault == Fault::NoSpace {
             self.no_space.fetch_add(1, Relaxed);
@@ -139,9 +141,9 @@ impl Slot {
         self.low.fetch_min(memory.start, AcqRel);
     }
 
-    /// Counts one more page that is replaced singly, and returns true, unless the limit is reached. Then all memory from the page on
-    /// should be replaced at once: each single page may split an area of memory in three, and a process may only have some tens of
-    /// thousands of areas.
+    /// Counts one more page that is replaced singly, and returns true, unless the limit is reached. Then all memory
+    /// from the page on should be replaced at once: each single page may split an area of memory in three, and a
+    /// process may only have some tens of thousands of areas.
     pub(super) fn count_single(&self) -> bool {
         let below = |max: usize| move |count: usize| (count < max).then_some(count + 1);
         if SINGLES.try_update(AcqRel, Acquire, below(MAX_SINGLES)).is_err() {
@@ -155,8 +157,8 @@ impl Slot {
         is_counted
     }
 
-    /// Records that a page was made readable. Returns whether this happened so often in a row that its faults must come from writes.
-    /// Other threads that count at the same time make this true a little earlier or later.
+    /// Records that a page was made readable. Returns whether this happened so often in a row that its faults must come
+    /// from writes. Other threads that count at the same time make this true a little earlier or later.
     pub(super) fn count_repeat(&self, page: usize) -> bool {
         if self.last_populated.swap(page, Relaxed) != page {
             self.repeats.store(0, Relaxed);
@@ -168,14 +170,15 @@ impl Slot {
 /// The number of pages that may be replaced singly in the memory of one slot.
 const MAX_SINGLES_OF_SLOT: usize = 16;
 
-/// The number in all slots together: with two areas each, a thirtieth of the 65,530 areas that a process may have on Linux.
+/// The number in all slots together: with two areas each, a thirtieth of the 65,530 areas that a process may have on
+/// Linux.
 const MAX_SINGLES: usize = 1024;
 
 /// The number of pages that are replaced singly at present, in all slots.
 static SINGLES: AtomicUsize = AtomicUsize::new(0);
 
-/// The number of times in a row that a page may be made readable. Even a file that shrinks and grows all the time seldom does so at
-/// the right moments more than twice.
+/// The number of times in a row that a page may be made readable. Even a file that shrinks and grows all the time
+/// seldom does so at the right moments more than twice.
 const MAX_REPEATS: usize = 64;
 
 /// Returns the slot whose memory contains an address. Async-signal-safe.
@@ -225,11 +228,12 @@ impl OwnedSlot {
         self.0.set(area);
     }
 
-    /// Returns whether nothing before `end` was lost. A quick test of the first lost address; [`lost`](Self::lost) is precise.
+    /// Returns whether nothing before `end` was lost. A quick test of the first lost address; [`lost`](Self::lost) is
+    /// precise.
     #[inline]
     pub(super) fn is_sound_to(&self, end: usize) -> bool {
-        // The handler runs during the access before this call, in this thread or in another one that faulted first. The fences keep
-        // the compiler and the processor from loading the lost address before the bytes.
+        // The handler runs during the access before this call, in this thread or in another one that faulted first. The
+        // fences keep the compiler and the processor from loading the lost address before the bytes.
         compiler_fence(AcqRel);
         fence(Acquire);
         end <= self.0.low.load(Acquire)

@@ -1,7 +1,7 @@
 //! Named memory, shared by all processes of a user: POSIX shared memory.
 //!
-//! Such memory outlives its users. So every user holds a shared lock on it: the last user removes the memory, and a user that finds
-//! it unlocked, after a crash, resets it.
+//! Such memory outlives its users. So every user holds a shared lock on it: the last user removes the memory, and a
+//! user that finds it unlocked, after a crash, resets it.
 
 use std::fs::File;
 use std::io;

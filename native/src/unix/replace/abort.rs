@@ -8,7 +8,8 @@ pub(super) const NOT_PUT_BACK: &str =
 
 /// Ends the process, because a page of memory may belong to somebody else, or its bytes may change under their readers.
 ///
-/// Async-signal-safe. The message does not go through `std::io::stderr`, whose lock may be held by a thread that waits for this one.
+/// Async-signal-safe. The message does not go through `std::io::stderr`, whose lock may be held by a thread that waits
+/// for this one.
 pub(crate) fn die(why: &str) -> ! {
     for part in ["wasi-mmap: ", why, "\n"] {
         calls::write_to_stderr(part);

@@ -16,7 +16,8 @@ pub(crate) enum Sharing {
     Shared,
     /// Writes stay in the pages.
     Private,
-    /// As [`Private`](Self::Private), without memory reserved for writes. Such pages do not merge with others to one area.
+    /// As [`Private`](Self::Private), without memory reserved for writes. Such pages do not merge with others to one
+    /// area.
     PrivateUnreserved,
 }
 
@@ -36,7 +37,8 @@ const NO_RESERVE: c_int = libc::MAP_NORESERVE;
 #[cfg(target_os = "freebsd")]
 const NO_RESERVE: c_int = 0;
 
-/// The flag that keeps `mmap` from replacing anything: Linux since 4.17. Older kernels and other systems take the address as a hint.
+/// The flag that keeps `mmap` from replacing anything: Linux since 4.17. Older kernels and other systems take the
+/// address as a hint.
 #[cfg(target_os = "linux")]
 const NO_REPLACE: c_int = libc::MAP_FIXED_NOREPLACE;
 #[cfg(not(target_os = "linux"))]
@@ -102,7 +104,8 @@ unsafe fn map(start: *mut c_void, len: usize, part: &FilePart, flags: c_int) -> 
         Sharing::Private => libc::MAP_PRIVATE,
         Sharing::PrivateUnreserved => libc::MAP_PRIVATE | NO_RESERVE,
     };
-    // SAFETY: without `MAP_FIXED` the system chooses a free place; with it, the caller promises that the target may be replaced.
+    // SAFETY: without `MAP_FIXED` the system chooses a free place; with it, the caller promises that the target may be
+    // replaced.
     mapped(unsafe { libc::mmap(start, len, protection, sharing | flags, part.file, offset) })
 }
 
@@ -142,8 +145,8 @@ pub(super) fn reserve(len: usize) -> io::Result<usize> {
 ///
 /// # Safety
 ///
-/// The pages lie in one area that belongs to the caller. On failure nothing has changed: the kernel splits the area first, which is
-/// all that can fail, and there is no second area that it could fail at after the first has changed.
+/// The pages lie in one area that belongs to the caller. On failure nothing has changed: the kernel splits the area
+/// first, which is all that can fail, and there is no second area that it could fail at after the first has changed.
 pub(super) unsafe fn make_accessible(pages: &Range<usize>) -> io::Result<()> {
     plain(Call::Protect, || {
         // SAFETY: the caller's promise.
@@ -156,8 +159,8 @@ pub(super) unsafe fn make_accessible(pages: &Range<usize>) -> io::Result<()> {
 ///
 /// # Safety
 ///
-/// The memory belongs to the caller. On failure it is still mapped, as it was: the kernel first splits the areas at both ends, and
-/// only that can fail.
+/// The memory belongs to the caller. On failure it is still mapped, as it was: the kernel first splits the areas at
+/// both ends, and only that can fail.
 pub(super) unsafe fn unmap(memory: &Range<usize>) -> io::Result<()> {
     // SAFETY: the caller's promise.
     let make = || done(unsafe { libc::munmap(pointer(memory), length(memory)) });
@@ -193,8 +196,8 @@ pub(super) unsafe fn map_zeros_over(target: &Range<usize>) -> io::Result<()> {
 /// Tests cannot make it fail: it repairs what they made fail.
 pub(super) fn map_zeros_in_gap(gap: &Range<usize>) -> io::Result<()> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANON | NO_RESERVE | NO_REPLACE;
-    // SAFETY: the call replaces nothing: with `NO_REPLACE`, or with the address as a hint, the system only maps free addresses. On
-    // failure it has mapped nothing.
+    // SAFETY: the call replaces nothing: with `NO_REPLACE`, or with the address as a hint, the system only maps free
+    // addresses. On failure it has mapped nothing.
     let start = unsafe { libc::mmap(pointer(gap), length(gap), READ_WRITE, flags, -1, 0) };
     if mapped(start)?.addr() == gap.start {
         return Ok(());
@@ -205,13 +208,13 @@ pub(super) fn map_zeros_in_gap(gap: &Range<usize>) -> io::Result<()> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Moves pages over a target. Linux `mremap(2)` with `MREMAP_FIXED`; with `leave_mapped` also `MREMAP_DONTUNMAP`, which works for
-/// pages of a file since Linux 5.13.
+/// Moves pages over a target. Linux `mremap(2)` with `MREMAP_FIXED`; with `leave_mapped` also `MREMAP_DONTUNMAP`, which
+/// works for pages of a file since Linux 5.13.
 ///
 /// # Safety
 ///
-/// Both are whole pages of one length that belong to the caller, and the source lies in one area. On failure the source is as it
-/// was: the kernel moves the entries of its page table back. The target may be unmapped.
+/// Both are whole pages of one length that belong to the caller, and the source lies in one area. On failure the source
+/// is as it was: the kernel moves the entries of its page table back. The target may be unmapped.
 #[cfg(target_os = "linux")]
 pub(super) unsafe fn move_over(source: usize, target: &Range<usize>, leave_mapped: bool) -> io::Result<()> {
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | if leave_mapped { libc::MREMAP_DONTUNMAP } else { 0 };
@@ -225,7 +228,8 @@ pub(super) unsafe fn move_over(source: usize, target: &Range<usize>, leave_mappe
     unsafe { replacing(Call::Move, target, make) }
 }
 
-/// Returns whether every page of a range is mapped, by whomever. POSIX `msync(2)` with `MS_ASYNC`, which does nothing else on Linux.
+/// Returns whether every page of a range is mapped, by whomever. POSIX `msync(2)` with `MS_ASYNC`, which does nothing
+/// else on Linux.
 pub(super) fn is_mapped(range: &Range<usize>) -> bool {
     // SAFETY: the call changes no byte, whatever is mapped there; a gap is an error.
     unsafe { libc::msync(pointer(range), length(range), libc::MS_ASYNC) == 0 }
@@ -242,7 +246,8 @@ pub(super) fn holds(address: usize, value: u32) -> bool {
         let status = unsafe { libc::syscall(libc::SYS_futex, word, operation, value, &raw const no_time) };
         match io::Error::last_os_error().raw_os_error() {
             Some(libc::EINTR) if status == -1 => {}
-            // It would have waited, so the word is `value`. Another value gives `EAGAIN`, and unreadable memory `EFAULT`.
+            // It would have waited, so the word is `value`. Another value gives `EAGAIN`, and unreadable memory
+            // `EFAULT`.
             error => return status == -1 && error == Some(libc::ETIMEDOUT),
         }
     }

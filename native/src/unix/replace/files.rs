@@ -13,8 +13,9 @@ use super::care;
 use super::moves;
 use super::zeros::fill;
 
-/// Replaces memory with pages of a file, from `file_offset` on. Must only be called for a part that was mapped in this way before,
-/// so that the system can refuse it for lack of memory or because the file system is broken, and for no other reason.
+/// Replaces memory with pages of a file, from `file_offset` on. Must only be called for a part that was mapped in this
+/// way before, so that the system can refuse it for lack of memory or because the file system is broken, and for no
+/// other reason.
 ///
 /// # Errors
 ///
@@ -36,9 +37,9 @@ pub(crate) unsafe fn put_file(
         // SAFETY: the caller's promise.
         return unsafe { put_prepared(target, &part) };
     }
-    // SAFETY: the caller's promise. On failure, the target is as it was, if the kernel has no memory or areas left, or all of it is
-    // unmapped: every kernel unmaps the target, in one step, before it asks the file system, which may refuse. Both cases are
-    // settled below.
+    // SAFETY: the caller's promise. On failure, the target is as it was, if the kernel has no memory or areas left, or
+    // all of it is unmapped: every kernel unmaps the target, in one step, before it asks the file system, which may
+    // refuse. Both cases are settled below.
     let Err(error) = (unsafe { calls::map_file_over(target, &part) }) else {
         return Ok(());
     };
@@ -49,14 +50,16 @@ pub(crate) unsafe fn put_file(
     if !is_early {
         care::take();
     }
-    // As in `put_zeros`, no mark tells whether these are the same pages; to be mistaken takes a kernel without memory for a record.
+    // As in `put_zeros`, no mark tells whether these are the same pages; to be mistaken takes a kernel without memory
+    // for a record.
     if has_filled || (is_early && calls::is_mapped(target)) {
         return Err(error);
     }
     die(NOT_PUT_BACK)
 }
 
-/// Maps a part of a file elsewhere, and moves it over the target: two calls, but a failure of the first does not touch the target.
+/// Maps a part of a file elsewhere, and moves it over the target: two calls, but a failure of the first does not touch
+/// the target.
 ///
 /// # Safety
 ///

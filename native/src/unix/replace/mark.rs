@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use super::calls;
 
-/// Eight bytes at the start of memory for the duration of a call. Memory that another thread maps there does not have them: fresh
-/// memory is zeros, and nobody can predict the bytes.
+/// Eight bytes at the start of memory for the duration of a call. Memory that another thread maps there does not have
+/// them: fresh memory is zeros, and nobody can predict the bytes.
 #[derive(Debug)]
 pub(super) struct Mark {
     address: usize,
@@ -31,7 +31,8 @@ impl Mark {
         Self { address: memory.start, before }
     }
 
-    /// Removes the mark if it is still there. Returns whether it was: then the memory is the marked memory, and is as before.
+    /// Removes the mark if it is still there. Returns whether it was: then the memory is the marked memory, and is as
+    /// before.
     pub(super) fn take(self) -> bool {
         let [low, high] = halves(value());
         if !calls::holds(self.address, low) || !calls::holds(self.address + 4, high) {

@@ -7,14 +7,15 @@ use std::sync::{Mutex, PoisonError};
 use super::super::page::page_len;
 use super::calls;
 
-/// Address space that is reserved until this is dropped, whatever is mapped over it meanwhile. It cannot be accessed before it is
-/// [made accessible](Self::make_accessible).
+/// Address space that is reserved until this is dropped, whatever is mapped over it meanwhile. It cannot be accessed
+/// before it is [made accessible](Self::make_accessible).
 #[derive(Debug)]
 pub struct Reservation {
     addresses: Range<usize>,
 }
 
-/// Address space that could not be unmapped when its reservation was dropped. Nobody uses it; unmapping is tried again later.
+/// Address space that could not be unmapped when its reservation was dropped. Nobody uses it; unmapping is tried again
+/// later.
 static LEFTOVER: Mutex<Vec<Range<usize>>> = Mutex::new(Vec::new());
 
 impl Reservation {
@@ -35,8 +36,8 @@ impl Reservation {
         self.addresses.clone()
     }
 
-    /// Makes a part readable and writable, in whole pages, which are zeros. `part` counts from the start of the address space. POSIX
-    /// `mprotect(2)`.
+    /// Makes a part readable and writable, in whole pages, which are zeros. `part` counts from the start of the address
+    /// space. POSIX `mprotect(2)`.
     ///
     /// # Errors
     ///
@@ -51,7 +52,8 @@ impl Reservation {
         if pages.is_empty() {
             return Ok(());
         }
-        // SAFETY: the pages belong to this reservation, and inaccessible pages are one area until they are made accessible.
+        // SAFETY: the pages belong to this reservation, and inaccessible pages are one area until they are made
+        // accessible.
         unsafe { calls::make_accessible(&pages) }
     }
 }
@@ -66,7 +68,7 @@ impl Drop for Reservation {
 fn release(addresses: Option<Range<usize>>) {
     let mut left = LEFTOVER.lock().unwrap_or_else(PoisonError::into_inner);
     left.extend(addresses);
-    // SAFETY: each was a reservation whose owner is gone, and is mapped as a whole, since memory in it is only ever replaced. On
-    // failure it still is mapped, and stays ours.
+    // SAFETY: each was a reservation whose owner is gone, and is mapped as a whole, since memory in it is only ever
+    // replaced. On failure it still is mapped, and stays ours.
     left.retain(|addresses| unsafe { calls::unmap(addresses) }.is_err());
 }

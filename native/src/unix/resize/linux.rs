@@ -62,7 +62,8 @@ impl OsMapping {
         Ok(())
     }
 
-    /// Returns the range behind `end` in which a private mapping may still hold bytes that were cut off: the rest of a page.
+    /// Returns the range behind `end` in which a private mapping may still hold bytes that were cut off: the rest of a
+    /// page.
     pub(crate) fn tail(&self, end: usize) -> Range<usize> {
         let tail = end..end.next_multiple_of(self.page);
         // A huge page that nobody has touched is all zeros, and need not be allocated to find that out, which may fail.
@@ -73,8 +74,8 @@ impl OsMapping {
     fn is_resident(&self, offset: usize) -> bool {
         let mut status = 1;
         let start = self.map.as_mut_ptr().wrapping_add(offset - offset % page_len());
-        // SAFETY: the call changes no memory but `status`, of which it writes one byte, for one page. On failure it writes none, and the
-        // page counts as resident.
+        // SAFETY: the call changes no memory but `status`, of which it writes one byte, for one page. On failure it
+        // writes none, and the page counts as resident.
         unsafe { libc::mincore(start.cast(), page_len(), &raw mut status) };
         status & 1 != 0
     }
@@ -108,9 +109,9 @@ impl OsMapping {
 
     fn try_remap(&mut self, len: usize) -> io::Result<()> {
         failures::check(Call::Resize)?;
-        // SAFETY: the memory may move. `&mut self` means that no slice of it is lent, and pointers into it are made anew for every
-        // access. Bytes past the end of the file fault, and the guard repairs that. On failure, the memory and `map` are as they
-        // were.
+        // SAFETY: the memory may move. `&mut self` means that no slice of it is lent, and pointers into it are made
+        // anew for every access. Bytes past the end of the file fault, and the guard repairs that. On failure, the
+        // memory and `map` are as they were.
         unsafe { self.map.remap(len, RemapOptions::new().may_move(true)) }
     }
 

@@ -1,5 +1,5 @@
-//! Failures on demand: calls of one thread fail before they have done anything, or after they have unmapped the target, as they do
-//! in kernels.
+//! Failures on demand: calls of one thread fail before they have done anything, or after they have unmapped the target,
+//! as they do in kernels.
 
 use std::io;
 use std::ops::Range;
