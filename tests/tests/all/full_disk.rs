@@ -8,7 +8,7 @@ use std::process::Command;
 use super::child;
 use super::support::{Run, any_windows, plugin};
 use wasi_mmap_core::{Access, Error};
-use wasi_mmap_native::Native;
+use wasi_mmap_native::OsStorage;
 use wasi_mmap_tests::full_disk::{Through, fill_the_disk, keep_what_cannot_be_written};
 
 /// A disk of 1 MiB in memory, until it is dropped.
@@ -45,7 +45,7 @@ impl Drop for Disk {
 fn native() {
     let Some(disk) = Disk::new() else { return };
     for through in Through::ALL {
-        let pages = fill_the_disk::<Native>(disk.path(), through);
+        let pages = fill_the_disk::<OsStorage>(disk.path(), through);
         println!("native, {through:?}: {pages} pages until the disk was full");
     }
 }
