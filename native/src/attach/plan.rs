@@ -43,16 +43,14 @@ impl OsStorage {
     #[cfg_attr(not(target_os = "linux"), allow(unreachable_code, reason = "there are no guarantees there"))]
     pub fn plan_stable_window(&mut self, to_write: bool) -> Result<WindowPlan> {
         if self.is_named() {
-            return Err(Error::Unsupported("a stable window of named memory, which others may share".into()));
+            return Err(Error::Unsupported("a stable window of memory with a name, which others may share".into()));
         }
         let is_copy = self.pages().is_private() && self.pages().is_writable();
         let Some(file) = self.visible_file() else {
             return Ok(WindowPlan(Plan::Direct { to_write }));
         };
         if to_write && !is_copy {
-            return Err(Error::Unsupported(
-                "a stable window for writing to a file, which others may change too".into(),
-            ));
+            return Err(Error::Unsupported("a stable window to write to a file, which others may change too".into()));
         }
         let kept = self.guarantee.clone().filter(|guarantee| guarantee.stability() != Stability::Copied);
         let guarantee = match kept {

@@ -81,7 +81,7 @@ impl OsStorage {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`]; [`Error::OutOfMemory`]; [`Error::Io`]. The window stays attached.
+    /// [`Error::Busy`] while pages are lent; [`Error::OutOfMemory`]; [`Error::Io`]. The window stays attached.
     pub unsafe fn detach_window(&mut self, window: &Window) -> Result<()> {
         let mut state = window.state();
         if state.is_none() {

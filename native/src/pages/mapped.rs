@@ -1,10 +1,10 @@
 //! The pages of a mapping.
 //!
 //! Another process may change the bytes at any time, so a Rust reference to them promises too much. Every access checks
-//! the bounds, makes a pointer, copies, and then checks whether the copy can be trusted. Only two functions make
-//! references: [`MappedPages::slice`] and [`MappedPages::slice_mut`]. Their callers are unsafe themselves, or keep the
-//! bytes from changing, with one exception: [`MappedPages::search`] lends the bytes to memchr for a moment, and
-//! formally nothing excludes a race there.
+//! the bounds, makes a pointer, copies, and then checks whether the copy can be trusted. Only [`MappedPages::slice`]
+//! and [`MappedPages::slice_mut`] make references. Their callers are unsafe themselves, or keep the bytes from
+//! changing, with one exception: [`MappedPages::search`] lends the bytes to memchr for a moment. If another process
+//! writes to them meanwhile, that is formally a data race.
 
 use std::fs::File;
 use std::ops::Range;

@@ -102,7 +102,7 @@ impl Lease {
         let mut state = self.state();
         self.break_if_contested(&mut state);
         if self.is_broken() {
-            return Err(unstable("another process is opening it for writing or truncating it"));
+            return Err(unstable("it is just being opened for writing or truncated"));
         }
         // Breaking the lease needs the lock, and had not begun when the lease was checked, so it will find the memory.
         let mapped = map()?;

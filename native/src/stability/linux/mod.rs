@@ -1,7 +1,7 @@
 //! Stability on Linux.
 //!
 //! A lease is the only guarantee that ends. When somebody wants to write, the memory that was guaranteed is replaced by
-//! a [copy](copy), and the lease is given up, by the thread in [`watch`].
+//! a [copy], and the lease is given up, by the thread in [`watch`].
 
 mod copy;
 mod fcntl;

@@ -72,8 +72,8 @@ impl FaultGuard {
         self.lost(memory).map_or(Ok(()), |fault| Err(fault.into()))
     }
 
-    /// Returns why a part of a range of addresses was lost since the guard was made or last [`forgot`](Self::forget),
-    /// if one was.
+    /// Returns the fault that a part of a range of addresses was lost to, if any, since the guard was made or last
+    /// [`forgot`](Self::forget).
     ///
     /// Must be called after the access that it is to vouch for.
     pub(crate) fn lost(&self, memory: Range<usize>) -> Option<Fault> {

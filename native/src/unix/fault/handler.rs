@@ -143,8 +143,8 @@ fn populate(page: &Range<usize>, read_only: bool) -> Populated {
         let errno = unsafe { errno_location() };
         // SAFETY: as in `on_sigbus`.
         match unsafe { *errno } {
-            // The page is not writable, or the kernel does not know the advice; then it does not know the next one
-            // either.
+            // The page is not writable, or the kernel does not know the advice. In the second case, it does not know
+            // the advice for reading either.
             libc::EINVAL => {}
             libc::EFAULT => return Populated::No,
             _ => return Populated::Unknown,

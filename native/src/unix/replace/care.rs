@@ -16,12 +16,12 @@ pub(super) fn is_needed() -> bool {
 }
 
 /// Maps files elsewhere first from now on.
-pub(super) fn take() {
+pub(super) fn require() {
     CAREFUL.store(true, Relaxed);
 }
 
 /// Maps files directly again, until a file system fails.
 #[cfg(feature = "failures")]
-pub(super) fn forget() {
+pub(super) fn reset() {
     CAREFUL.store(false, Relaxed);
 }

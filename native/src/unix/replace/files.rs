@@ -48,7 +48,7 @@ pub(crate) unsafe fn put_file(
     let is_early = matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::EAGAIN));
     #[cfg(target_os = "linux")]
     if !is_early {
-        care::take();
+        care::require();
     }
     // As in `put_zeros`, no mark tells whether these are the same pages; to be mistaken takes a kernel without memory
     // for a record.

@@ -14,7 +14,7 @@ use super::call::{Call, Order};
 const ALL: [Call; 7] =
     [Call::Move, Call::MapFile, Call::MapZeros, Call::Reserve, Call::Protect, Call::Unmap, Call::Resize];
 
-/// The fate of a call.
+/// The outcome that is ordered for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Kind {
@@ -33,18 +33,18 @@ const MAX_CALLS: usize = 256;
 
 /// The thread whose calls are counted; 0 if no thread's are.
 static THREAD: AtomicI32 = AtomicI32::new(0);
-/// The fate of each call, as a number of [`Kind`].
+/// The outcome of each call, as a number of [`Kind`].
 static KINDS: [AtomicI32; MAX_CALLS] = [const { AtomicI32::new(0) }; MAX_CALLS];
 /// The number of calls so far.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 /// The call that failed first, as a number of [`Call`] plus one; 0 if none has.
 static FAILED: AtomicUsize = AtomicUsize::new(0);
 
-/// Sets the fates of the calls that this thread makes from now on, in order. Calls after them are made.
+/// Sets the outcomes of the calls that this thread makes from now on, in order. Calls after them are made.
 ///
 /// # Panics
 ///
-/// If a thread has set fates and not [ended](end) them; if there are more than 256.
+/// If a thread has set outcomes and not [ended](end) them; if there are more than 256.
 pub fn order_calls(kinds: &[Kind]) {
     assert_eq!(THREAD.load(SeqCst), 0, "one thread at a time");
     assert!(kinds.len() <= MAX_CALLS, "too many calls");
@@ -53,14 +53,14 @@ pub fn order_calls(kinds: &[Kind]) {
     }
     CALLS.store(0, SeqCst);
     FAILED.store(0, SeqCst);
-    care::forget();
+    care::reset();
     THREAD.store(this_thread(), SeqCst);
 }
 
 /// Has files mapped elsewhere before they are put over a target, as after a failure of a file system, until
 /// [`order_calls`] is called.
 pub fn be_careful() {
-    care::take();
+    care::require();
 }
 
 /// Makes the nth call of this thread from now on fail, counted from 1.

@@ -22,7 +22,7 @@ use super::super::zeros::fill;
 /// the target of huge pages up and unmaps more than it was told to. The target is writable and maps no file.
 pub(crate) unsafe fn move_pages(source: usize, target: &Range<usize>) -> io::Result<()> {
     // SAFETY: the caller's promise.
-    unsafe { place(source, target, true) }
+    unsafe { move_marked(source, target, true) }
 }
 
 /// Moves pages over others, and restores the target after a failure.
@@ -30,7 +30,7 @@ pub(crate) unsafe fn move_pages(source: usize, target: &Range<usize>) -> io::Res
 /// # Safety
 ///
 /// As [`move_pages`].
-unsafe fn place(source: usize, target: &Range<usize>, leave_mapped: bool) -> io::Result<()> {
+unsafe fn move_marked(source: usize, target: &Range<usize>, leave_mapped: bool) -> io::Result<()> {
     // SAFETY: the target is writable and maps no file.
     let mark = unsafe { Mark::set(target) };
     // SAFETY: the caller's promise. On failure, the target is as it was, or all of it is unmapped: every kernel first
@@ -53,9 +53,9 @@ unsafe fn place(source: usize, target: &Range<usize>, leave_mapped: bool) -> io:
 /// As [`move_pages`]; nobody else knows of the prepared pages.
 pub(crate) unsafe fn put_prepared(prepared: usize, target: &Range<usize>) -> io::Result<()> {
     // SAFETY: the caller's promise.
-    let placed = unsafe { place(prepared, target, false) };
+    let moved = unsafe { move_marked(prepared, target, false) };
     // SAFETY: nobody else knows of the prepared pages, and on failure they have not moved.
-    placed.inspect_err(|_| unsafe { discard(prepared, target.len()) })
+    moved.inspect_err(|_| unsafe { discard(prepared, target.len()) })
 }
 
 /// Unmaps prepared pages that have not moved. If this fails, they stay mapped, and nobody uses them.
