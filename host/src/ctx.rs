@@ -78,7 +78,7 @@ pub enum WindowPolicy {
     ///
     /// - anonymous memory, but not memory with a name, which others may share;
     /// - copies of files: the bytes are copied to the plugin's memory, and what was changed back, unless nobody can write to the file;
-    /// - files that are read, if something [holds](crate::Held) their bytes: a seal, fs-verity, a file system that is not
+    /// - files that are read, if something [holds](crate::Stability) their bytes: a seal, fs-verity, a file system that is not
     ///   written, or a lease. With a lease, who wants to write waits until the bytes are copied: [`Limit::HeldBytes`].
     ///
     /// A file is never written through a window.

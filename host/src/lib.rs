@@ -80,4 +80,4 @@ pub use ctx::{Interrupt, MmapCtx, MmapCtxBuilder, MmapCtxView, MmapView, WindowP
 pub use limits::{Limit, Limits, Usage};
 pub use linker::{add_to_linker, add_to_linker_async};
 pub use memory::configure;
-pub use wasi_mmap_native::{Held, Namespace};
+pub use wasi_mmap_native::{Namespace, Stability};

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use wasi_mmap_core::{Backend, Error, Internals, MapOptions, Result, Storage};
-use wasi_mmap_native::{Mapping, Native};
+use wasi_mmap_native::{Mapping, OsStorage};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList};
 use wasmtime_wasi::filesystem::Descriptor;
@@ -99,8 +99,8 @@ fn add_mapping<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Resul
         store.data_mut().mmap().table.delete(handle)?;
         Ok(())
     })?;
-    instance.func_wrap("page-size", |_: Cx<'_, T>, ()| Ok((Native::page_size(),)))?;
-    instance.func_wrap("granularity", |_: Cx<'_, T>, ()| Ok((Native::granularity(),)))?;
+    instance.func_wrap("page-size", |_: Cx<'_, T>, ()| Ok((OsStorage::page_size(),)))?;
+    instance.func_wrap("granularity", |_: Cx<'_, T>, ()| Ok((OsStorage::granularity(),)))?;
 
     instance.func_wrap(
         "[static]mapping.from-descriptor",
@@ -193,7 +193,7 @@ fn add_window<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result
         answer(if store.data_mut().mmap().ctx.windows == WindowPolicy::Never {
             Err(memory::no_windows())
         } else if memory::is_any() {
-            Ok(Native::page_size())
+            Ok(OsStorage::page_size())
         } else {
             Err(Error::Unsupported("windows in this engine's memories".into()))
         })

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasi_mmap_core::{Advice, Backend, Error, Internals, MapFlags, MapOptions, Result, Rights, Storage};
-use wasi_mmap_native::{Mapping, Native};
+use wasi_mmap_native::{Mapping, OsStorage};
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, File, OpenMode};
 
@@ -88,7 +88,7 @@ impl MmapCtxView<'_> {
         &mut self,
         options: MapOptions,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
-        self.make(MapSource::Anonymous, options, Limit::AnonymousBytes, None, || Native::map_anonymous(&options))
+        self.make(MapSource::Anonymous, options, Limit::AnonymousBytes, None, || OsStorage::map_anonymous(&options))
     }
 
     pub(crate) fn map_named(
@@ -107,7 +107,7 @@ impl MmapCtxView<'_> {
         options: MapOptions,
         limit: Limit,
         existing: Option<u64>,
-        map: impl FnOnce() -> Result<Native>,
+        map: impl FnOnce() -> Result<OsStorage>,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
         let mapping = self.mapping(&options, limit, existing, map);
         let outcome = mapping.as_ref().map(|mapping| mapping.1);
@@ -123,14 +123,16 @@ impl MmapCtxView<'_> {
         options: &MapOptions,
         limit: Limit,
         existing: Option<u64>,
-        map: impl FnOnce() -> Result<Native>,
+        map: impl FnOnce() -> Result<OsStorage>,
     ) -> Result<(Arc<HostMapping>, u64)> {
         let MmapCtx { usage, limits, .. } = &*self.ctx;
         let mapping_taken = Taken::new(usage, limits, Limit::Mappings, 1)?;
         // Memory must be granted before it is there; a file costs address space alone, and its length is not known before.
         let is_huge = limit == Limit::AnonymousBytes && options.flags.contains(MapFlags::HUGE_PAGES);
         let granted = match limit {
-            Limit::AnonymousBytes => memory_of(options.extent_of_named(existing, Native::granularity())?.len, is_huge),
+            Limit::AnonymousBytes => {
+                memory_of(options.extent_of_named(existing, OsStorage::granularity())?.len, is_huge)
+            }
             _ => 0,
         };
         let mut bytes_taken = Taken::new(usage, limits, limit, granted)?;
@@ -149,7 +151,7 @@ impl MmapCtxView<'_> {
 }
 
 /// Maps the file behind a descriptor, with no more rights than the descriptor has.
-fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<Native> {
+fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<OsStorage> {
     let File { file, perms, open_mode, .. } = match descriptor {
         Descriptor::File(file) => file,
         Descriptor::Dir(_) => return Err(Error::Unsupported("mapping a directory".into())),
@@ -163,7 +165,7 @@ fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<Nat
     // Read-ahead is what the hint is for, and begins while the plugin goes on.
     let flags = options.flags;
     options = options.flags(flags - MapFlags::POPULATE);
-    let mut mapping = Native::map_file_with(file, rights, &options)?;
+    let mut mapping = OsStorage::map_file_with(file, rights, &options)?;
     if flags.contains(MapFlags::POPULATE) {
         let whole = 0..mapping.len();
         // It is a hint: what does not follow it is a mapping all the same.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use wasi_mmap_core::{Internals, Pieces, Result, Slice, Storage, Strided};
-use wasi_mmap_native::{Mapping, Native};
+use wasi_mmap_native::{Mapping, OsStorage};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, WasmList};
 
@@ -129,7 +129,7 @@ fn begin_read(call: Call, advances: bool, plan: impl FnOnce(&Mapping) -> Result<
     if range.end - range.start <= PIECE {
         return lend(&mapping, &mut guard, range, advances).map(|bytes| Begun::Answer(Ok(bytes)));
     }
-    if !guard.storage()?.is_whole() {
+    if !guard.storage()?.is_contiguous() {
         // A part of the pages lies in a window: the bytes are gathered.
         drop(guard);
         let ranges = vec![range.clone()];
@@ -163,8 +163,8 @@ fn lend(shared: &Arc<HostMapping>, mapping: &mut Mapping, range: Range<u64>, adv
 }
 
 /// Reads a byte of each page, so that all of them are in memory.
-fn touch(storage: &Native, range: &Range<u64>) -> Result<()> {
-    let page = Native::page_size();
+fn touch(storage: &OsStorage, range: &Range<u64>) -> Result<()> {
+    let page = OsStorage::page_size();
     let count = (range.end - range.start).div_ceil(page);
     let pages = Strided { first: range.start, step: page.cast_signed(), count };
     storage.read_strided(pages, &mut wasi_mmap_core::zeroed(count)?)
@@ -220,7 +220,7 @@ fn total(ranges: &[Range<u64>]) -> u64 {
 
 /// What it costs to read a range, in bytes: a page, however short it is.
 fn work_of(range: &Range<u64>) -> u64 {
-    (range.end - range.start).saturating_add(Native::page_size())
+    (range.end - range.start).saturating_add(OsStorage::page_size())
 }
 
 /// Copies ranges, one after the other, and does something with the mapping in the end.
@@ -268,7 +268,7 @@ fn room(len: u64) -> Result<Vec<u8>> {
 
 /// How many bytes of a slice are worked on at a time: they lie on no more pages than a piece has.
 fn bytes_at_a_time(step: i64) -> u64 {
-    PIECE / step.unsigned_abs().clamp(16, Native::page_size())
+    PIECE / step.unsigned_abs().clamp(16, OsStorage::page_size())
 }
 
 /// The parts of a slice that are worked on at a time: which of its bytes each is.

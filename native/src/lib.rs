@@ -1,9 +1,9 @@
 //! wasi-mmap's mapping over the operating system's own memory mappings: `mmap(2)` made safe.
 //!
-//! [`Mapping`] is the object that plugins use through the WIT interface, here for a program with no sandbox. Bytes go in
-//! and out by copy, and a file that shrinks under a mapping answers [`Error::Truncated`] instead of killing the
-//! process with SIGBUS. Programs that want the pages themselves take them with [`Stable`], where the system holds the file's bytes
-//! still, or with [`Lend`], whose methods are unsafe.
+//! [`Mapping`] is the object that plugins use through the WIT interface, here for a program without a sandbox. Its
+//! operations copy bytes in and out. If a file shrinks under a mapping, they return [`Error::Truncated`], and the
+//! process does not die by SIGBUS. Programs that need the pages themselves use [`Stable`], where the system guarantees
+//! that the file's bytes do not change, or [`Lend`], whose methods are unsafe.
 //!
 //! ```
 //! use wasi_mmap_native::{Access, Mapping};
@@ -22,62 +22,71 @@
 //! # SIGBUS
 //!
 //! The first mapping of a process installs a handler for SIGBUS. It repairs faults inside mappings of this crate, and
-//! hands every other on to the handler that was there before. A program that installs its own handler later must call
-//! ours for faults that are not its own: that is what `sigaction(2)` returned to it.
+//! forwards all others to the previous handler. A program that installs its own handler later must call this one, which
+//! `sigaction(2)` returned to it, for faults that are not its own.
 //!
 //! # macOS and other Unix systems
 //!
-//! A mapping cannot be resized, and memory has no names: both are `unsupported`. A flush on macOS goes as far as
-//! `F_FULLFSYNC` does.
+//! Resizing a mapping, named memory, and [`Stable`] are [`Error::Unsupported`]. On macOS, a flush ends with
+//! `F_FULLFSYNC`.
 //!
 //! # Windows
 //!
 //! The rules are those of CPython on Windows:
 //!
-//! - A writable, shared mapping that is longer than its file makes the file longer, with zeros. An empty file can be mapped
-//!   with a length, and not without.
+//! - A writable, shared mapping that is longer than its file extends the file with zeros. An empty file can be mapped
+//!   if a length is given.
 //! - Offsets are multiples of 65,536.
-//! - A name of memory is the system's own, in the namespace of the session: other programs can use the same, Python's
-//!   `tagname` among them. A `\` in it has the system's meaning. Memory that exists is as long as its pages.
-//! - Nobody can make a file shorter while it is mapped. [`Mapping::resize`](wasi_mmap_core::Mapping::resize) to less unmaps it
-//!   for a moment, and fails with `io` if the file has another mapping. A private mapping of a file cannot be resized.
-//! - All advice is `unsupported`, and so are huge pages; other flags are hints that change nothing.
+//! - The name of memory is a name of the system, in the namespace of the session. Other programs can use the same name,
+//!   for example Python with `tagname`. A `\` in it has the system's meaning. The length of existing memory is that of
+//!   its pages.
+//! - Nobody can make a file shorter while it is mapped. [`Mapping::resize`](wasi_mmap_core::Mapping::resize) to a
+//!   smaller length unmaps it for a moment, and fails with [`Error::Io`] if the file has another mapping. A private
+//!   mapping of a file cannot be resized.
+//! - All advice is [`Error::Unsupported`], and so are huge pages. Other flags are hints without effect.
 //!
-//! There is no handler for faults: what Unix says with SIGBUS, Windows says with an exception that Rust cannot catch. Since no
-//! file shrinks under its mapping, that leaves files on devices that go away, such as USB sticks and network drives, and devices
-//! that are broken: reading a mapping of such a file ends the process, as it does with every mapping in Rust.
+//! There is no handler for faults: instead of SIGBUS, Windows raises an exception that Rust cannot catch. Files do not
+//! shrink under a mapping, so this concerns only files on broken devices and on devices that are removed, such as USB
+//! sticks and network drives. Reading a mapping of such a file ends the process, as it does with every mapping in Rust.
 
-mod lend;
-mod named;
-#[cfg_attr(unix, path = "unix/mod.rs")]
-#[cfg_attr(windows, path = "windows/mod.rs")]
-mod os;
+mod attach;
+mod namespace;
 mod pages;
+mod shared_pages;
+mod slices;
 mod source;
+mod stability;
 mod stable;
 mod storage;
-
-pub use lend::{Lend, Shared};
-pub use named::Namespace;
-pub use os::Attached;
 #[cfg(unix)]
-pub use os::Reservation;
+mod unix;
+mod window;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as sys;
+#[cfg(windows)]
+use windows as sys;
+
+pub use attach::WindowPlan;
+pub use namespace::Namespace;
+pub use shared_pages::SharedPages;
+pub use slices::Lend;
+pub use stability::Stability;
+pub use stable::{Stable, StableSlice};
+pub use storage::{Mapping, MappingOptions, OsStorage};
+#[cfg(unix)]
+pub use sys::Reservation;
 #[cfg(all(target_os = "linux", feature = "failures"))]
 #[doc(hidden)]
-pub use os::failures;
-pub use stable::{Held, Stable, StableSlice, WindowPlan};
-pub use storage::Native;
+pub use sys::failures;
 pub use wasi_mmap_core::{
     Access, Advice, Argument, Error, FlushFlags, MapFlags, OsError, Result, Rights, Slice, System,
 };
+pub use window::Window;
 
-/// A mapping of the operating system: see [`wasi_mmap_core::Mapping`] for its operations.
-pub type Mapping = wasi_mmap_core::Mapping<Native>;
-
-/// The options of a new mapping: see [`wasi_mmap_core::MappingOptions`].
-pub type MappingOptions = wasi_mmap_core::MappingOptions<Native>;
-
-/// The size of a page of memory, in bytes. POSIX `sysconf(_SC_PAGESIZE)`, Python `mmap.PAGESIZE`.
+/// Returns the size of a page of memory, in bytes. POSIX `sysconf(_SC_PAGESIZE)`, Python `mmap.PAGESIZE`.
 pub fn page_size() -> u64 {
-    os::page_size()
+    sys::page_size()
 }

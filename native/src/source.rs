@@ -4,15 +4,15 @@ use std::fs::File;
 
 use wasi_mmap_core::{MapSource, Result};
 
-use crate::Native;
+use crate::storage::OsStorage;
 
-impl MapSource<Native> for File {
+impl MapSource<OsStorage> for File {
     fn into_file(self) -> Result<File> {
         Ok(self)
     }
 }
 
-impl MapSource<Native> for &File {
+impl MapSource<OsStorage> for &File {
     fn into_file(self) -> Result<File> {
         Ok(self.try_clone()?)
     }
@@ -25,16 +25,16 @@ mod descriptors {
 
     use wasi_mmap_core::{MapSource, Result};
 
-    use crate::Native;
+    use crate::storage::OsStorage;
 
-    impl MapSource<Native> for OwnedFd {
+    impl MapSource<OsStorage> for OwnedFd {
         fn into_file(self) -> Result<File> {
             Ok(self.into())
         }
     }
 
     /// Duplicates the descriptor. Whatever has one can be mapped by its `as_fd()`.
-    impl MapSource<Native> for BorrowedFd<'_> {
+    impl MapSource<OsStorage> for BorrowedFd<'_> {
         fn into_file(self) -> Result<File> {
             Ok(self.try_clone_to_owned()?.into())
         }
@@ -48,16 +48,16 @@ mod handles {
 
     use wasi_mmap_core::{MapSource, Result};
 
-    use crate::Native;
+    use crate::storage::OsStorage;
 
-    impl MapSource<Native> for OwnedHandle {
+    impl MapSource<OsStorage> for OwnedHandle {
         fn into_file(self) -> Result<File> {
             Ok(self.into())
         }
     }
 
     /// Duplicates the handle. Whatever has one can be mapped by its `as_handle()`.
-    impl MapSource<Native> for BorrowedHandle<'_> {
+    impl MapSource<OsStorage> for BorrowedHandle<'_> {
         fn into_file(self) -> Result<File> {
             Ok(self.try_clone_to_owned()?.into())
         }

@@ -1,4 +1,4 @@
-//! The storage that `core` works on: pages of the operating system, and the file behind them.
+//! The operating system's storage for `core`: pages, and the mapped file.
 
 use std::fs::File;
 use std::ops::Range;
@@ -9,114 +9,157 @@ use wasi_mmap_core::{
     Advice, Backend, Error, Extent, FlushFlags, MapOptions, Result, Rights, Storage, check_name, general,
 };
 
-use crate::named::{self, NameHold};
-use crate::os::{self, Hold, Map, Memory};
-use crate::page_size;
-use crate::pages::Pages;
+use crate::pages::MappedPages;
+use crate::stability::Guarantee;
+use crate::sys::{self, NameLock, OsMapping, SharedMemory};
 
-/// A mapping of the operating system, as a storage of `core`.
+/// A mapping of the operating system: see [`wasi_mmap_core::Mapping`] for its operations.
+pub type Mapping = wasi_mmap_core::Mapping<OsStorage>;
+
+/// The options of a new mapping of the operating system. See [`wasi_mmap_core::MappingOptions`].
+pub type MappingOptions = wasi_mmap_core::MappingOptions<OsStorage>;
+
+/// Keeps a name from being given to other memory, until it is dropped.
 #[derive(Debug)]
-pub struct Native {
-    /// Shared with whoever borrowed the pages; then nothing here can change them.
-    pages: Arc<Pages>,
-    offset: u64,
-    /// Whether the mapping's file is one that the caller can see.
-    has_file: bool,
-    file_is_writable: bool,
-    /// Whether the mapping is private and was resized: what a private page has behind the end was cut off from the file.
-    was_cut: bool,
-    /// What keeps the memory's name, if it has one.
-    name: Option<NameHold>,
-    /// What holds the file's bytes still for windows, once one was asked for.
-    pub(crate) hold: Option<Hold>,
-    /// Shared with each part of the mapping that is attached elsewhere, which keeps the mapping busy.
-    pub(crate) pin: Arc<()>,
+#[expect(dead_code, reason = "held to be dropped")]
+pub(crate) enum NameGuard {
+    /// A name in a [`Namespace`](crate::Namespace).
+    Namespace(Arc<SharedMemory>),
+    /// A name that processes share.
+    System(NameLock),
 }
 
-impl Native {
-    pub(crate) fn pages(&self) -> &Arc<Pages> {
+/// Storage in memory that the operating system mapped.
+#[derive(Debug)]
+pub struct OsStorage {
+    /// Shared with [`SharedPages`](crate::SharedPages). While they exist, nothing here can change the pages.
+    pages: Arc<MappedPages>,
+    offset: u64,
+    /// Whether the caller knows of the mapped file; otherwise the file only holds memory.
+    has_file: bool,
+    file_is_writable: bool,
+    /// Whether the mapping is private and was resized: bytes of a private page behind its end were cut off from the
+    /// file.
+    was_cut: bool,
+    /// Keeps the memory's name, if it has one.
+    name: Option<NameGuard>,
+    /// The guarantee for stable windows, after one was asked for.
+    pub(crate) guarantee: Option<Guarantee>,
+    /// Shared with each window, which keeps the mapping busy.
+    pub(crate) window_token: Arc<()>,
+}
+
+impl OsStorage {
+    pub(crate) fn pages(&self) -> &Arc<MappedPages> {
         &self.pages
     }
 
-    /// The pages, to change them.
-    pub(crate) fn pages_mut(&mut self) -> Result<&mut Pages> {
+    /// Returns the pages for changes.
+    pub(crate) fn pages_mut(&mut self) -> Result<&mut MappedPages> {
         Arc::get_mut(&mut self.pages).ok_or(Error::Busy)
     }
 
-    /// Where in its file the mapping starts, in bytes; memory without one starts at its start.
+    /// Returns the offset in the file that the mapping starts at, in bytes; 0 for memory without a file.
     pub fn file_offset(&self) -> u64 {
         self.offset * u64::from(self.has_file)
     }
 
-    /// The file that the caller can see, if there is one.
+    /// Returns the mapped file, if the caller knows of one.
     pub(crate) fn visible_file(&self) -> Option<&File> {
         self.pages.file().filter(|_| self.has_file)
     }
 
-    /// Whether the mapping is of memory that others have by its name.
+    /// Returns whether the memory has a name, by which others may map it.
     pub(crate) fn is_named(&self) -> bool {
         self.name.is_some()
     }
 
-    /// The pages, to write to them.
-    pub(crate) fn writable_pages(&mut self) -> Result<&mut Pages> {
+    /// Returns whether all pages are contiguous in memory, so that they can be lent: none is in a window.
+    pub fn is_contiguous(&self) -> bool {
+        self.pages.is_contiguous()
+    }
+
+    /// Returns the pages if they are contiguous.
+    pub(crate) fn contiguous_pages(&self) -> Result<&Arc<MappedPages>> {
+        if self.is_contiguous() { Ok(&self.pages) } else { Err(Error::Busy) }
+    }
+
+    /// Checks that none of the bytes of a range was lost to a shorter file or a full disk. Must be called after they
+    /// were read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Truncated`]; [`Error::NoSpace`].
+    pub fn check(&self, range: Range<u64>) -> Result<()> {
+        let index = |at: u64| usize::try_from(at.min(self.len())).unwrap_or(usize::MAX);
+        self.pages.check(index(range.start)..index(range.end))
+    }
+
+    /// Returns the pages for writes.
+    pub(crate) fn writable_pages(&mut self) -> Result<&mut MappedPages> {
         let pages = self.pages_mut()?;
         if pages.is_writable() { Ok(pages) } else { Err(Error::ReadOnly) }
     }
 
-    /// Maps a file with no more rights than `rights`, whatever its descriptor may do.
+    /// Maps a file with no more rights than `rights`, even if its descriptor has more.
     ///
     /// # Errors
     ///
-    /// As [`Mapping::from_file`](crate::MappingOptions::map).
+    /// As [`MappingOptions::map`](crate::MappingOptions::map).
     pub fn map_file_with(file: File, rights: Rights, options: &MapOptions) -> Result<Self> {
-        let mut info = os::describe(&file)?;
+        let mut info = sys::describe(&file)?;
         info.rights &= rights;
         let extent = options.extent_of_file(&info, Self::granularity())?;
         let len = to_usize(extent.len)?;
-        let map = if extent.end() > info.len {
-            map_longer(file, info.len, &extent, options)?
+        let mapping = if extent.end() > info.len {
+            extend_and_map(file, info.len, &extent, options)?
         } else {
-            Map::of_file(file, extent.offset, len, options)?
+            OsMapping::of_file(file, extent.offset, len, options)?
         };
         Ok(Self {
-            pages: Arc::new(Pages::new(map)),
+            pages: Arc::new(MappedPages::new(mapping)),
             offset: extent.offset,
             has_file: true,
             file_is_writable: info.rights.contains(Rights::WRITE),
             was_cut: false,
             name: None,
-            hold: None,
-            pin: Arc::new(()),
+            guarantee: None,
+            window_token: Arc::new(()),
         })
     }
 
-    /// Maps memory that other mappings share.
-    pub(crate) fn of_shared(memory: &Memory, extent: &Extent, options: &MapOptions, name: NameHold) -> Result<Self> {
-        let map = Map::of_memory(memory, to_usize(extent.len)?, options)?;
-        Ok(Self::of_memory(map, extent, Some(name)))
+    /// Maps named memory, which other mappings may share.
+    pub(crate) fn of_shared(
+        memory: &SharedMemory,
+        extent: &Extent,
+        options: &MapOptions,
+        name: NameGuard,
+    ) -> Result<Self> {
+        let mapping = OsMapping::of_memory(memory, to_usize(extent.len)?, options)?;
+        Ok(Self::of_memory(mapping, extent, Some(name)))
     }
 
-    fn of_memory(map: Map, extent: &Extent, name: Option<NameHold>) -> Self {
+    fn of_memory(mapping: OsMapping, extent: &Extent, name: Option<NameGuard>) -> Self {
         Self {
-            pages: Arc::new(Pages::new(map)),
+            pages: Arc::new(MappedPages::new(mapping)),
             offset: extent.offset,
             has_file: false,
             file_is_writable: true,
             was_cut: false,
             name,
-            hold: None,
-            pin: Arc::new(()),
+            guarantee: None,
+            window_token: Arc::new(()),
         }
     }
 
-    /// Clears what a private page still has of bytes that were cut off when the mapping ended at `old`.
+    /// Clears bytes that a private page still holds although they were cut off when the mapping ended at `old`.
     fn clear_tail(&mut self, old: usize, new: usize) -> Result<()> {
         let tail = self.pages.tail(old);
         let tail = old..tail.end.min(new);
         let mut bytes = vec![0; tail.len()];
         self.pages.read(old, &mut bytes)?;
-        // A page that was never written is the file's, and reads as zeros there. It must not become private for nothing.
+        // A page that was never written shows the file, and reads as zeros here. It must not become private without
+        // need.
         if bytes.iter().any(|&byte| byte != 0) {
             self.writable_pages()?.fill(tail, 0)?;
         }
@@ -124,22 +167,22 @@ impl Native {
     }
 }
 
-/// Maps a part of a file that ends behind the file's end, `old`: first, the file is made longer, with zeros.
-fn map_longer(file: File, old: u64, extent: &Extent, options: &MapOptions) -> Result<Map> {
+/// Extends a file with zeros from its end, `old`, to the end of `extent`, and maps it.
+fn extend_and_map(file: File, old: u64, extent: &Extent, options: &MapOptions) -> Result<OsMapping> {
     let len = to_usize(extent.len)?;
     let handle = file.try_clone()?;
-    os::set_len(&handle, extent.end())?;
-    Map::of_file(file, extent.offset, len, options).inspect_err(|_| {
-        // What was refused has changed nothing; if that cannot be had either, the first error is what counts.
-        let _ = os::set_len(&handle, old);
+    sys::set_len(&handle, extent.end())?;
+    OsMapping::of_file(file, extent.offset, len, options).inspect_err(|_| {
+        // A refused call must change nothing. If restoring the length fails too, the first error is the one to report.
+        let _ = sys::set_len(&handle, old);
     })
 }
 
-impl Backend for Native {
+impl Backend for OsStorage {
     type File = File;
 
     fn open(path: &Path, rights: Rights) -> Result<File> {
-        os::open(path, rights)
+        sys::open(path, rights)
     }
 
     fn map_file(file: File, options: &MapOptions) -> Result<Self> {
@@ -148,32 +191,34 @@ impl Backend for Native {
 
     fn map_anonymous(options: &MapOptions) -> Result<Self> {
         let extent = options.extent_of_memory(Self::granularity())?;
-        Ok(Self::of_memory(Map::anonymous(to_usize(extent.len)?, options)?, &extent, None))
+        Ok(Self::of_memory(OsMapping::anonymous(to_usize(extent.len)?, options)?, &extent, None))
     }
 
-    /// Names are shared by all processes of one user on Linux, and of one session on Windows; elsewhere there are none.
+    /// On Linux, all processes of a user share names, on Windows all processes of a session. Elsewhere there are none.
     fn map_named(name: &str, options: &MapOptions) -> Result<Self> {
         check_name(name)?;
-        named::map_shared(name, options)
+        let (memory, existing, lock) = sys::open_named(name, options)?;
+        let extent = options.extent_of_named(existing, Self::granularity())?;
+        Self::of_shared(&memory, &extent, options, NameGuard::System(lock))
     }
 
     fn granularity() -> u64 {
-        os::granularity()
+        sys::granularity()
     }
 }
 
-/// A length as a size in memory: what the address space cannot hold is out of memory.
+/// Converts a length; one that the address space cannot hold is [`Error::OutOfMemory`].
 fn to_usize(len: u64) -> Result<usize> {
     usize::try_from(len).map_err(|_| Error::OutOfMemory)
 }
 
-/// A range that `core` has checked against the length, which is a `usize`.
+/// Converts a range that `core` has checked against the length, which is a `usize`.
 fn to_usize_range(range: &Range<u64>) -> Range<usize> {
     let index = |at: u64| usize::try_from(at).expect("within the mapping's memory");
     index(range.start)..index(range.end)
 }
 
-impl Storage for Native {
+impl Storage for OsStorage {
     #[inline]
     fn len(&self) -> u64 {
         self.pages.len() as u64
@@ -191,7 +236,7 @@ impl Storage for Native {
     }
 
     fn page_size() -> u64 {
-        page_size()
+        sys::page_size()
     }
 
     #[inline]
@@ -209,7 +254,7 @@ impl Storage for Native {
     }
 
     fn advise(&mut self, advice: Advice, range: Range<u64>) -> Result<()> {
-        if !self.pages.is_whole() {
+        if !self.pages.is_contiguous() {
             return Err(Error::Busy);
         }
         self.pages_mut()?.advise(advice, to_usize_range(&range))
@@ -223,10 +268,11 @@ impl Storage for Native {
             return Err(Error::NotPermitted("resizing a file that is not open for writing".into()));
         }
         let (old, new) = (self.pages.len(), to_usize(len)?);
-        // What is lost is to be known before the file is touched.
+        // A loss must be reported before the file is touched.
         self.pages.check(0..old)?;
         self.pages_mut()?.resize(new)?;
-        // The file may have been longer than the mapping: it ends with it now, even where the mapping is as long as before.
+        // The file may have been longer than the mapping. It now ends with the mapping, even if the mapping's length
+        // has not changed.
         let was_cut = std::mem::replace(&mut self.was_cut, self.pages.is_private());
         if new > old && was_cut {
             self.clear_tail(old, new)?;
@@ -239,7 +285,7 @@ impl Storage for Native {
     }
 
     fn is_busy(&self) -> bool {
-        Arc::strong_count(&self.pages) > 1 || Arc::strong_count(&self.pin) > 1
+        Arc::strong_count(&self.pages) > 1 || Arc::strong_count(&self.window_token) > 1
     }
 
     fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>> {
@@ -251,14 +297,14 @@ impl Storage for Native {
     }
 
     fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
-        if !self.pages.is_whole() {
+        if !self.pages.is_contiguous() {
             return general::find(self, needle, range);
         }
         Ok(self.pages.find(needle, to_usize_range(&range))?.map(|at| at as u64))
     }
 
     fn rfind(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
-        if !self.pages.is_whole() {
+        if !self.pages.is_contiguous() {
             return general::rfind(self, needle, range);
         }
         Ok(self.pages.rfind(needle, to_usize_range(&range))?.map(|at| at as u64))
@@ -266,7 +312,7 @@ impl Storage for Native {
 
     #[inline]
     fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
-        if !self.pages.is_whole() {
+        if !self.pages.is_contiguous() {
             return general::read_line(self, range, line);
         }
         self.pages.read_line(to_usize_range(&range), line)
@@ -277,7 +323,7 @@ impl Storage for Native {
     }
 
     fn copy_within(&mut self, source: Range<u64>, destination: u64) -> Result<()> {
-        if !self.pages.is_whole() {
+        if !self.pages.is_contiguous() {
             return general::copy_within(self, source, destination);
         }
         self.writable_pages()?.copy_within(to_usize_range(&source), to_usize(destination)?)

@@ -9,13 +9,13 @@ use super::child::Running;
 use super::support::{Run, any_windows, engine, is_long, plugin};
 use wasi_mmap_conformance::durable;
 use wasi_mmap_conformance::storm::Random;
-use wasi_mmap_native::Native;
+use wasi_mmap_native::OsStorage;
 use wasmtime::component::Component;
 
 /// What the process does that is killed: writes records, as a backend.
 pub fn record(backend: &str, file: &Path, from: u64, compiled: &Path) {
     if backend == "native" {
-        return durable::record::<Native>(file, from, std::io::stdout());
+        return durable::record::<OsStorage>(file, from, std::io::stdout());
     }
     // SAFETY: the file was made by this program's own engine.
     let component = unsafe { Component::deserialize_file(engine(), compiled) }.expect("a compiled component");

@@ -16,7 +16,7 @@ use super::support::{Run, any_windows, plugin, prepare};
 use wasi_mmap_core::{Access, Backend, Error, Internals, MapFlags, MapOptions};
 use wasi_mmap_host::Limit;
 use wasi_mmap_native::failures::{self, Call, Kind};
-use wasi_mmap_native::{Attached, Mapping, Native, page_size};
+use wasi_mmap_native::{Mapping, OsStorage, Window, page_size};
 
 /// One test at a time orders failures.
 fn alone() -> MutexGuard<'static, ()> {
@@ -110,14 +110,14 @@ impl Target {
 
 /// The kinds of windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Window {
+enum WindowKind {
     Write,
     Read,
     Copy,
     Anonymous,
 }
 
-impl Window {
+impl WindowKind {
     const ALL: [Self; 4] = [Self::Write, Self::Read, Self::Copy, Self::Anonymous];
 
     fn mapping(self, path: &Path) -> Mapping {
@@ -129,7 +129,7 @@ impl Window {
             Self::Anonymous => {
                 let len = (PAGES * page()) as u64;
                 let options = MapOptions::new().length(len).access(Access::Write).flags(MapFlags::PRIVATE);
-                let mapping = Native::map_anonymous(&options).expect("memory");
+                let mapping = OsStorage::map_anonymous(&options).expect("memory");
                 let mut mapping = Mapping::new(mapping, Access::Write);
                 mapping.write_all_at(&letters(PAGES), 0).expect("it writes");
                 mapping
@@ -138,15 +138,15 @@ impl Window {
     }
 }
 
-fn attach(mapping: &mut Mapping, target: &Target, range: Range<usize>, write: bool) -> Result<Attached, Error> {
+fn attach(mapping: &mut Mapping, target: &Target, range: Range<usize>, write: bool) -> Result<Window, Error> {
     let range = range.start as u64..range.end as u64;
     // SAFETY: the target is private memory of so many pages, which outlives the window, and nobody uses it meanwhile.
-    unsafe { mapping.storage_mut()?.attach(range, target.address(), write) }
+    unsafe { mapping.storage_mut()?.attach_window(range, target.address(), write) }
 }
 
-fn detach(mapping: &mut Mapping, part: &Attached) -> Result<(), Error> {
+fn detach(mapping: &mut Mapping, window: &Window) -> Result<(), Error> {
     // SAFETY: nobody uses the memory.
-    unsafe { mapping.storage_mut()?.detach(part) }
+    unsafe { mapping.storage_mut()?.detach_window(window) }
 }
 
 fn bytes(mapping: &Mapping) -> Vec<u8> {
@@ -160,7 +160,7 @@ fn a_window_that_is_refused_or_not_detached_leaves_all_memory_in_place() {
     let path = scratch.path().join("file");
     let mut tally = Tally::default();
     let neighbours = Neighbours::new();
-    for kind in Window::ALL {
+    for kind in WindowKind::ALL {
         for (is_careful, range) in [false, true].into_iter().zip([0..PAGES * page(), page()..3 * page()]) {
             let how = if is_careful { ", carefully" } else { "" };
             fail_each(&mut tally, &format!("attach to {kind:?}{how}"), |begin, end| {
@@ -169,7 +169,7 @@ fn a_window_that_is_refused_or_not_detached_leaves_all_memory_in_place() {
                 if is_careful {
                     failures::be_careful();
                 }
-                let part = attach(&mut mapping, &target, range.clone(), kind == Window::Write);
+                let part = attach(&mut mapping, &target, range.clone(), kind == WindowKind::Write);
                 end();
                 target.touch();
                 assert!(bytes(&mapping) == letters(PAGES));
@@ -177,7 +177,7 @@ fn a_window_that_is_refused_or_not_detached_leaves_all_memory_in_place() {
                     assert!(matches!(error, Error::OutOfMemory | Error::Unsupported(_) | Error::Io(_)), "{error}");
                     let seen = target.read(0..PAGES * page());
                     assert!(seen == [7].repeat(seen.len()) || seen[..range.len()].iter().all(|&byte| byte == 0));
-                    attach(&mut mapping, &target, range.clone(), kind == Window::Write)
+                    attach(&mut mapping, &target, range.clone(), kind == WindowKind::Write)
                 });
                 let part = part.expect("it is attached the next time");
                 assert!(target.read(0..range.len()) == letters(PAGES)[range.clone()]);
@@ -187,9 +187,9 @@ fn a_window_that_is_refused_or_not_detached_leaves_all_memory_in_place() {
             });
             fail_each(&mut tally, &format!("detach from {kind:?}"), |begin, end| {
                 let (mut mapping, mut target) = (kind.mapping(&path), Target::new());
-                let part = attach(&mut mapping, &target, range.clone(), kind == Window::Write).expect("a window");
+                let part = attach(&mut mapping, &target, range.clone(), kind == WindowKind::Write).expect("a window");
                 let mut expected = letters(PAGES);
-                if kind != Window::Read {
+                if kind != WindowKind::Read {
                     target.write(5, b'!');
                     expected[range.start + 5] = b'!';
                 }
@@ -207,7 +207,7 @@ fn a_window_that_is_refused_or_not_detached_leaves_all_memory_in_place() {
                 assert!(target.read(0..range.len()).iter().all(|&byte| byte == 0));
                 assert!(bytes(&mapping) == expected);
                 // What came back can be a window again, or the caller is told that it cannot.
-                match attach(&mut mapping, &target, range.clone(), kind == Window::Write) {
+                match attach(&mut mapping, &target, range.clone(), kind == WindowKind::Write) {
                     Ok(part) => {
                         assert!(target.read(0..range.len()) == expected[range.clone()]);
                         detach(&mut mapping, &part).expect("it detaches");
@@ -230,7 +230,7 @@ fn a_resize_that_fails_has_changed_nothing() {
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
     let mut tally = Tally::default();
-    for kind in [Window::Write, Window::Anonymous] {
+    for kind in [WindowKind::Write, WindowKind::Anonymous] {
         for pages in [1, 2 * PAGES] {
             fail_each(&mut tally, &format!("resize of {kind:?} to {pages} pages"), |begin, end| {
                 let mut mapping = kind.mapping(&path);
@@ -258,7 +258,7 @@ fn a_refresh_that_fails_has_changed_nothing() {
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
     let mut tally = Tally::default();
-    let kinds = [Window::Write, Window::Read, Window::Copy];
+    let kinds = [WindowKind::Write, WindowKind::Read, WindowKind::Copy];
     for (kind, is_careful) in kinds.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
         let how = if is_careful { ", carefully" } else { "" };
         fail_each(&mut tally, &format!("refresh of {kind:?}{how}"), |begin, end| {
@@ -303,7 +303,7 @@ fn a_repair_that_fails_is_made_in_another_way() {
         &[Kind::Before, Kind::Taken],
         &[Kind::Before, Kind::Before, Kind::Taken],
     ];
-    for kind in [Window::Write, Window::Read, Window::Copy] {
+    for kind in [WindowKind::Write, WindowKind::Read, WindowKind::Copy] {
         for orders in orders {
             let mut mapping = kind.mapping(&path);
             cut(&path, 4);
@@ -399,7 +399,7 @@ fn a_window_of_a_broken_file_system_leaves_the_memory_in_place() {
         Ok(mounted) => mounted,
         Err(why) => return println!("skipped: no file system can be mounted: {why}"),
     };
-    let mut mapping = Window::Write.mapping(&mounted.0.join("file"));
+    let mut mapping = WindowKind::Write.mapping(&mounted.0.join("file"));
     let mut target = Target::new();
     let folder = fs::File::open(&mounted.0).expect("a folder");
     // SAFETY: the call reads a number, and changes no memory of this process.
@@ -449,26 +449,26 @@ pub fn lose_memory(part: &str, path: &Path) {
     let whole = 0..PAGES * page();
     match part {
         "stolen-by-a-window" => {
-            let mut mapping = Window::Write.mapping(path);
+            let mut mapping = WindowKind::Write.mapping(path);
             failures::order_calls(&[Kind::Stolen]);
             let outcome = attach(&mut mapping, &target, whole, true);
             panic!("{outcome:?}");
         }
         "stolen-by-a-careful-window" => {
-            let mut mapping = Window::Write.mapping(path);
+            let mut mapping = WindowKind::Write.mapping(path);
             failures::order_calls(&[Kind::Made, Kind::Stolen]);
             failures::be_careful();
             let outcome = attach(&mut mapping, &target, whole, true);
             panic!("{outcome:?}");
         }
         "stolen-by-a-move" => {
-            let mut mapping = Window::Copy.mapping(path);
+            let mut mapping = WindowKind::Copy.mapping(path);
             failures::order_calls(&[Kind::Stolen]);
             let outcome = attach(&mut mapping, &target, whole, true);
             panic!("{outcome:?}");
         }
         "stolen-by-a-return" => {
-            let mut mapping = Window::Copy.mapping(path);
+            let mut mapping = WindowKind::Copy.mapping(path);
             let part = attach(&mut mapping, &target, whole, true).expect("a window");
             target.write(0, 1);
             failures::order_calls(&[Kind::Made, Kind::Stolen]);
@@ -476,7 +476,7 @@ pub fn lose_memory(part: &str, path: &Path) {
             panic!("{outcome:?}");
         }
         "stolen-by-a-repair" => {
-            let mapping = Window::Write.mapping(path);
+            let mapping = WindowKind::Write.mapping(path);
             cut(path, 4);
             failures::order_calls(&[Kind::Before, Kind::Before, Kind::Stolen]);
             let outcome = mapping.get(5 * page() as i64);

@@ -34,7 +34,7 @@ fn check_large(work: impl FnOnce(&Path)) {
 
 #[test]
 fn six_gibibytes_natively() {
-    check_large(|path| large::check::<wasi_mmap_native::Native>(path).expect("it can be done"));
+    check_large(|path| large::check::<wasi_mmap_native::OsStorage>(path).expect("it can be done"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::child;
 use super::support::{Run, any_windows, plugin};
 use wasi_mmap_conformance::full_disk::{Through, fill_the_disk, keep_what_cannot_be_written};
 use wasi_mmap_core::{Access, Error};
-use wasi_mmap_native::Native;
+use wasi_mmap_native::OsStorage;
 
 /// A disk of 1 MiB in memory, until it is dropped.
 struct Disk(tempfile::TempDir);
@@ -45,7 +45,7 @@ impl Drop for Disk {
 fn native() {
     let Some(disk) = Disk::new() else { return };
     for through in Through::ALL {
-        let pages = fill_the_disk::<Native>(disk.path(), through);
+        let pages = fill_the_disk::<OsStorage>(disk.path(), through);
         println!("native, {through:?}: {pages} pages until the disk was full");
     }
 }

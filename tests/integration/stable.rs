@@ -14,7 +14,7 @@ use super::child::{self, Running};
 use super::support::is_long;
 use wasi_mmap::Mapping;
 use wasi_mmap_core::{Access, Error, Result};
-use wasi_mmap_native::{Held, Stable, StableSlice};
+use wasi_mmap_native::{Stability, Stable, StableSlice};
 
 pub const LEN: usize = 1 << 20;
 
@@ -142,7 +142,7 @@ pub fn act(action: &str, path: &Path) {
         }
         // As a user who does not own the file.
         "take" => match slice(path) {
-            Ok(slice) => println!("\ntook {}", slice.held()),
+            Ok(slice) => println!("\ntook {}", slice.stability()),
             Err(error) => println!("\ntook nothing: {error}"),
         },
         "storm" => storm(path),
@@ -185,16 +185,16 @@ fn a_slice_stays_whatever_another_process_does() {
             // A part, not from the start of a page on, and one that is never read before.
             let mapping = Mapping::open(&path).expect("a mapping");
             let part = try_soon(|| mapping.stable_range(5000..LEN as u64 - 1)).expect("it can be held");
-            assert_eq!((slice.held(), slice.len(), part.len()), (Held::Lease, LEN, LEN - 5001));
+            assert_eq!((slice.stability(), slice.len(), part.len()), (Stability::Lease, LEN, LEN - 5001));
             assert!(all_are(&slice, b'a'));
             let waited = act_elsewhere(action, &path);
             println!("{}: {action} waited {:.1} ms", folder.path().display(), waited * 1e3);
             assert!(all_are(&slice, b'a') && all_are(&part, b'a'), "{action}");
-            let expected = if is_copied { Held::Copied } else { Held::Lease };
+            let expected = if is_copied { Stability::Copied } else { Stability::Lease };
             // Who does not wait for the end of a lease is gone before it.
-            let is_over = || action != "no-wait" || [slice.held(), part.held()] == [expected; 2];
+            let is_over = || action != "no-wait" || [slice.stability(), part.stability()] == [expected; 2];
             (0..10_000).take_while(|_| !is_over()).for_each(|_| std::thread::sleep(Duration::from_millis(1)));
-            assert_eq!([slice.held(), part.held()], [expected; 2], "{action}");
+            assert_eq!([slice.stability(), part.stability()], [expected; 2], "{action}");
             slice.check().and(part.check()).expect("nothing was lost");
             if len > 0 {
                 let file = fs::read(&path).expect("a file");
@@ -204,7 +204,7 @@ fn a_slice_stays_whatever_another_process_does() {
             drop((slice, part));
             if len > 0 {
                 let again = soon(&path).expect("nobody has it open");
-                assert_eq!((again.len(), again[0], again.held()), (len, first, Held::Lease));
+                assert_eq!((again.len(), again[0], again.stability()), (len, first, Stability::Lease));
             }
         }
     }
@@ -230,7 +230,7 @@ fn a_slice_outlives_its_mapping_and_leaves_it_alone() {
         let mut writing = Mapping::options().access(Access::Write).open(&path).expect("it opens");
         writing.write_all_at(b"b", 0).expect("it writes");
         assert!(all_are(&slice, b'a'));
-        assert_eq!(slice.held(), Held::Copied);
+        assert_eq!(slice.stability(), Stability::Copied);
         // What is open for writing cannot be held, and says so.
         assert!(reason(writing.stable()).contains("open for writing"));
         assert!(reason(self::slice(&path)).contains("open for writing"));
@@ -296,7 +296,7 @@ fn memory_is_held_by_its_seals_alone() {
     assert!(reason(map(&file).expect("a mapping").stable()).contains("not sealed"), "who had it mapped still writes");
     seal(libc::F_SEAL_WRITE);
     let slice = map(&file).expect("a mapping").stable().expect("it is sealed");
-    assert_eq!((slice.held(), slice.len(), all_are(&slice, b'a')), (Held::Sealed, 8192, true));
+    assert_eq!((slice.stability(), slice.len(), all_are(&slice, b'a')), (Stability::Sealed, 8192, true));
 }
 
 /// Runs a program; whether it could be done.
@@ -353,7 +353,7 @@ fn only_a_file_system_that_is_read_everywhere_is_read_only() {
         let answered = taken_by_another_user(&path);
         assert!(answered.contains("took read-only"), "{answered}");
         // The owner has the stronger promise.
-        assert_eq!(slice(&path).expect("it can be held").held(), Held::Lease);
+        assert_eq!(slice(&path).expect("it can be held").stability(), Stability::Lease);
     }
 }
 
@@ -382,7 +382,7 @@ fn no_byte_changes_under_many_breaks() {
                         taken.fetch_add(1, Relaxed);
                         // While there is a lease nobody is writing, so that the file is whole. The mapping may have been made before.
                         let len = fs::metadata(&path).expect("a file").len();
-                        if slice.held() == Held::Lease {
+                        if slice.stability() == Stability::Lease {
                             assert_eq!(len, LEN as u64, "somebody writes under a lease");
                             whole.fetch_add(1, Relaxed);
                         }
@@ -391,7 +391,7 @@ fn no_byte_changes_under_many_breaks() {
                         let mut rest = 3;
                         while rest > 0 {
                             assert!(all_are(&slice, first), "a byte has changed");
-                            rest -= usize::from(slice.held() == Held::Copied);
+                            rest -= usize::from(slice.stability() == Stability::Copied);
                         }
                         assert_eq!(slice.len() as u64, mapping.len().expect("it is open"));
                         slice.check().expect("nothing was lost");

@@ -14,7 +14,7 @@ use super::support::is_long;
 use wasi_mmap::Mapping;
 use wasi_mmap_core::{Access, Error, MapOptions};
 use wasi_mmap_native::Lend;
-use wasi_mmap_native::{Attached, Native};
+use wasi_mmap_native::{OsStorage, Window};
 
 const PAGE: usize = 4096;
 const PAGES: usize = 4;
@@ -41,13 +41,13 @@ impl Looking for Reading {
 }
 
 /// A window to read.
-struct Window {
+struct ReadWindow {
     memory: *mut u8,
-    native: Native,
-    attached: Attached,
+    storage: OsStorage,
+    window: Window,
 }
 
-impl Window {
+impl ReadWindow {
     fn new(path: &Path) -> Self {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
         // SAFETY: the kernel chooses where.
@@ -55,28 +55,29 @@ impl Window {
         assert_ne!(memory, libc::MAP_FAILED);
         let options = MapOptions::new().access(Access::Read);
         let file = File::open(path).expect("a file");
-        let mut native = Native::map_file_with(file, options.rights(), &options).expect("a mapping");
+        let mut storage = OsStorage::map_file_with(file, options.rights(), &options).expect("a mapping");
         // SAFETY: the memory was just mapped, and is unmapped after the window was detached.
-        let attached = unsafe { native.attach(0..LEN as u64, memory.expose_provenance(), false) }.expect("a window");
-        Self { memory: memory.cast(), native, attached }
+        let window =
+            unsafe { storage.attach_window(0..LEN as u64, memory.expose_provenance(), false) }.expect("a window");
+        Self { memory: memory.cast(), storage, window }
     }
 }
 
-impl Looking for Window {
+impl Looking for ReadWindow {
     fn look(&self) -> [u8; PAGES] {
         // SAFETY: the memory is mapped, and faults in it are repaired.
         std::array::from_fn(|page| unsafe { self.memory.wrapping_add(page * PAGE).read_volatile() })
     }
 
     fn check(&self) -> Result<(), Error> {
-        self.attached.check()
+        self.window.check()
     }
 }
 
-impl Drop for Window {
+impl Drop for ReadWindow {
     fn drop(&mut self) {
         // SAFETY: nobody reads there any more.
-        unsafe { self.native.detach(&self.attached) }.expect("it detaches");
+        unsafe { self.storage.detach_window(&self.window) }.expect("it detaches");
         // SAFETY: as above.
         unsafe { libc::munmap(self.memory.cast(), LEN) };
     }
@@ -154,7 +155,7 @@ fn a_private_mapping_is_not_stale_after_a_repair() {
 /// The tests above, each alone in a process.
 pub fn meet(part: &str, path: &Path) {
     match part {
-        "stale-window" => look_through_cuts("a window to read", path, || Window::new(path)),
+        "stale-window" => look_through_cuts("a window to read", path, || ReadWindow::new(path)),
         "stale-mapping" => look_through_cuts("a private mapping", path, || {
             Reading(Mapping::options().access(Access::Copy).open(path).expect("a mapping"))
         }),

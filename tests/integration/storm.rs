@@ -12,7 +12,7 @@ use super::support::{Run, any_windows, engine, is_long, plugin};
 use wasi_mmap::Mapping;
 use wasi_mmap_conformance::storm::{self, Random, Tally};
 use wasi_mmap_core::{Access, Error};
-use wasi_mmap_native::Native;
+use wasi_mmap_native::OsStorage;
 use wasmtime::component::Component;
 
 /// Several threads use one mapping, so that two meet one hole, and one reads what another one's fault has left.
@@ -65,7 +65,7 @@ fn a_file_that_shrinks_and_grows_brings_nobody_down() {
 
     let neighbours = Neighbours::new();
     let tallies = std::thread::scope(|scope| {
-        let native = |access, seed| move || storm::storm::<Native>(file, access, seed, || done.load(Relaxed));
+        let native = |access, seed| move || storm::storm::<OsStorage>(file, access, seed, || done.load(Relaxed));
         let threads = [
             ("native, to read", scope.spawn(native(Access::Read, 1))),
             ("native, to write", scope.spawn(native(Access::Write, 2))),

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use wasi_mmap_core::{FlushFlags, Result, Storage};
-use wasi_mmap_native::{Lend, Mapping, Native};
+use wasi_mmap_native::{Lend, Mapping, OsStorage};
 
 use super::{Bytes, BytesMut, View, ViewMut, ViewStorage};
 
-impl ViewStorage for Native {
+impl ViewStorage for OsStorage {
     unsafe fn view(mapping: &Mapping, offset: u64, length: u64) -> Result<View<'_>> {
         // SAFETY: the contract is the caller's. The slice is dropped: the call only checks that it is available.
         unsafe { mapping.as_slice() }?;
@@ -72,7 +72,7 @@ impl WindowMut<'_> {
     pub(super) fn flush(&mut self) -> Result<()> {
         self.check()?;
         let (start, end) = (self.range.start as u64, self.range.end as u64);
-        let page = start - start % Native::page_size();
+        let page = start - start % OsStorage::page_size();
         self.mapping.flush_range(page..end, FlushFlags::SYNC)
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wasi_mmap_core::{Error, Result, Storage};
-use wasi_mmap_native::{Native, Shared};
+use wasi_mmap_native::{OsStorage, SharedPages};
 use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LowerContext};
 use wasmtime::component::{ComponentType, Lower};
 
@@ -24,7 +24,7 @@ type Plain = std::result::Result<Bytes, wit::Error>;
 pub(crate) struct Reading {
     answer: Plain,
     /// The pages, if they are lent.
-    lent: Option<Shared>,
+    lent: Option<SharedPages>,
     /// The mapping, and where its cursor was: it goes back there if bytes were lost.
     moved: Option<(Arc<HostMapping>, u64)>,
 }
@@ -35,7 +35,7 @@ impl Reading {
     /// # Errors
     ///
     /// `truncated`, `no-space`, `out-of-memory`.
-    pub(crate) fn new(storage: &Native, range: Range<u64>) -> Result<Self> {
+    pub(crate) fn new(storage: &OsStorage, range: Range<u64>) -> Result<Self> {
         if range.end - range.start < LENT_FROM {
             return Ok(storage.read_vec(range)?.into());
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasi_mmap_core::{Error, Result};
-use wasi_mmap_native::{Attached, Reservation};
+use wasi_mmap_native::{Reservation, Window};
 use wasmtime::{Config, LinearMemory, MemoryCreator, MemoryType};
 
 /// What a 32-bit memory can grow to, in bytes.
@@ -42,7 +42,7 @@ pub(crate) struct Memory {
     base: usize,
     size: AtomicUsize,
     /// The windows in it, some of which may be detached already.
-    attached: Mutex<Vec<Attached>>,
+    attached: Mutex<Vec<Window>>,
 }
 
 /// The linear memories that are alive and can take windows, by their first address.
@@ -78,16 +78,16 @@ impl Memory {
         }
         let mut attached = self.attached();
         attached.retain(|window| !matches!(window.check(), Err(Error::Closed)));
-        let overlaps = |window: &Attached| window.memory().start < place.end && place.start < window.memory().end;
+        let overlaps = |window: &Window| window.addresses().start < place.end && place.start < window.addresses().end;
         if attached.iter().any(overlaps) { Err(Error::Busy) } else { Ok(()) }
     }
 
     /// Notes a window, so that it is abandoned when the memory goes.
-    pub(crate) fn note(&self, window: Attached) {
+    pub(crate) fn note(&self, window: Window) {
         self.attached().push(window);
     }
 
-    fn attached(&self) -> MutexGuard<'_, Vec<Attached>> {
+    fn attached(&self) -> MutexGuard<'_, Vec<Window>> {
         self.attached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasi_mmap_core::{Error, FlushFlags, Internals, Result, Storage, part_of_window};
-use wasi_mmap_native::{Attached, Native};
+use wasi_mmap_native::{OsStorage, Window};
 
 use super::linear::Memory;
 use crate::ctx::{MmapCtx, WindowPolicy};
@@ -17,7 +17,7 @@ use crate::mapping::HostMapping;
 #[derive(Debug)]
 pub(crate) struct HostWindow {
     mapping: Arc<HostMapping>,
-    attached: Attached,
+    attached: Window,
     /// Given back when the window is detached.
     taken: Mutex<Vec<Taken>>,
 }
@@ -48,7 +48,7 @@ impl HostWindow {
         let Some(memory) = Memory::find(address) else {
             return Err(Error::Unsupported("windows in a memory that the host has not made for them".into()));
         };
-        let page = Native::page_size();
+        let page = OsStorage::page_size();
         if !(address as u64).is_multiple_of(page) {
             return Err(Error::invalid("anchor", format!("it does not start with a page of {page} bytes")));
         }
@@ -68,14 +68,14 @@ impl HostWindow {
         // stays until it is dropped, which abandons the window first, and nobody but the window replaces it.
         let attached = if *windows == WindowPolicy::Any {
             // SAFETY: as said above.
-            unsafe { guard.storage_mut()?.attach(range, address, to_write) }?
+            unsafe { guard.storage_mut()?.attach_window(range, address, to_write) }?
         } else {
-            let plan = guard.storage_mut()?.plan_stable(to_write)?;
+            let plan = guard.storage_mut()?.plan_stable_window(to_write)?;
             if plan.is_leased() {
                 taken.push(Taken::new(usage, limits, Limit::HeldBytes, bytes)?);
             }
             // SAFETY: as said above.
-            unsafe { guard.storage_mut()?.attach_stable(plan, range, address) }?
+            unsafe { guard.storage_mut()?.attach_stable_window(plan, range, address) }?
         };
         memory.note(attached.clone());
         Ok(Self { mapping: Arc::clone(mapping), attached, taken: Mutex::new(taken) })
@@ -91,7 +91,7 @@ impl HostWindow {
         let mut guard = self.mapping.lock();
         // SAFETY: the plugin called this, so that it does not run, and knows that the file is gone from there. If its memory
         // had gone instead, the window would be abandoned, and nothing happens.
-        unsafe { guard.storage_mut()?.detach(&self.attached) }?;
+        unsafe { guard.storage_mut()?.detach_window(&self.attached) }?;
         self.taken().clear();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A slice of a file that nobody changes: a mapping of its own, and what holds the bytes.
+//! A slice of a file: a mapping of its own, and the guarantee that its bytes do not change.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -6,82 +6,82 @@ use std::sync::Arc;
 
 use wasi_mmap_core::{Access, Error, MapFlags, MapOptions, Result};
 
-use super::Held;
-use crate::os::{self, Hold, Map, Place};
-use crate::pages::Pages;
-use crate::storage::Native;
+use crate::pages::MappedPages;
+use crate::stability::{Guarantee, Stability, StablePages, unstable};
+use crate::storage::OsStorage;
+use crate::sys::{self, OsMapping};
 
-/// Bytes of a mapped file that nobody can change, made by [`Stable`](super::Stable). Clones are the same memory.
+/// Bytes of a mapped file that nobody can change, made by [`Stable`](crate::Stable). Clones share their memory.
 ///
-/// It has a mapping of its own: the one that it was made of may be closed.
+/// The slice has a mapping of its own, so the mapping that it was taken from may be closed.
 #[derive(Clone)]
-pub struct StableSlice(Arc<Part>);
+pub struct StableSlice(Arc<Inner>);
 
-struct Part {
-    /// Dropped first: what is held must be mapped.
-    memory: Option<Memory>,
-    hold: Hold,
+struct Inner {
+    /// `None` for an empty slice.
+    bytes: Option<Bytes>,
+    guarantee: Guarantee,
 }
 
-/// The memory of bytes, of which there is one at the least.
-struct Memory {
-    /// Dropped first, as above.
-    _place: Place,
-    pages: Pages,
+/// The bytes of a slice, and the pages that they lie in.
+struct Bytes {
+    /// Dropped first: covered memory must be mapped.
+    _stable: StablePages,
+    pages: MappedPages,
     range: Range<usize>,
 }
 
 impl StableSlice {
-    pub(super) fn of(storage: &Native, range: Range<u64>) -> Result<Self> {
+    pub(super) fn of(storage: &OsStorage, range: Range<u64>) -> Result<Self> {
         let Some(file) = storage.visible_file() else {
-            return Err(Error::Unsupported("holding memory still that is no file".into()));
+            return Err(Error::Unsupported("a stable slice of memory, which has no file".into()));
         };
         if storage.pages().is_private() && storage.pages().is_writable() {
-            let reason = "holding the file's bytes still: the mapping is a copy, which may have other bytes; map the file to read";
-            return Err(Error::Unsupported(reason.into()));
+            return Err(unstable("the mapping is a copy, which may have other bytes; map the file for reading"));
         }
-        // First the hold: what is looked at from here on stays.
-        let hold = Hold::of(file)?;
+        // The guarantee comes first: the file's length and bytes do not change from here on.
+        let guarantee = Guarantee::of(file)?;
         let end = storage.file_offset().checked_add(range.end).ok_or(Error::OutOfMemory)?;
         if file.metadata()?.len() < end {
             return Err(Error::Truncated);
         }
-        let memory = if range.is_empty() {
+        let bytes = if range.is_empty() {
             None
         } else {
             let start = storage.file_offset() + range.start;
-            let skipped = start % os::granularity();
+            let skipped = start % sys::granularity();
             let index = |at: u64| usize::try_from(at).map_err(|_| Error::OutOfMemory);
             let range = index(skipped)?..index(skipped + (range.end - range.start))?;
-            // What a lease holds may be copied to where it lies one day, and is mapped like memory of that size.
-            let options = match hold.held() {
-                Held::Lease | Held::Copied => MapOptions::new().access(Access::Copy),
+            // With a lease, the pages may have to be replaced by copies later, so memory is reserved for them.
+            let options = match guarantee.stability() {
+                Stability::Lease | Stability::Copied => MapOptions::new().access(Access::Copy),
                 _ => MapOptions::new().access(Access::Read).flags(MapFlags::NO_RESERVE),
             };
-            let pages = Pages::new(Map::of_file(file.try_clone()?, start - skipped, range.end, &options)?);
+            let pages = MappedPages::new(OsMapping::of_file(file.try_clone()?, start - skipped, range.end, &options)?);
             let address = pages.pointer(&(0..range.end)).expose_provenance();
-            let page = usize::try_from(os::page_size()).map_err(|_| Error::OutOfMemory)?;
+            let page = usize::try_from(sys::page_size()).map_err(|_| Error::OutOfMemory)?;
             let whole = address..address + range.end.next_multiple_of(page);
-            // SAFETY: the pages were mapped for this slice, privately where there is a lease, and whole. Nothing but the place
-            // and repairs of faults replaces them: nobody else has them. The place is dropped before they are.
-            let (place, ()) = unsafe { hold.keep(whole, || Ok(())) }?;
-            Some(Memory { _place: place, pages, range })
+            // SAFETY: the pages were mapped for this slice, privately if there is a lease, and whole. Nobody else has
+            // them, so only the end of the lease and repairs of faults replace them. The stable pages are dropped
+            // before they are unmapped.
+            let (stable, ()) = unsafe { guarantee.cover(whole, || Ok(())) }?;
+            Some(Bytes { _stable: stable, pages, range })
         };
-        Ok(Self(Arc::new(Part { memory, hold })))
+        Ok(Self(Arc::new(Inner { bytes, guarantee })))
     }
 
-    /// What holds the bytes still now.
-    pub fn held(&self) -> Held {
-        self.0.hold.held()
+    /// Returns the reason why the bytes do not change at present.
+    pub fn stability(&self) -> Stability {
+        self.0.guarantee.stability()
     }
 
-    /// Whether all bytes that were read were the file's: whether the disk had them all. To be called after they were read.
+    /// Checks that all bytes read until now were the file's. Must be called after they were read.
     ///
     /// # Errors
     ///
-    /// `no-space`, for what the disk could not read; `truncated`.
+    /// [`Error::NoSpace`] for bytes that the disk could not read; [`Error::Truncated`].
     pub fn check(&self) -> Result<()> {
-        self.0.memory.as_ref().map_or(Ok(()), |memory| memory.pages.check(memory.range.clone()))
+        self.0.bytes.as_ref().map_or(Ok(()), |bytes| bytes.pages.check(bytes.range.clone()))
     }
 }
 
@@ -90,10 +90,10 @@ impl Deref for StableSlice {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        let Some(memory) = &self.0.memory else { return &[] };
-        // SAFETY: nobody changes the bytes: no other process, and no other mapping, for they are held, and where the hold ends the
-        // same bytes take their place before; and not this one, which is only lent here, to be read.
-        unsafe { memory.pages.lend(memory.range.clone()) }
+        let Some(bytes) = &self.0.bytes else { return &[] };
+        // SAFETY: nobody changes the bytes. Other processes and mappings cannot, because of the guarantee; before a
+        // lease ends, a copy with the same bytes takes their place. This mapping is only lent here, for reading.
+        unsafe { bytes.pages.slice(bytes.range.clone()) }
     }
 }
 
@@ -105,6 +105,6 @@ impl AsRef<[u8]> for StableSlice {
 
 impl fmt::Debug for StableSlice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StableSlice").field("len", &self.len()).field("held", &self.held()).finish()
+        f.debug_struct("StableSlice").field("len", &self.len()).field("stability", &self.stability()).finish()
     }
 }

@@ -1,21 +1,21 @@
-//! Advice in the system's terms.
+//! Advice as the constants of `madvise(2)`.
 
 use rustix::mm::Advice as OsAdvice;
 use wasi_mmap_core::Advice;
 
-/// The system's advice, where it has it.
-pub(crate) fn of_system(advice: Advice) -> Option<OsAdvice> {
+/// Returns the system's constant for `advice`, or `None` if the system does not have it.
+pub(crate) fn os_advice(advice: Advice) -> Option<OsAdvice> {
     match advice {
         Advice::Normal => Some(OsAdvice::Normal),
         Advice::Random => Some(OsAdvice::Random),
         Advice::Sequential => Some(OsAdvice::Sequential),
         Advice::WillNeed => Some(OsAdvice::WillNeed),
-        advice => system_advice(advice),
+        advice => platform_advice(advice),
     }
 }
 
 #[cfg(target_os = "linux")]
-fn system_advice(advice: Advice) -> Option<OsAdvice> {
+fn platform_advice(advice: Advice) -> Option<OsAdvice> {
     Some(match advice {
         Advice::DontNeed => OsAdvice::LinuxDontNeed,
         Advice::Free => OsAdvice::LinuxFree,
@@ -35,7 +35,7 @@ fn system_advice(advice: Advice) -> Option<OsAdvice> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn system_advice(advice: Advice) -> Option<OsAdvice> {
+fn platform_advice(advice: Advice) -> Option<OsAdvice> {
     match advice {
         Advice::DontNeed => Some(OsAdvice::DontNeed),
         _ => None,

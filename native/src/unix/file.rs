@@ -1,4 +1,4 @@
-//! Files as Unix sees them: opened with the least rights, and described to the rules of `core`.
+//! Unix files: opened with the least rights, and described for the rules of `core`.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
@@ -10,18 +10,20 @@ use rustix::fs::OFlags;
 use rustix::process::{Resource, getrlimit};
 use wasi_mmap_core::{FileInfo, FileKind, OsError, Result, Rights, System};
 
-/// How long to wait for the end of somebody's lease on a file: longer than Linux lets anybody keep one that is to end.
-const LEASE_ENDS: Duration = Duration::from_secs(60);
+/// The longest wait for another holder's lease on a file to end: longer than the default of Linux for breaking a lease,
+/// 45 s.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Opens a file. A FIFO is opened as well, without waiting for its other end, and is refused when mapped.
+/// Opens a file. A FIFO is opened too, without waiting for its other end; mapping it fails later.
 pub(crate) fn open(path: &Path, rights: Rights) -> Result<File> {
-    let no_wait = OFlags::NONBLOCK.bits().cast_signed();
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let (read, write) = (rights.contains(Rights::READ), rights.contains(Rights::WRITE));
     let started = Instant::now();
     loop {
-        match OpenOptions::new().read(read).write(write).custom_flags(no_wait).open(path) {
-            // Somebody has a lease on the file, perhaps a stable slice of this process, and was just asked to let go.
-            Err(error) if error.kind() == ErrorKind::WouldBlock && started.elapsed() < LEASE_ENDS => {
+        match OpenOptions::new().read(read).write(write).custom_flags(nonblocking).open(path) {
+            // The file is leased, perhaps for a stable slice of this process. The kernel has just asked the holder to
+            // release it.
+            Err(error) if error.kind() == ErrorKind::WouldBlock && started.elapsed() < LEASE_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(1));
             }
             outcome => return Ok(outcome?),
@@ -29,7 +31,7 @@ pub(crate) fn open(path: &Path, rights: Rights) -> Result<File> {
     }
 }
 
-/// What kind of file it is, how long, and what its descriptor may do.
+/// Returns the kind and length of a file and the rights of its descriptor.
 pub(crate) fn describe(file: &File) -> Result<FileInfo> {
     let metadata = file.metadata()?;
     let kind = metadata.file_type();
@@ -55,19 +57,21 @@ pub(crate) fn describe(file: &File) -> Result<FileInfo> {
     Ok(FileInfo { kind, len: metadata.len(), rights, grows: false })
 }
 
-/// Makes a file `len` bytes long, if this process may make it so long: else the kernel would end the process with SIGXFSZ.
+/// Sets the length of a file to `len` bytes.
 ///
-/// A file that is longer still may become shorter, if not so: another process may cut it meanwhile, and it would become longer.
+/// A length above this process's `RLIMIT_FSIZE` is refused, because growing a file past it raises SIGXFSZ, which ends
+/// the process. It is refused even if the file is longer than `len`: another process may truncate the file first, and
+/// the call would grow it.
 ///
 /// # Errors
 ///
-/// `io` with `EFBIG`; those of `ftruncate(2)`.
+/// [`Error::Io`](wasi_mmap_core::Error::Io) with `EFBIG` above the limit; the errors of `ftruncate(2)`.
 pub(crate) fn set_len(file: &File, len: u64) -> Result<()> {
     match getrlimit(Resource::Fsize).current {
         Some(most) if len > most => Err(OsError {
             system: System::CURRENT,
             code: rustix::io::Errno::FBIG.raw_os_error(),
-            message: format!("{len} bytes are more than this process may make a file long: RLIMIT_FSIZE is {most}"),
+            message: format!("{len} bytes exceed the file size limit of this process: RLIMIT_FSIZE is {most}"),
         }
         .into()),
         _ => Ok(file.set_len(len)?),

@@ -1,36 +1,24 @@
-//! Unix: `mmap(2)`, made safe against SIGBUS. The folder `windows` is its counterpart, with the same names.
+//! Unix: `mmap(2)`, made safe against SIGBUS. The module `windows` is its counterpart, with the same names.
 
 mod advice;
-mod attach;
-mod attach_stable;
 mod fault;
 mod file;
-#[cfg_attr(not(target_os = "linux"), path = "no_hold.rs")]
-mod hold;
-mod map;
+mod mapping;
 mod memory;
-mod moved;
-#[cfg_attr(not(target_os = "linux"), path = "no_names.rs")]
-mod named;
-pub(crate) mod replace;
+mod names;
+mod page;
+mod replace;
+mod resize;
 
-pub use attach::Attached;
+pub(crate) use fault::{Fault, FaultGuard};
 pub(crate) use file::{describe, open, set_len};
-pub(crate) use hold::{Hold, Place};
-pub(crate) use map::Map;
-use map::page_len;
-pub(crate) use memory::Memory;
-pub(crate) use named::{Name, open_named};
+pub(crate) use mapping::OsMapping;
+pub(crate) use memory::SharedMemory;
+pub(crate) use names::{NameLock, open_named};
+pub(crate) use page::{granularity, page_len, page_size};
 pub use replace::Reservation;
 #[cfg(all(target_os = "linux", feature = "failures"))]
 pub use replace::failures;
-
-/// The size of a page of memory, in bytes.
-pub(crate) fn page_size() -> u64 {
-    page_len() as u64
-}
-
-/// What the offset of a mapping must be a multiple of, in bytes.
-pub(crate) fn granularity() -> u64 {
-    page_size()
-}
+pub(crate) use replace::{Sharing, move_pages, put_file, put_zeros};
+#[cfg(target_os = "linux")]
+pub(crate) use replace::{die, put_copies};

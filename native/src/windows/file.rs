@@ -1,4 +1,4 @@
-//! Files as Windows sees them: opened with the least rights, and described to the rules of `core`.
+//! Windows files: opened with the least rights, and described for the rules of `core`.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -19,7 +19,7 @@ use windows_sys::Win32::System::WindowsProgramming::PUBLIC_OBJECT_BASIC_INFORMAT
 pub(crate) fn open(path: &Path, rights: Rights) -> Result<File> {
     let (read, write) = (rights.contains(Rights::READ), rights.contains(Rights::WRITE));
     OpenOptions::new().read(read).write(write).open(path).or_else(|error| {
-        // Other systems open a directory, and it is refused when it is mapped. Here it is refused at once, for the same reason.
+        // Other systems open a directory, and mapping it fails. Here opening fails, and must report the same error.
         if path.is_dir() {
             FileKind::Directory.check()?;
         }
@@ -27,7 +27,7 @@ pub(crate) fn open(path: &Path, rights: Rights) -> Result<File> {
     })
 }
 
-/// What kind of file it is, how long, and what its handle may do.
+/// Returns the kind and length of a file and the rights of its handle.
 pub(crate) fn describe(file: &File) -> Result<FileInfo> {
     // SAFETY: the handle is open.
     let kind = match unsafe { GetFileType(file.as_raw_handle()) } {
@@ -48,11 +48,12 @@ pub(crate) fn describe(file: &File) -> Result<FileInfo> {
     Ok(FileInfo { kind, len: metadata.len(), rights, grows: true })
 }
 
-/// What a handle was given when it was opened: bits `FILE_READ_DATA` and so on. `NtQueryObject`.
+/// Returns the access rights of a handle: bits such as `FILE_READ_DATA`. `NtQueryObject`.
 fn granted_access(file: &File) -> io::Result<u32> {
     let mut basic = PUBLIC_OBJECT_BASIC_INFORMATION::default();
     let size = u32::try_from(mem::size_of_val(&basic)).expect("a small structure");
-    // SAFETY: the handle is open; the call writes to `basic`, whose size it is told, and is not asked for its length.
+    // SAFETY: the handle is open. The call writes to `basic`, whose size it is given, and returns no length, since that
+    // pointer is null. On failure `basic` is not used.
     let status = unsafe {
         NtQueryObject(file.as_raw_handle(), ObjectBasicInformation, (&raw mut basic).cast(), size, ptr::null_mut())
     };
@@ -64,7 +65,7 @@ fn granted_access(file: &File) -> io::Result<u32> {
     Ok(basic.GrantedAccess)
 }
 
-/// Makes a file `len` bytes long.
+/// Sets the length of a file to `len` bytes.
 pub(crate) fn set_len(file: &File, len: u64) -> Result<()> {
     Ok(file.set_len(len)?)
 }

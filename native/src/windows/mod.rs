@@ -1,19 +1,16 @@
-//! Windows: sections and views. The folder `unix` is its counterpart, with the same names.
+//! Windows: sections and views. The module `unix` is its counterpart, with the same names.
 //!
-//! Windows lets nobody make a file shorter while a part of it is mapped, so that no page goes missing under a mapping; but see
-//! [the crate's documentation](crate#windows) for files on devices that go away.
+//! Windows does not let anybody make a file shorter while a part of it is mapped, so no page disappears from a mapping.
+//! For files on devices that are removed, see [the crate's documentation](crate#windows).
 
-mod attach;
 mod file;
-#[path = "../unix/no_hold.rs"]
-mod hold;
-mod map;
+mod mapping;
 mod memory;
+mod names;
 mod section;
 
-pub use attach::Attached;
 pub(crate) use file::{describe, open, set_len};
-pub(crate) use hold::{Hold, Place};
-pub(crate) use map::Map;
-pub(crate) use memory::{Memory, Name, open_named};
+pub(crate) use mapping::OsMapping;
+pub(crate) use memory::SharedMemory;
+pub(crate) use names::{NameLock, open_named};
 pub(crate) use section::{granularity, page_size};

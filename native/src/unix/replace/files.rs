@@ -1,24 +1,21 @@
-//! Files in the place of memory.
+//! Files in place of memory.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 
-use super::{NOT_PUT_BACK, Sharing, calls, die, fill};
+use super::abort::{NOT_PUT_BACK, die};
+use super::calls::{self, FilePart, Sharing};
+#[cfg(target_os = "linux")]
+use super::care;
+#[cfg(target_os = "linux")]
+use super::moves;
+use super::zeros::fill;
 
-/// A part of a file, and how it is mapped.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
-    pub(super) file: RawFd,
-    /// In bytes, a multiple of the page size.
-    pub(super) offset: u64,
-    pub(super) sharing: Sharing,
-    pub(super) can_write: bool,
-}
-
-/// Puts a file's pages, from `offset` on, in the place of memory. To be called for a part that was mapped in this way before, so that
-/// the system refuses it for want of memory, or because the file system is broken, and for no other reason.
+/// Replaces memory with pages of a file, from `file_offset` on. Must only be called for a part that was mapped in this
+/// way before, so that the system can refuse it for lack of memory or because the file system is broken, and for no
+/// other reason.
 ///
 /// # Errors
 ///
@@ -26,81 +23,50 @@ pub(super) struct Part {
 ///
 /// # Safety
 ///
-/// The target is whole pages that can be written, no file's, and belongs to the caller; no reference into it lives.
+/// The target is whole writable pages that map no file and belong to the caller, and no reference into them is alive.
 pub(crate) unsafe fn put_file(
     target: &Range<usize>,
     file: &File,
-    offset: u64,
+    file_offset: u64,
     sharing: Sharing,
     can_write: bool,
 ) -> io::Result<()> {
-    let part = Part { file: file.as_raw_fd(), offset, sharing, can_write };
+    let part = FilePart { file: file.as_raw_fd(), file_offset, sharing, can_write };
     #[cfg(target_os = "linux")]
     if care::is_needed() {
         // SAFETY: the caller's promise.
-        return unsafe { care::put_prepared(target, &part) };
+        return unsafe { put_prepared(target, &part) };
     }
-    // SAFETY: the caller's promise. On failure, the target is as it was, where the kernel has no memory or no areas left, or all of
-    // it is gone: every kernel takes the target away, as one step, before it asks the file system, which may refuse. Both cases
-    // are settled below.
+    // SAFETY: the caller's promise. On failure, the target is as it was, if the kernel has no memory or areas left, or
+    // all of it is unmapped: every kernel unmaps the target, in one step, before it asks the file system, which may
+    // refuse. Both cases are settled below.
     let Err(error) = (unsafe { calls::map_file_over(target, &part) }) else {
         return Ok(());
     };
     let has_filled = fill(target);
-    // What the kernel looks at before it takes anything away: areas, limits, memory.
+    // The kernel checks areas, limits and memory before it unmaps anything.
     let is_early = matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::EAGAIN));
     #[cfg(target_os = "linux")]
     if !is_early {
-        care::take();
+        care::require();
     }
-    // As in `put_zeros`, no mark says that these are the same pages, and memory for a record must have run out in between.
+    // As in `put_zeros`, no mark tells whether these are the same pages; to be mistaken takes a kernel without memory
+    // for a record.
     if has_filled || (is_early && calls::is_mapped(target)) {
         return Err(error);
     }
     die(NOT_PUT_BACK)
 }
 
-/// The careful way, which takes two calls: the file is mapped elsewhere first, so that what fails there has not touched the target.
+/// Maps a part of a file elsewhere, and moves it over the target: two calls, but a failure of the first does not touch
+/// the target.
+///
+/// # Safety
+///
+/// As [`put_file`].
 #[cfg(target_os = "linux")]
-pub(super) mod care {
-    use std::io;
-    use std::ops::Range;
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-    use super::super::{calls, moves};
-    use super::Part;
-
-    /// Whether a file system has refused to map a file in this process: it may do so again and again.
-    static TAKEN: AtomicBool = AtomicBool::new(false);
-
-    /// Returns whether the careful way is to be taken: after a file system has failed, and where the kernel accounts for all memory,
-    /// which until Linux 6.11 it does after it has taken the target away.
-    pub(super) fn is_needed() -> bool {
-        static ACCOUNTS: OnceLock<bool> = OnceLock::new();
-        let read = || std::fs::read_to_string("/proc/sys/vm/overcommit_memory").is_ok_and(|mode| mode.trim() == "2");
-        TAKEN.load(Relaxed) || *ACCOUNTS.get_or_init(read)
-    }
-
-    /// Takes the careful way from now on.
-    pub(in super::super) fn take() {
-        TAKEN.store(true, Relaxed);
-    }
-
-    /// Takes the short way again, until a file system fails.
-    #[cfg(feature = "failures")]
-    pub(in super::super) fn forget() {
-        TAKEN.store(false, Relaxed);
-    }
-
-    /// Maps a part of a file elsewhere, and moves it over the target.
-    ///
-    /// # Safety
-    ///
-    /// As [`put_file`](super::put_file).
-    pub(super) unsafe fn put_prepared(target: &Range<usize>, part: &Part) -> io::Result<()> {
-        let prepared = calls::map_file(target.len(), part)?;
-        // SAFETY: the caller's promise; what was just mapped is as long, and is one area: nobody else knows of it.
-        unsafe { moves::put_prepared(prepared, target) }
-    }
+unsafe fn put_prepared(target: &Range<usize>, part: &FilePart) -> io::Result<()> {
+    let prepared = calls::map_file(target.len(), part)?;
+    // SAFETY: the caller's promise; what was just mapped has the same length, is one area, and nobody else knows of it.
+    unsafe { moves::put_prepared(prepared, target) }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::{fs, ptr};
 
 use wasi_mmap_core::{Access, Error, FlushFlags, Internals};
-use wasi_mmap_native::{Attached, Mapping, page_size};
+use wasi_mmap_native::{Mapping, Window, page_size};
 
 use super::scratch;
 
@@ -62,7 +62,7 @@ pub fn windows(bytes: &[u8]) {
     fs::write(&path, &model).expect("a file");
     let mut mapping = Mapping::options().access(access).open(&path).expect("a mapping");
     let memory = Memory::new(PLACES * PAGES * page);
-    let mut attached: [Option<(Attached, bool)>; PLACES] = [const { None }; PLACES];
+    let mut attached: [Option<(Window, bool)>; PLACES] = [const { None }; PLACES];
     while let (Some(what), Some(a), Some(b)) = (next(), next(), next()) {
         let place = a % PLACES;
         let start = place * PAGES * page;
@@ -74,7 +74,7 @@ pub fn windows(bytes: &[u8]) {
                 // SAFETY: the pages are of `memory`, which outlives the window, and no other window lies there.
                 let part = unsafe {
                     let storage = mapping.storage_mut().expect("it is open");
-                    storage.attach(from as u64..to as u64, memory.at(start) as usize, to_write)
+                    storage.attach_window(from as u64..to as u64, memory.at(start) as usize, to_write)
                 };
                 match part {
                     Ok(part) => {
@@ -91,8 +91,8 @@ pub fn windows(bytes: &[u8]) {
             2 => {
                 if let Some((part, _)) = attached[place].take() {
                     // SAFETY: nobody uses the memory.
-                    unsafe { mapping.storage_mut().expect("it is open").detach(&part) }.expect("it detaches");
-                    let count = part.memory().len();
+                    unsafe { mapping.storage_mut().expect("it is open").detach_window(&part) }.expect("it detaches");
+                    let count = part.addresses().len();
                     assert!(memory.read(start..start + count).iter().all(|&byte| byte == 0), "zeros are left");
                 }
             }
@@ -135,7 +135,7 @@ pub fn windows(bytes: &[u8]) {
     }
     for (part, _) in attached.into_iter().flatten() {
         // SAFETY: nobody uses the memory.
-        unsafe { mapping.storage_mut().expect("it is open").detach(&part) }.expect("it detaches");
+        unsafe { mapping.storage_mut().expect("it is open").detach_window(&part) }.expect("it detaches");
     }
     let expected: Vec<u8> = match access {
         Access::Write => model,

@@ -1,0 +1,11 @@
+//! Attaching and detaching windows.
+
+mod plan;
+#[cfg(unix)]
+mod stable;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod unsupported;
+
+pub use plan::WindowPlan;

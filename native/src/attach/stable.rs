@@ -1,0 +1,92 @@
+//! Attaching a stable window: one whose bytes nobody else changes.
+
+use std::ops::Range;
+use std::ptr;
+use std::slice;
+use std::sync::Arc;
+
+use wasi_mmap_core::{Error, Result};
+
+use super::plan::{Plan, WindowPlan};
+use crate::storage::OsStorage;
+use crate::sys::{Fault, FaultGuard, page_len};
+use crate::window::{Content, Window};
+
+impl OsStorage {
+    /// Attaches a window to the memory from `address` on, as [planned](Self::plan_stable_window).
+    ///
+    /// If the window depends on a lease and somebody wants to write to the file, copies replace the window's pages
+    /// atomically. Bytes that are stored at that moment in the window, which is only for reading, are lost.
+    ///
+    /// # Safety
+    ///
+    /// As [`attach_window`](Self::attach_window). As long as the window is attached, nobody else replaces the memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`attach_window`](Self::attach_window); [`Error::Unsupported`] if somebody has begun to write to the file
+    /// since the window was planned. Nothing is attached.
+    ///
+    /// # Panics
+    ///
+    /// As [`attach_window`](Self::attach_window).
+    pub unsafe fn attach_stable_window(
+        &mut self,
+        plan: WindowPlan,
+        range: Range<u64>,
+        address: usize,
+    ) -> Result<Window> {
+        match plan.0 {
+            // SAFETY: the caller's promise.
+            Plan::Direct { to_write } => unsafe { self.attach_window(range, address, to_write) },
+            // SAFETY: the caller's promise.
+            Plan::Copied => unsafe { self.attach_copies(range, address) },
+            Plan::Guaranteed(guarantee) => {
+                let page = page_len();
+                let len = usize::try_from(range.end.saturating_sub(range.start)).map_err(|_| Error::OutOfMemory)?;
+                let end = len.checked_next_multiple_of(page).and_then(|len| address.checked_add(len));
+                let memory = address..end.ok_or(Error::OutOfMemory)?;
+                // SAFETY: the caller's promise.
+                let attach = || unsafe { self.attach_window(range, address, false) };
+                // SAFETY: `attach` maps whole private pages of the file there. Until the window is detached or
+                // abandoned, which drops the stable pages, nobody replaces them: detaching locks them, and the rest is
+                // the caller's promise.
+                let (stable, window) = unsafe { guarantee.cover(memory, attach) }?;
+                window.set_stable(stable);
+                Ok(window)
+            }
+        }
+    }
+
+    /// Attaches a window of copies, which stand for the mapping's own pages.
+    ///
+    /// # Safety
+    ///
+    /// As [`attach_window`](Self::attach_window).
+    unsafe fn attach_copies(&mut self, range: Range<u64>, address: usize) -> Result<Window> {
+        let index = |at: u64| usize::try_from(at).expect("within the mapping");
+        let range = index(range.start)..index(range.end);
+        let token = Arc::clone(&self.window_token);
+        let pages = self.pages_mut()?;
+        let page = page_len();
+        assert!(range.start.is_multiple_of(page) && range.end <= pages.len() && address.is_multiple_of(page));
+        let memory = address..address + range.len().next_multiple_of(page);
+        if pages.has_window_in(&range) {
+            return Err(Error::Busy);
+        }
+        pages.check(range.clone())?;
+        let guard = FaultGuard::without_file(memory.clone(), page).map_err(Error::from)?;
+        let target = ptr::with_exposed_provenance_mut::<u8>(address);
+        // SAFETY: the caller owns so many bytes, which are mapped, writable, and used by nobody else during the call.
+        let bytes = unsafe { slice::from_raw_parts_mut(target, memory.len()) };
+        let (bytes, tail) = bytes.split_at_mut(range.len());
+        if pages.read(range.start, bytes).is_err() {
+            // The file was made shorter just now. The window reports it as if it had happened right after attaching.
+            guard.lose(memory.clone(), Fault::Truncated);
+        }
+        tail.fill(0);
+        let window = Window::new(range, memory, Content::Copies, guard, token);
+        pages.add_window(window.clone());
+        Ok(window)
+    }
+}

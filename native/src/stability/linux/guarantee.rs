@@ -1,0 +1,130 @@
+//! Guarantees that bytes of a file do not change, and the memory that they cover.
+
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
+
+use wasi_mmap_core::Result;
+
+use super::super::kind::{Stability, unstable};
+use super::lease::{self, Lease};
+use super::permanent::{is_mounted_read_only, permanent_stability};
+
+/// A guarantee that the bytes of a file do not change.
+#[derive(Debug, Clone)]
+pub(crate) enum Guarantee {
+    /// Nobody can change them as long as the file exists.
+    Permanent(Stability),
+    /// Whoever wants to change them waits for this process.
+    Lease(Arc<Lease>),
+}
+
+impl Guarantee {
+    /// Guarantees that a file's bytes do not change, by the strongest means available.
+    ///
+    /// A file system that is mounted read-only comes last: the administrator of the machine can remount it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported), with the reason.
+    pub(crate) fn of(file: &File) -> Result<Self> {
+        if let Some(stability) = permanent_stability(file)? {
+            return Ok(Self::Permanent(stability));
+        }
+        match Lease::take(file) {
+            Ok(lease) => Ok(Self::Lease(lease)),
+            Err(_) if is_mounted_read_only(file) => Ok(Self::Permanent(Stability::ReadOnly)),
+            Err(refused) => Err(refused),
+        }
+    }
+
+    /// Guarantees that a file's bytes do not change as long as it exists.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported), with the reason.
+    pub(crate) fn permanent(file: &File) -> Result<Self> {
+        match permanent_stability(file)? {
+            Some(stability) => Ok(Self::Permanent(stability)),
+            None if is_mounted_read_only(file) => Ok(Self::Permanent(Stability::ReadOnly)),
+            None => Err(unstable("it can be written")),
+        }
+    }
+
+    /// Returns the reason why the bytes do not change at present.
+    pub(crate) fn stability(&self) -> Stability {
+        match self {
+            Self::Permanent(stability) => *stability,
+            Self::Lease(lease) if lease.is_broken() => Stability::Copied,
+            Self::Lease(_) => Stability::Lease,
+        }
+    }
+
+    /// Maps the file with `map`, and covers that memory by the guarantee. No lease ends in between.
+    ///
+    /// # Safety
+    ///
+    /// Once `map` has succeeded, the memory is whole pages, mapped privately from the guaranteed file, or put there by
+    /// a repair of faults. Until the returned pages are dropped, they stay mapped, are replaced only under
+    /// [`StablePages::lock`], and may be replaced at any moment by other memory with the same bytes that can be read
+    /// and written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported) if somebody has begun to write since the guarantee
+    /// was given; `map` was not called. The errors of `map`.
+    pub(crate) unsafe fn cover<T>(
+        &self,
+        memory: Range<usize>,
+        map: impl FnOnce() -> Result<T>,
+    ) -> Result<(StablePages, T)> {
+        let mapped = match self {
+            Self::Permanent(_) => map()?,
+            // SAFETY: the caller's promise.
+            Self::Lease(lease) => unsafe { lease.cover(memory.clone(), map) }?,
+        };
+        Ok((StablePages { guarantee: self.clone(), memory }, mapped))
+    }
+}
+
+/// Memory whose bytes do not change, until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct StablePages {
+    guarantee: Guarantee,
+    memory: Range<usize>,
+}
+
+impl StablePages {
+    /// Returns the reason why the bytes do not change at present.
+    pub(crate) fn stability(&self) -> Stability {
+        self.guarantee.stability()
+    }
+
+    /// Keeps the end of the lease from touching the memory, so that the owner can replace it. Waits if the lease is
+    /// just ending.
+    pub(crate) fn lock(&self) -> LockedPages<'_> {
+        LockedPages(match &self.guarantee {
+            Guarantee::Permanent(_) => None,
+            Guarantee::Lease(lease) => Some((lease.state(), &self.memory)),
+        })
+    }
+}
+
+impl Drop for StablePages {
+    fn drop(&mut self) {
+        self.lock().release();
+    }
+}
+
+/// Stable pages that their owner may replace: the end of the lease does not touch them meanwhile.
+pub(crate) struct LockedPages<'a>(Option<(lease::StateGuard<'a>, &'a Range<usize>)>);
+
+impl LockedPages<'_> {
+    /// Covers the memory by the guarantee no longer.
+    pub(crate) fn release(self) {
+        if let Some((mut state, memory)) = self.0 {
+            state.release(memory);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Stability on Linux.
+//!
+//! A lease is the only guarantee that ends. When somebody wants to write, the memory that was guaranteed is replaced by
+//! a [copy], and the lease is given up, by the thread in [`watch`].
+
+mod copy;
+mod fcntl;
+mod guarantee;
+mod lease;
+mod permanent;
+mod watch;
+
+pub(crate) use guarantee::{Guarantee, StablePages};

@@ -1,0 +1,13 @@
+//! Moves of pages.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod unsupported;
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::put_prepared;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{move_pages, put_copies};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use unsupported::move_pages;

@@ -1,0 +1,146 @@
+//! A window and its state.
+
+use std::ops::Range;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wasi_mmap_core::{Error, Result};
+
+use crate::stability::{Stability, StablePages};
+use crate::sys::FaultGuard;
+
+/// A part of a mapping placed in other memory. Clones are handles to the same window.
+///
+/// While it is attached, the mapping can be neither closed nor resized.
+#[derive(Debug, Clone)]
+pub struct Window(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The part of the mapping.
+    range: Range<usize>,
+    /// The addresses of the window: whole pages.
+    addresses: Range<usize>,
+    content: Content,
+    /// Whether the mapping has its own pages back, and only the window's memory is still to be replaced.
+    is_returned: AtomicBool,
+    state: Mutex<Option<State>>,
+}
+
+/// The content of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// The file, mapped a second time.
+    File,
+    /// The mapping's own pages, moved there.
+    MovedPages,
+    /// Copies, which stand for the mapping's own pages.
+    Copies,
+}
+
+/// The state of an attached window.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// Keeps the file's bytes there from changing, if anything does. Dropped first: after that, only the window's owner
+    /// touches the memory.
+    pub(crate) stable: Option<StablePages>,
+    pub(crate) guard: FaultGuard,
+    /// Keeps the mapping busy.
+    _token: Arc<()>,
+}
+
+impl Window {
+    pub(crate) fn new(
+        range: Range<usize>,
+        addresses: Range<usize>,
+        content: Content,
+        guard: FaultGuard,
+        token: Arc<()>,
+    ) -> Self {
+        let state = Mutex::new(Some(State { stable: None, guard, _token: token }));
+        Self(Arc::new(Inner { range, addresses, content, is_returned: AtomicBool::new(false), state }))
+    }
+
+    /// Returns the part of the mapping, in bytes.
+    pub fn range(&self) -> Range<u64> {
+        self.0.range.start as u64..self.0.range.end as u64
+    }
+
+    /// Returns the addresses of the window: whole pages.
+    pub fn addresses(&self) -> Range<usize> {
+        self.0.addresses.clone()
+    }
+
+    /// Checks that all bytes read from the window until now were the file's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] if the window is no longer attached; [`Error::Truncated`]; [`Error::NoSpace`].
+    pub fn check(&self) -> Result<()> {
+        self.check_addresses(self.addresses())
+    }
+
+    /// Returns the reason why the window's bytes do not change, if there is one.
+    pub fn stability(&self) -> Option<Stability> {
+        let state = self.state();
+        let stable = state.as_ref()?.stable.as_ref()?;
+        Some(stable.stability())
+    }
+
+    /// Forgets the window's memory and does not touch it any more. Must be called before memory goes away whose window
+    /// was not detached.
+    pub fn abandon(&self) {
+        *self.state() = None;
+    }
+
+    /// Keeps the window's bytes from changing for as long as it is attached.
+    pub(crate) fn set_stable(&self, stable: StablePages) {
+        if let Some(state) = &mut *self.state() {
+            state.stable = Some(stable);
+        }
+    }
+
+    /// Returns the state; `None` after the window was detached or abandoned.
+    pub(crate) fn state(&self) -> MutexGuard<'_, Option<State>> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn content(&self) -> Content {
+        self.0.content
+    }
+
+    /// Returns whether the mapping has its own pages back.
+    pub(crate) fn is_returned(&self) -> bool {
+        self.0.is_returned.load(Relaxed)
+    }
+
+    /// Records that the mapping has its own pages back.
+    pub(crate) fn set_returned(&self) {
+        self.0.is_returned.store(true, Relaxed);
+    }
+
+    /// Returns an error if bytes at `addresses`, which lie in the window, were lost. Must be called after the access
+    /// that it is to vouch for.
+    pub(crate) fn check_addresses(&self, addresses: Range<usize>) -> Result<()> {
+        match &*self.state() {
+            None => Err(Error::Closed),
+            Some(state) => state.guard.check(addresses),
+        }
+    }
+
+    /// Returns the part of `range` that lies in the window; it may be empty.
+    pub(crate) fn intersection(&self, range: &Range<usize>) -> Range<usize> {
+        range.start.max(self.0.range.start)..range.end.min(self.0.range.end)
+    }
+
+    /// Returns the offset in the mapping of an address in the window.
+    pub(crate) fn offset_of(&self, address: usize) -> usize {
+        self.0.range.start + (address - self.0.addresses.start)
+    }
+
+    /// Returns a pointer to the byte at `offset` in the mapping, which must lie in the window.
+    pub(crate) fn pointer(&self, offset: usize) -> *mut u8 {
+        ptr::with_exposed_provenance_mut(self.0.addresses.start + (offset - self.0.range.start))
+    }
+}
