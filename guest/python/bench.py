@@ -1,6 +1,6 @@
-"""What `mmap` costs in a plugin, beside what Python itself offers for the same: bench.py FOLDER, for a file of 256 MiB.
+"""Measure `mmap` in a plugin against Python's own alternatives, on a file of 256 MiB: bench.py FOLDER.
 
-Prints a JSON object for each measurement: `ours` and `peer` are medians in `unit`, `ratio` is ours / peer.
+Prints a JSON object for each measurement. `ours` and `peer` are medians in `unit`, and `ratio` is ours / peer.
 """
 
 import json
@@ -18,7 +18,7 @@ NEEDLE = b"the needle, which stands at the end alone"
 
 
 def lines(generator, size):
-    """Text of this length: lines of 20 to 100 letters."""
+    """Return text of this length, in lines of 20 to 100 letters."""
     text = bytearray()
     while len(text) < size:
         text += bytes(generator.choices(b"abcdefghijklmnopqrstuvwxyz ", k=generator.randrange(20, 100))) + b"\n"
@@ -37,7 +37,7 @@ def write_file(path):
 
 
 def report(name, unit, scale, ours, peer, peer_name):
-    """Measures two ways to the same by turns, and prints the medians."""
+    """Measure two alternatives by turns, and print the medians."""
     times = ([], [])
     for _ in range(ROUNDS):
         for way, measured in zip((ours, peer), times):

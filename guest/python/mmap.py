@@ -1,8 +1,7 @@
 """Memory-mapped files: CPython's module `mmap` for plugins under WASI, over the interface `wasi-mmap:mmap`.
 
-The rules of bytes and files are the interface's. This module speaks Python: it takes arguments as CPython takes them,
-in the same order, and raises the same exceptions with the same messages. Where versions of CPython differ, it does what
-3.15 does.
+The interface implements the operations. This module translates them to Python: it checks arguments like CPython, in the
+same order, and raises the same exceptions with the same messages. Where versions of CPython differ, it follows 3.15.
 """
 
 import errno
@@ -37,8 +36,8 @@ def __getattr__(name):
         value = mapping.granularity
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # While componentize-py builds a plugin there is nobody to ask: a page of wasm memory is a multiple of what any
-    # system says.
+    # While componentize-py builds a plugin, the host cannot be called. A page of wasm memory is a multiple of every
+    # system's page.
     if being_built():
         return 0x10000
     globals()[name] = value()
@@ -46,7 +45,7 @@ def __getattr__(name):
 
 
 class _Closed:
-    """Stands where the mapping stood: each operation is refused."""
+    """The mapping of a closed object. It refuses each operation."""
 
     __slots__ = ()
 
@@ -56,9 +55,9 @@ class _Closed:
 
 _CLOSED = _Closed()
 
-# The open mappings. The bindings drop a handle when its mapping becomes garbage, which in a cycle comes before the
-# finalizers that may still use it; a handle that was dropped traps. So they are kept from becoming garbage, and each
-# object drops its own.
+# The open mappings. The bindings drop a handle when its mapping becomes garbage. In a cycle, that is before finalizers
+# that may still use the handle, and using a dropped handle traps. This set keeps the mappings alive until their objects
+# drop them.
 _open = set()
 
 
@@ -68,12 +67,12 @@ def _drop(current):
 
 
 class mmap:
-    """A run of bytes with a cursor, over a file or over anonymous memory.
+    """A sequence of bytes with a cursor, over a file or over anonymous memory.
 
     mmap(fileno, length, flags=MAP_SHARED, prot=PROT_WRITE|PROT_READ, access=ACCESS_DEFAULT, offset=0, *, trackfd=True)
 
-    Maps `length` bytes of the file with this descriptor number, from `offset` on; a length of 0 means to the end of the
-    file. To map anonymous memory, pass -1 as the fileno; with `tagname`, two mappings of one name share one memory.
+    Maps `length` bytes of the file with this descriptor number, starting at `offset`. A length of 0 maps to the end of
+    the file. To map anonymous memory, pass -1 as the fileno. Mappings with the same `tagname` share their memory.
     """
 
     __slots__ = ("_mapping", "_access", "_offset", "_anonymous", "_trackfd", "__weakref__")
@@ -116,13 +115,13 @@ class mmap:
             return self
         except Err as refusal:
             refused = refusal.value
-        # Raised out here, so that the interface's own error is no context of it. So it is in each method.
+        # Raised outside the `except` block, so that the interface's error is not its context. Each method does so.
         raise exception(refused, refusals.NEW)
 
     # Closing
 
     def close(self, /):
-        """Close the mapping. With views of it the mapping stays open."""
+        """Close the mapping. Raises BufferError while views of it exist."""
         current = self._mapping
         if current is _CLOSED:
             return
@@ -140,7 +139,7 @@ class mmap:
         current = getattr(self, "_mapping", _CLOSED)
         self._mapping = _CLOSED
         if type(current) is Viewed:
-            # The views are garbage too, and have not been released: this is the last time that anyone can look at them.
+            # The views are garbage too, and were not released: this is the last chance to write their changes.
             current, views = current.mapping, current
             views.settle()
         if current is not _CLOSED:
@@ -148,11 +147,11 @@ class mmap:
 
     @property
     def closed(self):
-        """Whether the mapping was closed."""
+        """True if the mapping is closed."""
         return self._mapping is _CLOSED
 
     def __enter__(self, /):
-        self._mapping.close  # refuses when closed
+        self._mapping.close  # raises if closed
         return self
 
     def __exit__(self, exc_type, exc_value, traceback, /):
@@ -169,7 +168,7 @@ class mmap:
         raise exception(refused, refusals.ANY)
 
     def seek(self, pos, whence=0, /):
-        """Move the cursor, and return where it is then."""
+        """Move the cursor, and return its new position."""
         pos, whence = to_ssize(pos), to_int(whence)
         seek = self._mapping.seek
         if not 0 <= whence <= 2:
@@ -185,7 +184,7 @@ class mmap:
         return True
 
     def read(self, n=None, /):
-        """Read up to `n` bytes at the cursor, all to the end if `n` is None or negative, and move past them."""
+        """Read up to `n` bytes at the cursor, or all bytes if `n` is None or negative, and move past them."""
         if n is not None:
             if not is_index(n):
                 raise TypeError(f"argument should be integer or None, not '{type(n).__name__}'")
@@ -207,7 +206,7 @@ class mmap:
         raise exception(refused, refusals.READ_BYTE)
 
     def readline(self, /):
-        """Read to the next newline, or to the end."""
+        """Read to the next newline, or to the end of the mapping."""
         try:
             return self._mapping.read_line()
         except Err as refusal:
@@ -215,7 +214,7 @@ class mmap:
         raise exception(refused, refusals.ANY)
 
     def write(self, bytes, /):
-        """Write all of `bytes` at the cursor, move past them, and return how many there are."""
+        """Write all of `bytes` at the cursor, move past them, and return their number."""
         content = to_bytes(bytes)
         try:
             return self._mapping.write(content)
@@ -233,21 +232,21 @@ class mmap:
             refused = refusal.value
         raise exception(refused, refusals.WRITE_BYTE)
 
-    # In bulk
+    # Searches and copies
 
     def find(self, view, start=None, end=None, /):
-        """Return where `view` first stands in [start:end], or -1. The start is the cursor if it is None."""
+        """Return the index of the first `view` in [start:end], or -1. `start` defaults to the cursor."""
         return self._find("find", view, start, end)
 
     def rfind(self, view, start=None, end=None, /):
-        """Return where `view` last stands in [start:end], or -1. The start is the cursor if it is None."""
+        """Return the index of the last `view` in [start:end], or -1. `start` defaults to the cursor."""
         return self._find("rfind", view, start, end)
 
     def _find(self, name, needle, start, end):
         needle = to_bytes(needle)
-        getattr(self._mapping, name)  # refuses when closed
+        getattr(self._mapping, name)  # raises if closed
         if start is None:
-            end = None  # CPython does not look at the end either
+            end = None  # CPython ignores the end then, too
         else:
             start = to_ssize(start)
             if end is not None:
@@ -260,7 +259,7 @@ class mmap:
         raise exception(refused, refusals.ANY)
 
     def move(self, dest, src, count, /):
-        """Copy `count` bytes from `src` to `dest`, which may overlap."""
+        """Copy `count` bytes from `src` to `dest`. The ranges may overlap."""
         dest, src, count = to_ssize(dest), to_ssize(src), to_ssize(count)
         move = self._mapping.copy_within
         if self._access == ACCESS_READ:
@@ -276,7 +275,7 @@ class mmap:
     # The file
 
     def size(self, /):
-        """Return the length of the file, which may be longer than what is mapped."""
+        """Return the length of the file, which may be longer than the mapping."""
         size = self._mapping.size
         if not self._trackfd:
             raise ValueError("can't get size with trackfd=False")
@@ -287,7 +286,7 @@ class mmap:
         raise exception(refused, refusals.ANY)
 
     def resize(self, newsize, /):
-        """Make the mapping, and the file with it, longer or shorter."""
+        """Resize the mapping and its file."""
         newsize = to_ssize(newsize)
         resize = self._mapping.resize
         if type(self._mapping) is Viewed:
@@ -305,14 +304,14 @@ class mmap:
         raise exception(refused, refusals.RESIZE)
 
     def flush(self, offset=0, size=-1, /, *, flags=0):
-        """Write changes back to the file; to the end of the mapping if `size` is -1."""
+        """Write changes back to the file. A `size` of -1 means to the end of the mapping."""
         offset, size, flags = to_ssize(offset), to_ssize(size), to_int(flags)
         flush = self._mapping.flush
         if offset < 0 or size < -1:
             raise ValueError("flush values out of range")
         chosen = constants.chosen(constants.FLUSH, flags, types.FlushFlags(0))
         if flags & ~(constants.MS_ASYNC | constants.MS_INVALIDATE | constants.MS_SYNC):
-            # A flag that nobody knows is refused like two that exclude each other.
+            # Unknown flags are refused like flags that exclude each other.
             chosen = types.FlushFlags.ASYNCHRONOUS | types.FlushFlags.SYNCHRONOUS
         try:
             return flush(offset, None if size == -1 else size, chosen)
@@ -321,9 +320,9 @@ class mmap:
         raise exception(refused, refusals.FLUSH)
 
     def madvise(self, option, start=0, length=None, /):
-        """Say how a range will be used; to the end of the mapping if `length` is None."""
+        """Advise how a range will be used. `length` defaults to the end of the mapping."""
         option, start = to_int(option), to_ssize(start)
-        self._mapping.advise  # refuses when closed
+        self._mapping.advise  # raises if closed
         if length is not None:
             length = to_ssize(length)
         if not 0 <= start < len(self):
@@ -341,7 +340,7 @@ class mmap:
         raise exception(refused, refusals.MADVISE)
 
     def set_name(self, name, /):
-        """Annotate anonymous memory. Only the arguments are checked: no debugger sees a plugin's memory."""
+        """Check the arguments, and do nothing: no debugger sees a plugin's memory."""
         if not isinstance(name, str):
             raise TypeError(f"set_name() argument must be str, not {type(name).__name__}")
         if "\0" in name:
@@ -371,7 +370,7 @@ class mmap:
                     return found
                 chosen = to_slice(key)
                 return self._mapping.read_slice(chosen)
-            current.get  # refuses when closed
+            current.get  # raises if closed
             if not is_index(key):
                 raise TypeError("mmap indices must be integers")
             index = to_index(key, IndexError)
@@ -412,7 +411,7 @@ class mmap:
             raise TypeError("mmap object doesn't support slice deletion")
         raise TypeError("mmap indices must be integer")
 
-    # An index gives an integer, and iteration bytes of length 1. CPython has a slot for each; a class has to say it.
+    # Indexing returns integers, but iteration returns bytes of length 1. CPython has separate slots for these.
 
     def __iter__(self, /):
         return iter(_Items(self))
@@ -428,7 +427,7 @@ class mmap:
     def __buffer__(self, flags, /):
         current = self._mapping
         writable = self._access != ACCESS_READ
-        current.read_at  # refuses when closed
+        current.read_at  # raises if closed
         if flags & 1 and not writable:
             raise BufferError("Object is not writable.")
         try:
@@ -445,7 +444,7 @@ class mmap:
         view.release()
         current = getattr(self, "_mapping", _CLOSED)
         if type(current) is not Viewed:
-            return  # a view that became garbage together with its object
+            return  # the view became garbage together with its object
         try:
             return current.release()
         except Err as refusal:
@@ -473,11 +472,11 @@ class mmap:
 
 
 def _inside(current, key):
-    """The bytes of a slice that needs none of the rules for slices, by a cheaper call; otherwise `None`."""
+    """Read a slice by a cheaper call, if it needs none of the rules for slices; otherwise return None."""
     start, stop = key.start, key.stop
     if start is None:
         start = 0
-    read = current.read_at  # refuses when closed
+    read = current.read_at  # raises if closed
     if key.step is None and type(start) is type(stop) is int and 0 <= start <= stop <= LARGEST:
         try:
             return read(start, stop - start)
@@ -488,7 +487,7 @@ def _inside(current, key):
 
 
 class _Items:
-    """The bytes of a mapping one by one, as the sequence protocol of C sees them."""
+    """The single bytes of a mapping, as C's sequence protocol returns them."""
 
     __slots__ = ("_of",)
 

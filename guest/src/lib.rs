@@ -1,13 +1,16 @@
 //! Memory-mapped files for WebAssembly plugins and native programs, with one API.
 //!
-//! [`Mapping`] is a sequence of bytes with a cursor over a file, like Python's `mmap.mmap`. The compilation target chooses its
-//! implementation; the program's source stays the same:
+//! [`Mapping`] is a sequence of bytes with a cursor over a file, like Python's `mmap.mmap`. The compilation target
+//! chooses its implementation; the program's source stays the same:
 //!
 //! | target | [`Mapping`] is |
 //! |---|---|
-//! | `wasm32-wasip2`, a component | the host's, through the import `wasi-mmap:mmap`; for hosts that do not provide it, `wasi-mmap compose` adds the fallback component |
-//! | `wasm32-wasip1`, a module; and `wasm32-wasip2` without the feature `import` | [`fallback::Mapping`], over ordinary file I/O |
+//! | `wasm32-wasip2`, a component | the host's, through the import `wasi-mmap:mmap` |
+//! | `wasm32-wasip2` without the feature `import` | [`fallback::Mapping`], over ordinary file I/O |
+//! | `wasm32-wasip1`, a module | [`fallback::Mapping`] |
 //! | all others | the operating system's, from `wasi-mmap-native` |
+//!
+//! For hosts that do not provide `wasi-mmap:mmap`, `wasi-mmap compose` adds the fallback component to the plugin.
 //!
 //! ```
 //! use wasi_mmap::Mapping;

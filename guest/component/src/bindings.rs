@@ -1,4 +1,4 @@
-//! What `wit-bindgen` makes of the interface.
+//! The bindings that `wit-bindgen` generates for the interface.
 
 #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
 

@@ -1,4 +1,4 @@
-//! WASI's descriptors, for the cache.
+//! WASI's descriptors as files of the cache.
 
 use wasi_mmap::fallback::{Cache, CacheOptions, File, FileId};
 use wasi_mmap::{Result, Rights, wasi_error};
@@ -6,12 +6,12 @@ use wasi_mmap_core::{FileInfo, FileKind};
 
 use crate::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, ErrorCode};
 
-/// A descriptor of `wasi:filesystem` that the cache reads and writes.
+/// A descriptor of `wasi:filesystem`.
 #[derive(Debug)]
 pub(crate) struct DescriptorFile(pub(crate) Descriptor);
 
-/// The most that WASI is asked to read at once.
-const MOST_READ: u64 = 64 * 1024;
+/// The most bytes that one call of WASI reads.
+const MAX_READ: u64 = 64 * 1024;
 
 fn error(code: ErrorCode) -> wasi_mmap::Error {
     wasi_error(code.name())
@@ -45,7 +45,7 @@ impl File for DescriptorFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        let (bytes, _) = self.0.read((buffer.len() as u64).min(MOST_READ), offset).map_err(error)?;
+        let (bytes, _) = self.0.read((buffer.len() as u64).min(MAX_READ), offset).map_err(error)?;
         let count = bytes.len().min(buffer.len());
         buffer[..count].copy_from_slice(&bytes[..count]);
         Ok(count)
@@ -69,7 +69,7 @@ thread_local! {
     static CACHE: Cache<DescriptorFile> = Cache::new(CacheOptions::default());
 }
 
-/// The cache of all mappings in this component.
+/// Returns the cache of all mappings in this component.
 pub(crate) fn cache() -> Cache<DescriptorFile> {
     CACHE.with(Cache::clone)
 }

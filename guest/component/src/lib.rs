@@ -1,7 +1,7 @@
-//! The component that takes the host's place where there is none: `wasi-mmap:mmap` over `wasi:filesystem`.
+//! The fallback component: it implements `wasi-mmap:mmap` over `wasi:filesystem`, for hosts that do not provide it.
 //!
-//! `wasi-mmap compose` plugs it into a plugin; the result imports nothing but WASI 0.2. All it does is to bring the
-//! library's fallback, the interface and WASI's descriptors together.
+//! `wasi-mmap compose` plugs it into a plugin, and the result imports only WASI 0.2. The component connects the
+//! interface to the library's fallback, and the fallback to WASI's descriptors.
 
 mod bindings;
 mod descriptor;

@@ -1,4 +1,4 @@
-//! The interface `mapping`, function by function, on `core`.
+//! The interface `mapping`, implemented function by function by `core`.
 
 use std::cell::RefCell;
 
@@ -14,9 +14,9 @@ use crate::descriptor::{DescriptorFile, cache};
 
 type Storage = CachedStorage<DescriptorFile>;
 type Mapping = wasi_mmap_core::Mapping<Storage>;
-type Answer<T> = std::result::Result<T, wit::Error>;
+type WitResult<T> = std::result::Result<T, wit::Error>;
 
-/// A plugin's mapping. A handle is used by one call at a time, so that the borrows never meet.
+/// A plugin's mapping. Only one call at a time uses a handle, so the borrows never conflict.
 pub(crate) struct Resource(RefCell<Mapping>);
 
 impl Guest for Component {
@@ -32,33 +32,33 @@ impl Guest for Component {
 }
 
 impl Resource {
-    fn make(options: MapOptions, storage: Result<Storage>) -> Answer<mapping::Mapping> {
+    fn make(options: MapOptions, storage: Result<Storage>) -> WitResult<mapping::Mapping> {
         let mapping = Mapping::new(storage?, options.access);
         Ok(mapping::Mapping::new(Self(RefCell::new(mapping))))
     }
 
-    fn with<T>(&self, operate: impl FnOnce(&mut Mapping) -> Result<T>) -> Answer<T> {
+    fn with<T>(&self, operate: impl FnOnce(&mut Mapping) -> Result<T>) -> WitResult<T> {
         Ok(operate(&mut self.0.borrow_mut())?)
     }
 }
 
 impl GuestMapping for Resource {
-    fn from_descriptor(file: Descriptor, options: wit::MapOptions) -> Answer<mapping::Mapping> {
+    fn from_descriptor(file: Descriptor, options: wit::MapOptions) -> WitResult<mapping::Mapping> {
         let options = options.into();
         Self::make(options, Storage::of_file(&cache(), DescriptorFile(file), &options))
     }
 
-    fn anonymous(options: wit::MapOptions) -> Answer<mapping::Mapping> {
+    fn anonymous(options: wit::MapOptions) -> WitResult<mapping::Mapping> {
         let options = options.into();
         Self::make(options, Storage::of_memory(&options))
     }
 
-    fn named(name: String, options: wit::MapOptions) -> Answer<mapping::Mapping> {
+    fn named(name: String, options: wit::MapOptions) -> WitResult<mapping::Mapping> {
         let options = options.into();
         Self::make(options, Storage::of_named(&name, &options))
     }
 
-    fn close(&self) -> Answer<()> {
+    fn close(&self) -> WitResult<()> {
         self.with(Mapping::close)
     }
 
@@ -66,93 +66,93 @@ impl GuestMapping for Resource {
         self.0.borrow().is_closed()
     }
 
-    fn length(&self) -> Answer<u64> {
+    fn length(&self) -> WitResult<u64> {
         self.with(|mapping| mapping.len())
     }
 
-    fn size(&self) -> Answer<u64> {
+    fn size(&self) -> WitResult<u64> {
         self.with(|mapping| mapping.file_len())
     }
 
-    fn access(&self) -> Answer<wit::Access> {
+    fn access(&self) -> WitResult<wit::Access> {
         self.with(|mapping| {
             mapping.storage()?;
             Ok(mapping.access().into())
         })
     }
 
-    fn tell(&self) -> Answer<u64> {
+    fn tell(&self) -> WitResult<u64> {
         self.with(|mapping| mapping.tell())
     }
 
-    fn seek(&self, offset: i64, whence: wit::Whence) -> Answer<u64> {
+    fn seek(&self, offset: i64, whence: wit::Whence) -> WitResult<u64> {
         self.with(|mapping| mapping.seek_to(offset, whence.into()))
     }
 
-    fn read(&self, count: Option<u64>) -> Answer<Vec<u8>> {
+    fn read(&self, count: Option<u64>) -> WitResult<Vec<u8>> {
         self.with(|mapping| mapping.read_bytes(count))
     }
 
-    fn read_byte(&self) -> Answer<u8> {
+    fn read_byte(&self) -> WitResult<u8> {
         self.with(Mapping::read_byte)
     }
 
-    fn read_line(&self) -> Answer<Vec<u8>> {
+    fn read_line(&self) -> WitResult<Vec<u8>> {
         self.with(Mapping::read_line)
     }
 
-    fn write(&self, bytes: Vec<u8>) -> Answer<u64> {
+    fn write(&self, bytes: Vec<u8>) -> WitResult<u64> {
         self.with(|mapping| mapping.write(&bytes).map(|count| count as u64))
     }
 
-    fn write_byte(&self, byte: u8) -> Answer<()> {
+    fn write_byte(&self, byte: u8) -> WitResult<()> {
         self.with(|mapping| mapping.write_byte(byte))
     }
 
-    fn read_at(&self, offset: u64, length: u64) -> Answer<Vec<u8>> {
+    fn read_at(&self, offset: u64, length: u64) -> WitResult<Vec<u8>> {
         self.with(|mapping| mapping.read_vec_at(offset, length))
     }
 
-    fn read_ranges(&self, ranges: Vec<wit::Range>) -> Answer<Vec<u8>> {
+    fn read_ranges(&self, ranges: Vec<wit::Range>) -> WitResult<Vec<u8>> {
         self.with(|mapping| {
             let inside: Result<Vec<_>> = ranges.iter().map(|range| mapping.range(range.offset, range.length)).collect();
             mapping.read_ranges(&inside?)
         })
     }
 
-    fn write_at(&self, offset: u64, bytes: Vec<u8>) -> Answer<()> {
+    fn write_at(&self, offset: u64, bytes: Vec<u8>) -> WitResult<()> {
         self.with(|mapping| mapping.write_all_at(&bytes, offset))
     }
 
-    fn get(&self, index: i64) -> Answer<u8> {
+    fn get(&self, index: i64) -> WitResult<u8> {
         self.with(|mapping| mapping.get(index))
     }
 
-    fn set(&self, index: i64, value: u8) -> Answer<()> {
+    fn set(&self, index: i64, value: u8) -> WitResult<()> {
         self.with(|mapping| mapping.set(index, value))
     }
 
-    fn read_slice(&self, slice: wit::Slice) -> Answer<Vec<u8>> {
+    fn read_slice(&self, slice: wit::Slice) -> WitResult<Vec<u8>> {
         self.with(|mapping| mapping.read_slice(slice.into()))
     }
 
-    fn write_slice(&self, slice: wit::Slice, bytes: Vec<u8>) -> Answer<()> {
+    fn write_slice(&self, slice: wit::Slice, bytes: Vec<u8>) -> WitResult<()> {
         self.with(|mapping| mapping.write_slice(slice.into(), &bytes))
     }
 
-    fn find(&self, needle: Vec<u8>, start: Option<i64>, end: Option<i64>) -> Answer<Option<u64>> {
+    fn find(&self, needle: Vec<u8>, start: Option<i64>, end: Option<i64>) -> WitResult<Option<u64>> {
         self.with(|mapping| mapping.find_from_cursor(&needle, start, end))
     }
 
-    fn rfind(&self, needle: Vec<u8>, start: Option<i64>, end: Option<i64>) -> Answer<Option<u64>> {
+    fn rfind(&self, needle: Vec<u8>, start: Option<i64>, end: Option<i64>) -> WitResult<Option<u64>> {
         self.with(|mapping| mapping.rfind_from_cursor(&needle, start, end))
     }
 
-    fn copy_within(&self, destination: u64, source: u64, count: u64) -> Answer<()> {
+    fn copy_within(&self, destination: u64, source: u64, count: u64) -> WitResult<()> {
         self.with(|mapping| mapping.copy_within_at(destination, source, count))
     }
 
-    fn copy_from(&self, destination: u64, source: MappingBorrow<'_>, source_offset: u64, count: u64) -> Answer<()> {
+    fn copy_from(&self, destination: u64, source: MappingBorrow<'_>, source_offset: u64, count: u64) -> WitResult<()> {
         let source: &Self = source.get();
         if std::ptr::eq(self, source) {
             return self.with(|mapping| mapping.copy_within_at(destination, source_offset, count));
@@ -160,27 +160,27 @@ impl GuestMapping for Resource {
         self.with(|mapping| mapping.copy_from_at(destination, &source.0.borrow(), source_offset, count))
     }
 
-    fn fill(&self, offset: u64, length: u64, byte: u8) -> Answer<()> {
+    fn fill(&self, offset: u64, length: u64, byte: u8) -> WitResult<()> {
         self.with(|mapping| mapping.fill_at(offset, length, byte))
     }
 
-    fn compare(&self, offset: u64, bytes: Vec<u8>) -> Answer<wit::Ordering> {
+    fn compare(&self, offset: u64, bytes: Vec<u8>) -> WitResult<wit::Ordering> {
         self.with(|mapping| mapping.compare(&bytes, offset).map(Into::into))
     }
 
-    fn flush(&self, offset: u64, length: Option<u64>, flags: wit::FlushFlags) -> Answer<()> {
+    fn flush(&self, offset: u64, length: Option<u64>, flags: wit::FlushFlags) -> WitResult<()> {
         self.with(|mapping| mapping.flush_at(offset, length, flags.into()))
     }
 
-    fn advise(&self, advice: wit::Advice, start: u64, length: Option<u64>) -> Answer<()> {
+    fn advise(&self, advice: wit::Advice, start: u64, length: Option<u64>) -> WitResult<()> {
         self.with(|mapping| mapping.advise_at(advice.into(), start, length))
     }
 
-    fn resize(&self, length: u64) -> Answer<()> {
+    fn resize(&self, length: u64) -> WitResult<()> {
         self.with(|mapping| mapping.resize(length))
     }
 
-    fn refresh(&self) -> Answer<()> {
+    fn refresh(&self) -> WitResult<()> {
         self.with(Mapping::refresh)
     }
 }

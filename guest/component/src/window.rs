@@ -1,4 +1,4 @@
-//! The interface `window`: there are none where the file's pages are not the host's to give.
+//! The interface `window`, which is unsupported: a component cannot place a file's pages in a plugin's memory.
 
 use wasi_mmap_core::Error;
 
@@ -7,37 +7,37 @@ use crate::bindings::exports::wasi_mmap::mmap::mapping::MappingBorrow;
 use crate::bindings::exports::wasi_mmap::mmap::types::{self as wit, WindowMode};
 use crate::bindings::exports::wasi_mmap::mmap::window::{Guest, GuestWindow, Window};
 
-type Answer<T> = Result<T, wit::Error>;
+type WitResult<T> = Result<T, wit::Error>;
 
-/// A window, of which there is none.
+/// A window. There are none.
 pub(crate) enum Resource {}
 
-fn unsupported<T>() -> Answer<T> {
+fn unsupported<T>() -> WitResult<T> {
     Err(Error::Unsupported("windows in the fallback".into()).into())
 }
 
 impl Guest for Component {
     type Window = Resource;
 
-    fn granularity() -> Answer<u64> {
+    fn granularity() -> WitResult<u64> {
         unsupported()
     }
 }
 
 impl GuestWindow for Resource {
-    fn attach(_: MappingBorrow<'_>, _: Vec<u8>, _: u64, _: u64, _: WindowMode) -> Answer<Window> {
+    fn attach(_: MappingBorrow<'_>, _: Vec<u8>, _: u64, _: u64, _: WindowMode) -> WitResult<Window> {
         unsupported()
     }
 
-    fn detach(&self) -> Answer<()> {
+    fn detach(&self) -> WitResult<()> {
         match *self {}
     }
 
-    fn flush(&self, _: u64, _: Option<u64>) -> Answer<()> {
+    fn flush(&self, _: u64, _: Option<u64>) -> WitResult<()> {
         match *self {}
     }
 
-    fn check(&self) -> Answer<()> {
+    fn check(&self) -> WitResult<()> {
         match *self {}
     }
 }

@@ -1,6 +1,6 @@
-"""A plugin that runs a Python program from a directory that it is given: the first argument is the program's path.
+"""A plugin that runs a Python program from a preopened directory. The first argument is the program's path.
 
-The standard library is not there when a plugin runs. What the programs import is imported while the plugin is built.
+The standard library is not available at run time, so everything that the programs import is imported at build time.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import traceback
 from componentize_py_types import Err
 from wit_world import exports
 
-# For the project's own programs, and for the package `test` of CPython, which tries more than this Python has.
+# For the project's own programs, and for CPython's package `test`, which tries to import more than this Python has.
 MODULES = """
     _colorize _opcode annotationlib array ast asyncio.events bz2 codecs collections.abc copy dataclasses datetime
     decimal difflib dis encodings.ascii encodings.latin_1 errno faulthandler fnmatch functools gc getpass glob gzip
@@ -27,7 +27,7 @@ for name in MODULES.split():
     with contextlib.suppress(ImportError):
         importlib.import_module(name)
 
-# What a program asks at its top level is asked while the plugin is built.
+# The values at build time, which a program's top level would see.
 BUILT_WITH = (mmap.PAGESIZE, mmap.ALLOCATIONGRANULARITY)
 
 
@@ -35,7 +35,7 @@ class Run(exports.Run):
     """The command."""
 
     def run(self):
-        """Runs the program as Python runs a script."""
+        """Run the program as Python runs a script."""
         sys.argv = sys.argv[1:]
         sys.path.insert(0, os.path.dirname(sys.argv[0]))
         try:

@@ -1,7 +1,7 @@
-"""Runs the tests of `mmap`: run.py SCRATCH [FOLDER].
+"""Run the tests of `mmap`: run.py SCRATCH [FOLDER].
 
-The project's own stand beside this file; FOLDER is the package `test` of an installed CPython, whose `test_mmap` runs
-then too. Prints a line of JSON for each test, and fails if a test failed.
+The project's own tests are beside this file. If FOLDER is given, it is the package `test` of an installed CPython, and
+its `test_mmap` runs too. Prints a line of JSON for each test, and fails if a test fails.
 """
 
 import importlib.util
@@ -19,12 +19,12 @@ _SIZE = (
     "3.15 raises ValueError for size() with trackfd=False, not OSError",
 )
 
-# Tests of versions before 3.15 that expect what 3.15 changed: what is raised instead, and the change. Such a test may
-# fail in this way and in no other.
+# Tests of versions before 3.15 for behaviour that 3.15 changed: the exception that is raised instead, and the change.
+# Such a test may only fail in this way.
 CHANGED = {
     "MmapTests.test_basic": (
         "TypeError: mmap item value must be an int",
-        "3.15 looks at the value before it looks whether the index is in range",
+        "3.15 checks the value before it checks that the index is in range",
     ),
     "MmapTests.test_trackfd_parameter": _SIZE,
     "MmapTests.test_trackfd_neg1": _SIZE,
@@ -37,14 +37,14 @@ def name_of(test):
 
 
 class Report(unittest.TestResult):
-    """Keeps what each test came to."""
+    """Collects the outcome of each test."""
 
     def __init__(self):
         super().__init__()
         self.outcomes = {}
 
     def note(self, test, outcome, detail=""):
-        # A subtest that failed says it before its test is said to have ended well.
+        # A failed subtest is reported before the success of its test.
         if self.outcomes.get(name_of(test), {}).get("outcome") in (None, "passed"):
             self.outcomes[name_of(test)] = {"outcome": outcome, "detail": detail}
 
@@ -76,9 +76,9 @@ class Report(unittest.TestResult):
 
 
 def cpython(folder):
-    """The module `test.test_mmap` of the package in this folder, which is used for it and for what it imports alone."""
-    # How this Python was built is not among what componentize-py packs; `test.support` asks, and no test of `mmap`
-    # needs it.
+    """Return the module `test.test_mmap` of the package in this folder."""
+    # componentize-py does not pack the build configuration of this Python. `test.support` imports it, but no test of
+    # `mmap` needs it.
     built = types.ModuleType(sysconfig._get_sysconfigdata_name())
     built.build_time_vars = {}
     sys.modules.setdefault(built.__name__, built)

@@ -1,4 +1,4 @@
-"""What callers may pass, what they get, and in which order they are refused."""
+"""Arguments and results of calls, and the order of their checks."""
 
 import mmap
 import operator
@@ -10,7 +10,7 @@ READ_ONLY = "mmap can't modify a readonly memory map."
 
 
 class Index:
-    """An integer that does something before it is one."""
+    """An object that acts before it is converted to an integer."""
 
     def __init__(self, value, before=lambda: None):
         self.value = value
@@ -152,7 +152,7 @@ class Methods(Calls):
         m = self.memory(b"one two one two")
         m.seek(1)
         self.assertEqual((m.find(b"one"), m.rfind(b"two"), m.find(b"one", 0)), (8, 12, 0))
-        self.assertEqual(m.find(b"two", None, 1), 4, "the end counts only beside a start")
+        self.assertEqual(m.find(b"two", None, 1), 4, "the end is ignored without a start")
         self.assertEqual((m.find(b"two", 5, None), m.find(b"two", -3), m.find(b"two", 5, -1)), (12, 12, -1))
         self.assertEqual(
             (m.find(b"", 3), m.rfind(b"", 3), m.find(b"", 15), m.find(b"", 16), m.rfind(b"", 4, 3)), (3, 15, 15, -1, -1)
@@ -280,7 +280,7 @@ class Methods(Calls):
         self.assertEqual(repr(m), "<mmap.mmap closed=True>")
         self.assertEqual({m: 1}[m], 1)
         self.assertIsNone(m.__exit__(None, None, None))
-        # What is wrong with an argument is said first.
+        # Errors of arguments come first.
         self.raises(TypeError, None, m.find, 1)
         self.raises(OverflowError, None, m.write_byte, 256)
         self.raises(TypeError, "mmap indices must be integer", m.__setitem__, "a", 1)

@@ -1,4 +1,4 @@
-"""Files: from a number to the file, what may be done with it, and what others see."""
+"""Files: the file of a number, the rights of its mappings, and visibility to others."""
 
 import contextlib
 import errno
@@ -28,7 +28,7 @@ class Files(unittest.TestCase):
             return file.read()
 
     def changes(self, number):
-        """Whether the file with this number is mapped and changed."""
+        """Return True if the file with this number was mapped and changed."""
         with mmap.mmap(number, 0) as m:
             m[0] = 0x61
         return self.content() == b"a123456789"
@@ -111,7 +111,7 @@ class Numbers(Files):
             with self.assertRaises(OSError):
                 mmap.mmap(number, length, access=mmap.ACCESS_READ)
 
-    @unittest.skipUnless(WASI, "elsewhere a number is enough")
+    @unittest.skipUnless(WASI, "other systems map a number directly")
     def test_without_a_path(self):
         def refused(number, reason):
             with self.assertRaisesRegex(OSError, f"no path leads to the file of descriptor {number}: .*{reason}"):
@@ -130,7 +130,7 @@ class Numbers(Files):
 
     def test_of_an_unknown_number(self):
         with open(self.path, "r+b") as file:
-            # Nothing that this Python keeps says the path of a number that was opened behind its back.
+            # Python does not know the path of a number that it did not open.
             import posix
 
             number = posix.open(self.path, os.O_RDWR)
@@ -218,7 +218,7 @@ class Lengths(Files):
             with mmap.mmap(file.fileno(), 0) as m:
                 file.truncate(10)
                 self.assertEqual((len(m), m.size()), (20 * mmap.PAGESIZE, 10))
-                if WASI:  # elsewhere the process dies
+                if WASI:  # on other systems the process dies
                     with self.assertRaises(OSError):
                         m[10 * mmap.PAGESIZE]
 
@@ -254,7 +254,7 @@ class Sharing(Files):
                     two[9] = 0x7A
                     view[8] = 0x79
                 self.assertEqual(
-                    (one[7:], two[7:]), (b"7yz", b"7yz"), "a view brings back nothing that others overwrote"
+                    (one[7:], two[7:]), (b"7yz", b"7yz"), "a view does not restore what others have overwritten"
                 )
         self.assertEqual(self.content(), b"a1cd4567yz")
 
@@ -275,7 +275,7 @@ class Sharing(Files):
         m.close()
         self.assertEqual(self.content(), b"a123456789")
 
-    @unittest.skipUnless(WASI, "elsewhere names are for Windows")
+    @unittest.skipUnless(WASI, "other systems have names only on Windows")
     def test_names(self):
         with mmap.mmap(-1, 10, tagname="a name") as one, mmap.mmap(-1, 5, tagname="a name") as two:
             one[4] = 0x61

@@ -1,4 +1,4 @@
-"""What kind of object it is: sequence, iteration, context manager, identity, and what it refuses to be."""
+"""The object: sequence, iteration, context manager, identity, and unsupported operations."""
 
 import copy
 import gc
@@ -123,7 +123,7 @@ class Object(unittest.TestCase):
         self.assertEqual(len({self.m, self.m}), 1)
         self.assertTrue(self.m)
 
-    @unittest.skipUnless(sys.platform == "wasi", "elsewhere programs are not built")
+    @unittest.skipUnless(sys.platform == "wasi", "other systems have no build time")
     def test_sizes_at_build_time(self):
         built_with = sys.modules["plugin"].BUILT_WITH
         for built, now in zip(built_with, (mmap.PAGESIZE, mmap.ALLOCATIONGRANULARITY)):

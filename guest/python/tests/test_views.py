@@ -1,4 +1,4 @@
-"""The buffer protocol: what a mapping gives to what takes bytes, and what comes back."""
+"""The buffer protocol: views of a mapping, and changes through them."""
 
 import array
 import contextlib
@@ -92,7 +92,7 @@ class Views(unittest.TestCase):
         self.assertIsNone(reference())
 
     def test_garbage(self):
-        """In a cycle of garbage, what a view changed is written, and a finalizer can still use the mapping."""
+        """In a cycle of garbage, changes through a view are written, and a finalizer can still use the mapping."""
 
         class Holder:
             def __init__(self, file):

@@ -1,1 +1,1 @@
-"""What the module `mmap` is made of: the bindings, the way from a descriptor to its file, views, constants, errors."""
+"""The parts of the module `mmap`: bindings, descriptors of open files, views, constants, errors."""

@@ -1,4 +1,4 @@
-"""Arguments as CPython's C code takes them: what it converts, in which range, and what it says when it cannot."""
+"""Conversion of arguments as in CPython's C code: the same types, ranges and messages."""
 
 import operator
 import sys
@@ -11,7 +11,7 @@ SMALLEST = -sys.maxsize - 1
 
 
 def to_integer(value, smallest, largest, above, below):
-    """An integer from `smallest` to `largest`, and what is said of one that is above or below."""
+    """Convert to an integer from `smallest` to `largest`; `above` and `below` are the messages for others."""
     value = operator.index(value)
     if value > largest:
         raise OverflowError(above)
@@ -21,23 +21,23 @@ def to_integer(value, smallest, largest, above, below):
 
 
 def to_ssize(value):
-    """C's `Py_ssize_t`."""
+    """Convert to C's `Py_ssize_t`."""
     return to_integer(value, SMALLEST, LARGEST, *["Python int too large to convert to C ssize_t"] * 2)
 
 
 def to_int(value):
-    """C's `int`."""
+    """Convert to C's `int`."""
     above, below = "signed integer is greater than maximum", "signed integer is less than minimum"
     return to_integer(value, -(1 << 31), (1 << 31) - 1, above, below)
 
 
 def is_index(value):
-    """Whether an index can be made of it: C's `PyIndex_Check`."""
+    """Return True if the value can be converted to an index: C's `PyIndex_Check`."""
     return hasattr(type(value), "__index__")
 
 
 def to_index(value, kind):
-    """An integer as `PyNumber_AsSsize_t` takes it; `kind` is raised when it is too large."""
+    """Convert to an index as C's `PyNumber_AsSsize_t` does. Raises `kind` if it is too large."""
     value = operator.index(value)
     if SMALLEST <= value <= LARGEST:
         return value
@@ -45,7 +45,7 @@ def to_index(value, kind):
 
 
 def _bound(value):
-    """A bound of a slice: what is too large is moved to the edge of what an index can be."""
+    """Convert a bound of a slice, clamped to the range of an index."""
     if value is None:
         return None
     if not is_index(value):
@@ -54,7 +54,7 @@ def _bound(value):
 
 
 def to_slice(key):
-    """A slice in the terms of the bindings."""
+    """Convert a slice to the type of the bindings."""
     step = 1 if key.step is None else _bound(key.step)
     if step == 0:
         raise ValueError("slice step cannot be zero")
@@ -62,7 +62,7 @@ def to_slice(key):
 
 
 def to_bytes(value):
-    """The bytes of any contiguous buffer."""
+    """Return the bytes of a contiguous buffer."""
     if type(value) is bytes:
         return value
     if not hasattr(type(value), "__buffer__"):

@@ -1,6 +1,6 @@
-"""The bindings that componentize-py made of `wasi-mmap:mmap` and `wasi:filesystem`.
+"""The bindings that componentize-py generates for `wasi-mmap:mmap` and `wasi:filesystem`.
 
-How it names a module depends on what else the plugin's world imports, so the modules are found by what they hold.
+The names of the modules depend on the other imports of the plugin's world, so the modules are found by their contents.
 """
 
 import importlib
@@ -15,12 +15,12 @@ __all__ = ["Err", "being_built", "filesystem", "mapping", "preopens", "types"]
 
 
 def being_built():
-    """Whether componentize-py is building the plugin: only then are the bindings files, and no import can be called."""
+    """Return True while componentize-py builds the plugin. Then bindings are files, and imports cannot be called."""
     return os.path.isdir(imports.__path__[0])
 
 
 def _imported_with(name):
-    """The imported interfaces that have something of this name."""
+    """Yield the imported interfaces that have an item of this name."""
     for found in pkgutil.iter_modules(imports.__path__):
         module = importlib.import_module(f"{imports.__name__}.{found.name}")
         if hasattr(module, name):
@@ -28,7 +28,7 @@ def _imported_with(name):
 
 
 def _used_by(module, name):
-    """The interface that another one takes its type of this name from."""
+    """Return the interface from which another one uses the type of this name."""
     return next(used for used in vars(module).values() if inspect.ismodule(used) and hasattr(used, name))
 
 
@@ -36,7 +36,7 @@ try:
     mapping = next(found for found in _imported_with("Mapping") if hasattr(found, "granularity"))
     types = _used_by(mapping, "MapOptions")
     filesystem = _used_by(mapping, "Descriptor")
-    # A world may import more than one version; a descriptor must be of the version that a mapping takes.
+    # A world may import several versions. Descriptors must be of the version that mappings accept.
     preopens = next(found for found in _imported_with("get_directories") if filesystem in vars(found).values())
 except StopIteration:
     raise ImportError("the plugin's world must include the world wasi-mmap:mmap/python") from None

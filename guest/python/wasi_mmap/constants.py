@@ -1,4 +1,4 @@
-"""The constants of the module `mmap`: the names that Linux has, with Linux's numbers."""
+"""The constants of the module `mmap`: the names and values of Linux."""
 
 from .bindings import types
 
@@ -46,9 +46,9 @@ MADV_SOFT_OFFLINE = 101
 
 __all__ = [name for name in globals() if name.startswith(("ACCESS_", "PROT_", "MAP_", "MS_", "MADV_"))]
 
-# What follows is for the class alone: the numbers in the terms of the bindings.
+# Internal: the values as types of the bindings.
 
-#: Flags that Python does not name and passes on all the same.
+#: Flags that Python has no names for, but passes on.
 MAP_FIXED = 0x10
 MAP_HUGETLB = 0x40000
 
@@ -90,7 +90,7 @@ WHENCE = (types.Whence.START, types.Whence.CURRENT, types.Whence.END)
 
 
 def chosen(table, number, nothing):
-    """The flags of the bindings for the bits of a number; bits without a name are left out."""
+    """Convert the bits of a number to flags of the bindings. Unknown bits are ignored."""
     for bit, flag in table.items():
         if number & bit:
             nothing |= flag

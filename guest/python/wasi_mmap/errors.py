@@ -1,4 +1,4 @@
-"""What the interface answers to a refused operation, as the exceptions that CPython's `mmap` raises."""
+"""Errors of the interface as the exceptions that CPython's `mmap` raises."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from .bindings import types
 CLOSED = "mmap closed or invalid"
 READ_ONLY = "mmap can't modify a readonly memory map."
 
-# Linux's numbers that a mapping can answer, by name: WASI numbers errors otherwise.
+# The names of Linux's error numbers that a mapping can report. WASI's numbers differ.
 _LINUX = {
     1: "EPERM",
     2: "ENOENT",
@@ -35,16 +35,16 @@ _LINUX = {
 
 
 def os_error(number, reason=None):
-    """The `OSError` for an error number of this Python, with a reason beside what the system says of it."""
+    """Return the `OSError` for an error number of this Python, with the system's message and a reason."""
     text = os.strerror(number)
     return OSError(number, f"{text}: {reason}" if reason else text)
 
 
 def exception(error, refused):
-    """The exception for an error of the interface.
+    """Return the exception for an error of the interface.
 
-    `refused` says what the operation raises where operations differ: for a case, or for a case and the argument that
-    was refused, by their names in the interface; either a pair of type and message, or an error number.
+    `refused` maps errors for which operations differ to what this operation raises. A key is a case of the error, or a
+    pair of the case and the name of the refused argument. A value is a pair of type and message, or an error number.
     """
     case = type(error).__name__.removeprefix("Error_")
     detail = getattr(error, "value", None)

@@ -1,7 +1,7 @@
-"""From the number of an open file to a descriptor that a mapping can have.
+"""Descriptors for the numbers of open files.
 
-WASI gives a program no way from a number to the descriptor behind it. But files are opened by path: the path is found
-again where Python keeps it, is checked to lead to the same file still, and is opened a second time.
+In WASI, a program cannot get the descriptor behind a number. But it opened the file by a path. This module finds the
+path where Python keeps it, opens it again, and checks that it still leads to the same file.
 """
 
 import errno
@@ -13,7 +13,7 @@ import os
 from .bindings import Err, filesystem, preopens
 from .errors import os_error
 
-# What `os.open` answered: for a number, the path and the flags. A number that was closed and given again is noticed by
+# The path and the flags for each number that `os.open` returned. A number that was closed and reused is detected by
 # comparing the files.
 _opened = {}
 
@@ -38,13 +38,13 @@ def _absolute(path):
 
 
 def _known_paths(number):
-    """Each path that the file of this number may have been opened by, and whether it was to read and to write it."""
+    """Yield each path by which the file may have been opened, and whether for reading and for writing."""
     if number in _opened:
         path, flags = _opened[number]
         mode = flags & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR)
         yield path, mode != os.O_WRONLY, mode != os.O_RDONLY
     for file in gc.get_objects():
-        # The type is asked, not the object: a proxy may answer anything.
+        # `isinstance` would ask the object, and a proxy may claim to be anything.
         if not issubclass(type(file), io.FileIO):
             continue
         if not file.closed and io.FileIO.fileno(file) == number and not isinstance(file.name, int):
@@ -52,9 +52,9 @@ def _known_paths(number):
 
 
 def descriptor_of(number, status):
-    """A new descriptor of the file with this number, with the rights that the number has; `status` is its `os.fstat`.
+    """Return a new descriptor of the file with this number, with the same rights. `status` is its `os.fstat`.
 
-    Raises `OSError` where no path is known, or none leads to the file any more.
+    Raises `OSError` if no path is known, or none leads to the file any more.
     """
     reason = "it was not opened by a path that this Python knows"
     for path, readable, writable in _known_paths(number):
@@ -63,7 +63,7 @@ def descriptor_of(number, status):
         except OSError as error:
             reason = f"{path} cannot be opened again: {os.strerror(error.errno)}"
             continue
-        # In WASI the number of a file is the first half of this hash.
+        # WASI's inode number is the first half of this hash.
         if descriptor.metadata_hash().lower == status.st_ino:
             return descriptor
         descriptor.__exit__(None, None, None)
@@ -72,11 +72,11 @@ def descriptor_of(number, status):
 
 
 def _open(path, readable, writable):
-    """Opens a file anew through the directories that the plugin was given."""
+    """Open a file through the preopened directories."""
     try:
         path.encode()
     except UnicodeEncodeError:
-        raise os_error(errno.EILSEQ) from None  # in WASI a path is UTF-8
+        raise os_error(errno.EILSEQ) from None  # paths are UTF-8 in WASI
     names = _names(path)
     best = max(
         (given for given in _directories() if names[: len(given[1])] == given[1]),
@@ -110,12 +110,12 @@ _NUMBERS = {
 
 @functools.cache
 def _directories():
-    """The directories that the plugin was given: descriptor, and the names on the way to it."""
+    """Return the preopened directories: the descriptor and the components of the path of each."""
     return [(directory, _names(path)) for directory, path in preopens.get_directories()]
 
 
 def _names(path):
-    """The names on the way to a file. `..` stays, because what it means depends on links."""
+    """Split a path into components. `..` is kept, because its meaning depends on links."""
     return [name for name in path.split("/") if name not in ("", ".")]
 
 

@@ -1,4 +1,4 @@
-"""Making a mapping: which one the constructor's arguments mean."""
+"""Construction of a mapping from the constructor's arguments."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from .errors import os_error
 
 
 def open_mapping(fileno, length, flags, access, offset, tagname):
-    """The mapping itself."""
+    """Return the interface's mapping for the arguments."""
     wish = types.Access.WRITE
     if access == ACCESS_READ:
         wish = types.Access.READ
@@ -22,7 +22,7 @@ def open_mapping(fileno, length, flags, access, offset, tagname):
     options = types.MapOptions(offset, length, wish, wishes)
     if fileno == -1:
         if tagname is not None:
-            tagname.encode()  # refuses lone surrogates, which the interface cannot carry
+            tagname.encode()  # raises for lone surrogates, which the interface does not support
             return mapping.Mapping.named(tagname, options)
         return _of_memory(options, flags)
     status = os.fstat(fileno)
@@ -31,7 +31,7 @@ def open_mapping(fileno, length, flags, access, offset, tagname):
     if not length and status.st_size - offset > LARGEST:
         raise ValueError("mmap length is too large")
     if flags & constants.MAP_ANONYMOUS:
-        # Only the file's length counts then.
+        # Only the length of the file is used.
         options = types.MapOptions(offset, length, types.Access.READ, types.MapFlags(0))
         measured = mapping.Mapping.from_descriptor(files.descriptor_of(fileno, status), options)
         options = types.MapOptions(offset, measured.length(), wish, wishes)
@@ -46,6 +46,6 @@ def _of_memory(options, flags):
 
 
 def _check(flags):
-    """Refuses flags that make no mapping: neither shared nor private, or at an address that the caller chooses."""
+    """Refuse flags that are neither shared nor private, or that choose an address."""
     if not flags & (constants.MAP_SHARED | constants.MAP_PRIVATE) or flags & constants.MAP_FIXED:
         raise os_error(errno.EINVAL)

@@ -1,4 +1,4 @@
-"""What each operation raises for what the interface refuses, where operations differ: see `errors.exception`."""
+"""The exceptions of each operation for errors for which operations differ. See `errors.exception`."""
 
 import errno
 

@@ -1,17 +1,16 @@
-"""Views: the buffer protocol over a mapping whose bytes lie elsewhere.
+"""Views: the buffer protocol for a mapping whose bytes are outside the plugin's memory.
 
-A view is a copy that is made when it is asked for. While views are out, `Viewed` stands where the mapping stood: the
-object's own operations and its views see each other's changes. What others write to the file is seen by the object at
-once, and by the next view. Changes made through a view are written back by the next operation of the object and when
-the view is released: those bytes alone that were changed, so that a view never brings back what others have
-overwritten.
+A view is a copy, made when it is requested. While views exist, `Viewed` replaces the object's mapping, and the object's
+operations and its views see each other's changes. The object sees what others write to the file at once, and the next
+view sees it too. Changes through a view are written back by the next operation of the object and when the view is
+released. Only the changed bytes are written, so that a view never restores what others have overwritten.
 """
 
 import re
 
 from .bindings import types
 
-# What PEP 688 passes as flags when the buffer must be writable, or when the consumer wants to know whether it is.
+# The flags of PEP 688 for a buffer that must be writable, and for one whose consumer asks if it is.
 _WRITABLE = 0x1
 _FULL_RO = 0x11C
 
@@ -20,20 +19,20 @@ _CHANGED = re.compile(rb"[^\0]+")
 
 
 class Viewed:
-    """A mapping with views. Has the operations of a mapping that the object calls."""
+    """A mapping with views, with the operations of a mapping that the object uses."""
 
     __slots__ = ("mapping", "count", "_bytes", "_written")
 
     def __init__(self, mapping):
         self.mapping = mapping
         self.count = 0
-        #: What the views show.
+        #: The bytes of the views.
         self._bytes = bytearray(mapping.read_at(0, mapping.length()))
-        #: What the mapping holds of it as far as the views are concerned; `None` while no view can be written to.
+        #: The same bytes without changes through views; `None` while no view is writable.
         self._written = None
 
     def view(self, flags, writable):
-        """A new view, for the flags of PEP 688."""
+        """Return a new view for the flags of PEP 688."""
         if self.count:
             self._renew()
         if writable and (flags & _WRITABLE or flags & _FULL_RO):
@@ -46,12 +45,12 @@ class Viewed:
         return view
 
     def release(self):
-        """Writes back what was changed through views, as one of them ends."""
+        """Release a view, and write back what was changed through views."""
         self.count -= 1
         self.settle()
 
     def settle(self):
-        """Writes the bytes that were changed through views to the mapping."""
+        """Write the bytes that were changed through views to the mapping."""
         if self._written is None or self._bytes == self._written:
             return
         for start in range(0, len(self._bytes), _BLOCK):
@@ -65,7 +64,7 @@ class Viewed:
                 self._written[start + run.start() : start + run.end()] = changed
 
     def _renew(self):
-        """Shows what the mapping holds now."""
+        """Update the views to the contents of the mapping."""
         self.settle()
         self._mirror(slice(None), self.mapping.read_at(0, len(self._bytes)))
 
@@ -74,7 +73,7 @@ class Viewed:
         if self._written is not None:
             self._written[where] = content
 
-    # What changes the bytes: views show it at once.
+    # Operations that change bytes also change the views.
 
     def set(self, index, value):
         self.settle()
@@ -110,7 +109,7 @@ class Viewed:
             self._renew()
 
     def __getattr__(self, name):
-        # All other operations leave the bytes as they are.
+        # All other operations leave the bytes unchanged.
         operation = getattr(self.mapping, name)
         self.settle()
         return operation

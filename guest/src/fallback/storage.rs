@@ -1,4 +1,5 @@
-//! The storage that `core` works on: a file in the page cache, named memory or zeros, under private pages where changes stay private.
+//! The storage that `core` works on: a file in the page cache, named memory or zeros, under private pages where changes
+//! stay private.
 
 use std::ops::{ControlFlow, Range};
 use std::rc::Rc;

@@ -1,4 +1,5 @@
-//! The bindings that `wit-bindgen` generates for the interface, for operations that [`Mapping`](crate::Mapping) does not offer.
+//! The bindings that `wit-bindgen` generates for the interface, for operations that [`Mapping`](crate::Mapping) does
+//! not offer.
 
 #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
 

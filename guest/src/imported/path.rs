@@ -11,7 +11,8 @@ use super::bindings::wasi::filesystem::preopens::get_directories;
 use super::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, OpenFlags, PathFlags};
 use crate::wasi_error;
 
-/// The preopened directories with their names in the plugin. They are requested once, because each call returns new handles.
+/// The preopened directories with their names in the plugin. They are requested once, because each call returns new
+/// handles.
 static DIRECTORIES: OnceLock<Vec<(Descriptor, String)>> = OnceLock::new();
 
 /// Opens an existing file through the preopened directory that contains it.

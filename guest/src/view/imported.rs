@@ -90,8 +90,8 @@ impl RawWindow {
     }
 
     fn bytes(&self) -> &[u8] {
-        // SAFETY: the region has `within + len` bytes, which are the file's until the window is detached. No one else changes them, by
-        // the contract of `Views::view`.
+        // SAFETY: the region has `within + len` bytes, which are the file's until the window is detached. No one else
+        // changes them, by the contract of `Views::view`.
         unsafe { slice::from_raw_parts(self.address(), self.len) }
     }
 
@@ -204,7 +204,8 @@ impl Region {
         // The file's pages may be cached as large pages, which are mapped as such only at addresses aligned alike.
         let align = if len >= LARGE_PAGE { LARGE_PAGE } else { page };
         let layout = Layout::from_size_align(len, align).ok()?;
-        // SAFETY: the size is not 0, because an empty range has no window. If the allocation fails, the pointer is null, which is checked.
+        // SAFETY: the size is not 0, because an empty range has no window. If the allocation fails, the pointer is
+        // null, which is checked.
         let start = NonNull::new(unsafe { alloc(layout) })?;
         // The host replaces all of it. Until then, zero-filling would take as much memory as the window is long.
         // SAFETY: the region has at least one byte.

@@ -1,18 +1,19 @@
 //! Views: a range of a mapping as a slice.
 //!
-//! Where the host has windows, and on native targets, a view is a window: the file's own pages. Elsewhere it is a copy, which a
-//! [`ViewMut`] writes back. A program works with either, and can [ask](View::is_zero_copy) which one it has.
+//! Where the host has windows, and on native targets, a view is a window: the file's own pages. Elsewhere it is a copy,
+//! which a [`ViewMut`] writes back. A program works with either, and can [ask](View::is_zero_copy) which one it has.
 //!
 //! # Safety
 //!
-//! The operations of [`Mapping`] copy, and are safe whatever others do to the file. A view lends the bytes, and a `&[u8]` promises the
-//! compiler that they do not change. No one can promise that of a file which another process may write. So the three methods that
-//! lend are `unsafe`, with the contract of every mapping library: **as long as a view lives, no one else changes these bytes of the
-//! file or makes it shorter**: no other process, no other mapping, no ordinary write.
+//! The operations of [`Mapping`] copy, and are safe whatever others do to the file. A view lends the bytes, and a
+//! `&[u8]` promises the compiler that they do not change. No one can promise that of a file which another process may
+//! write. So the three methods that lend are `unsafe`, with the contract of every mapping library: **as long as a view
+//! lives, no one else changes these bytes of the file or makes it shorter**: no other process, no other mapping, no
+//! ordinary write.
 //!
-//! If the contract is broken, the process and the host survive, and no memory outside the view is touched. The contents of the view
-//! are unspecified then, and so is the behaviour of code that reads a byte twice. Where a file became shorter, its lost bytes read as
-//! zeros, and [`View::check`] reports it.
+//! If the contract is broken, the process and the host survive, and no memory outside the view is touched. The contents
+//! of the view are unspecified then, and so is the behaviour of code that reads a byte twice. Where a file became
+//! shorter, its lost bytes read as zeros, and [`View::check`] reports it.
 //!
 //! ```
 //! use wasi_mmap::{Mapping, Views};
@@ -62,7 +63,8 @@ pub trait Views {
     ///
     /// # Safety
     ///
-    /// As long as the view lives, no one else changes these bytes of the file or makes it shorter. See [the module](self#safety).
+    /// As long as the view lives, no one else changes these bytes of the file or makes it shorter. See [the
+    /// module](self#safety).
     ///
     /// # Errors
     ///
@@ -73,8 +75,8 @@ pub trait Views {
 
     /// Returns a view of a range that can be written.
     ///
-    /// Writes have the effect of the mapping's own writes, at the latest when the view is [closed](ViewMut::close), flushed or
-    /// dropped.
+    /// Writes have the effect of the mapping's own writes, at the latest when the view is [closed](ViewMut::close),
+    /// flushed or dropped.
     ///
     /// # Safety
     ///
@@ -87,8 +89,8 @@ pub trait Views {
     where
         Self: Sized;
 
-    /// Returns views of a range, in order, each of at most `size` bytes: for files larger than the address space. `size` is rounded
-    /// to whole pages, at least one.
+    /// Returns views of a range, in order, each of at most `size` bytes: for files larger than the address space.
+    /// `size` is rounded to whole pages, at least one.
     ///
     /// Drop each view before taking the next one, so that they reuse the same memory.
     ///
@@ -170,8 +172,8 @@ impl<'a> View<'a> {
         !matches!(self.0, Bytes::Copied(_))
     }
 
-    /// Checks that everything read from the view so far was in the file. Bytes read as zeros if the file became shorter or could not
-    /// grow. A copy was checked when it was made.
+    /// Checks that everything read from the view so far was in the file. Bytes read as zeros if the file became shorter
+    /// or could not grow. A copy was checked when it was made.
     ///
     /// # Errors
     ///
@@ -197,8 +199,8 @@ impl Deref for View<'_> {
 
 /// A view of a range of a mapping, for reading and writing. See [`Views::view_mut`].
 ///
-/// Dropping it ends the view. If a copy cannot be written back then, its changes are lost silently; [`close`](Self::close) and
-/// [`flush`](Self::flush) report that.
+/// Dropping it ends the view. If a copy cannot be written back then, its changes are lost silently;
+/// [`close`](Self::close) and [`flush`](Self::flush) report that.
 #[must_use]
 pub struct ViewMut<'a>(BytesMut<'a>);
 

@@ -13,8 +13,8 @@ const MAX_REFERENCES: u8 = 3;
 /// The most entries of the lookaside table and of the ghost table.
 const MAX_SLOTS: usize = 4096;
 
-/// All frames. Replacement is GCLOCK (Smith 1978). A page starts with a reference count of 0, so that a page that is read once
-/// is evicted before one that was used again.
+/// All frames. Replacement is GCLOCK (Smith 1978). A page starts with a reference count of 0, so that a page that is
+/// read once is evicted before one that was used again.
 #[derive(Debug)]
 pub(super) struct BufferPool {
     frames: Vec<Frame>,
@@ -26,11 +26,11 @@ pub(super) struct BufferPool {
     clock_hand: usize,
     /// The frame that was found last.
     last: usize,
-    /// A direct-mapped table of frames before the page table. The frame itself tells whether it holds the page. Most lookups
-    /// end here.
+    /// A direct-mapped table of frames before the page table. The frame itself tells whether it holds the page. Most
+    /// lookups end here.
     lookaside: Vec<usize>,
-    /// A direct-mapped table of pages that were requested lately and have no frame: the ghost entries of 2Q (Johnson and
-    /// Shasha 1994).
+    /// A direct-mapped table of pages that were requested lately and have no frame: the ghost entries of 2Q (Johnson
+    /// and Shasha 1994).
     ghosts: Vec<Option<PageId>>,
 }
 

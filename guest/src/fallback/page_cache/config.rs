@@ -27,8 +27,8 @@ impl CacheOptions {
         self
     }
 
-    /// Sets the memory budget in bytes. The cache always has at least two pages. An eighth of the budget is for the write buffer,
-    /// which holds small writes to pages that are not in the cache.
+    /// Sets the memory budget in bytes. The cache always has at least two pages. An eighth of the budget is for the
+    /// write buffer, which holds small writes to pages that are not in the cache.
     pub fn budget(mut self, bytes: usize) -> Self {
         self.budget = bytes;
         self

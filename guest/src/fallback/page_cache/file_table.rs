@@ -120,7 +120,8 @@ impl<F: File> FileTable<F> {
         Ok(OpenFile { number, file, is_writer, pattern: Cell::default() })
     }
 
-    /// Closes a mapping's file. A file without unwritten changes leaves the table with its last mapping. Returns true if it left.
+    /// Closes a mapping's file. A file without unwritten changes leaves the table with its last mapping. Returns true
+    /// if it left.
     pub(super) fn close(&mut self, open: &OpenFile<F>, is_clean: bool) -> bool {
         let Some(entry) = self.files.get_mut(&open.number) else { return false };
         entry.mappings -= 1;

@@ -77,8 +77,8 @@ impl Frame {
         }
     }
 
-    /// Reads those blocks of `wanted` that are not valid, no further than the file is known to reach. `start` is the file offset
-    /// of the page.
+    /// Reads those blocks of `wanted` that are not valid, no further than the file is known to reach. `start` is the
+    /// file offset of the page.
     pub(super) fn read_missing<F: File>(
         &mut self,
         file: &F,
@@ -107,7 +107,8 @@ impl Frame {
         Ok(())
     }
 
-    /// Reads from the last known end of the file to the end of the page: the file may have grown. Afterwards that part is valid.
+    /// Reads from the last known end of the file to the end of the page: the file may have grown. Afterwards that part
+    /// is valid.
     pub(super) fn read_growth<F: File>(
         &mut self,
         file: &F,
@@ -144,13 +145,13 @@ impl Frame {
         filled
     }
 
-    /// Writes the dirty ranges to a file of `file_len` bytes, in order. `start` is the file offset of the page. Ranges that were
-    /// written before an error are clean.
+    /// Writes the dirty ranges to a file of `file_len` bytes, in order. `start` is the file offset of the page. Ranges
+    /// that were written before an error are clean.
     ///
     /// # Errors
     ///
-    /// Any error of the file; [`Error::Truncated`] if the file no longer reaches all changes. Those beyond its end are discarded,
-    /// because writing them would make the file longer again.
+    /// Any error of the file; [`Error::Truncated`] if the file no longer reaches all changes. Those beyond its end are
+    /// discarded, because writing them would make the file longer again.
     pub(super) fn write_back<F: File>(
         &mut self,
         file: &F,
@@ -175,8 +176,8 @@ impl Frame {
     }
 }
 
-/// Returns how much of a page can be accessed if the file has its first `filled` bytes. As in a real mapping, that is up to the
-/// end of the page of memory in which the file ends.
+/// Returns how much of a page can be accessed if the file has its first `filled` bytes. As in a real mapping, that is
+/// up to the end of the page of memory in which the file ends.
 pub(super) fn usable_len(filled: usize) -> usize {
     filled.saturating_add(PAGE_LEN - 1) / PAGE_LEN * PAGE_LEN
 }

@@ -39,8 +39,8 @@ impl<F: File> Cache<F> {
     }
 }
 
-/// A mapping's file in a cache. Its bytes are read and written through the cache; dropping it writes changes back as far as
-/// possible.
+/// A mapping's file in a cache. Its bytes are read and written through the cache; dropping it writes changes back as
+/// far as possible.
 #[derive(Debug)]
 pub(crate) struct CachedFile<F: File> {
     cache: Cache<F>,
@@ -98,8 +98,8 @@ impl<F: File> CachedFile<F> {
     ///
     /// # Errors
     ///
-    /// Any error of the file; [`Error::Truncated`](wasi_mmap_core::Error::Truncated) if changes were lost because the file became
-    /// shorter.
+    /// Any error of the file; [`Error::Truncated`](wasi_mmap_core::Error::Truncated) if changes were lost because the
+    /// file became shorter.
     pub(crate) fn flush(&self, range: &Range<u64>) -> Result<()> {
         self.cache.0.borrow_mut().flush(&self.open, range)
     }

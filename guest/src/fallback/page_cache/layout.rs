@@ -16,7 +16,8 @@ pub(super) struct PageId {
     pub(super) page: u64,
 }
 
-/// The sizes of pages and blocks, both powers of two. A block is the unit that is read where a whole page would be too much.
+/// The sizes of pages and blocks, both powers of two. A block is the unit that is read where a whole page would be too
+/// much.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageLayout {
     page_bits: u32,
@@ -24,8 +25,8 @@ pub(super) struct PageLayout {
 }
 
 impl PageLayout {
-    /// Returns the layout for a page size, a power of two. A block is a page of memory, or larger where a page would have more
-    /// than [`MAX_BLOCKS`].
+    /// Returns the layout for a page size, a power of two. A block is a page of memory, or larger where a page would
+    /// have more than [`MAX_BLOCKS`].
     pub(super) fn new(page_size: usize) -> Self {
         let block_size = PAGE_LEN.max(page_size / MAX_BLOCKS);
         Self { page_bits: page_size.trailing_zeros(), block_bits: block_size.trailing_zeros() }

@@ -1,6 +1,7 @@
 //! The page cache: bounded memory between mappings and their files.
 //!
-//! [`PageCache`](state::PageCache) owns all state. Its parts know nothing of each other, and each module uses only those below it:
+//! [`PageCache`](state::PageCache) owns all state. Its parts know nothing of each other, and each module uses only
+//! those below it:
 //!
 //! | module | contains |
 //! |---|---|
@@ -10,7 +11,8 @@
 //! | `buffer_pool` | the frames, the page table, and replacement by GCLOCK |
 //! | `write_buffer` | small writes to pages that have no frame |
 //! | `frame` | one page in memory: its valid blocks and dirty ranges |
-//! | `dirty_ranges`, `layout`, `config`, `copy` | ranges of changed bytes; pages and blocks; options and statistics; short copies |
+//! | `dirty_ranges`, `layout` | ranges of changed bytes; pages and blocks |
+//! | `config`, `copy` | options and statistics; fast copies of a few bytes |
 
 mod buffer_pool;
 mod config;

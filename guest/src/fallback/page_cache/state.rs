@@ -66,7 +66,8 @@ impl<F: File> PageCache<F> {
     /// Closes a mapping's file after writing back what can be written. The last mapping takes the file's pages along.
     pub(super) fn close(&mut self, open: &OpenFile<F>) {
         if open.is_writer {
-            // Changes that cannot be written stay in the cache, with their descriptor, for the next mapping of the file.
+            // Changes that cannot be written stay in the cache, with their descriptor, for the next mapping of the
+            // file.
             let _ = self.write_back(open.number, 0..u64::MAX);
         }
         let is_clean = self.dirty_pages(open.number).is_empty();
@@ -175,8 +176,8 @@ impl<F: File> PageCache<F> {
         Lookup::Hit(index)
     }
 
-    /// Returns the first of `len` bytes that lie in one page: all of them if they are valid, otherwise no more than a block.
-    /// The caller may find what it looks for at once, and what follows need not be in the file.
+    /// Returns the first of `len` bytes that lie in one page: all of them if they are valid, otherwise no more than a
+    /// block. The caller may find what it looks for at once, and what follows need not be in the file.
     fn load_prefix(&mut self, open: &OpenFile<F>, at: u64, len: usize) -> Result<&[u8]> {
         let Some(span) = page_spans(at, len, self.layout.page_size()).next() else { return Ok(&[]) };
         let (page, mut within) = (open.page(span.page), span.within);
@@ -242,9 +243,9 @@ impl<F: File> PageCache<F> {
         Ok(index)
     }
 
-    /// Reads a part of a page straight into the caller's buffer if a frame would not pay: on the first request for a whole page,
-    /// or for less than a block out of the order of the file. Returns true if it did. The page gets its frame on the second
-    /// request.
+    /// Reads a part of a page straight into the caller's buffer if a frame would not pay: on the first request for a
+    /// whole page, or for less than a block out of the order of the file. Returns true if it did. The page gets its
+    /// frame on the second request.
     fn read_uncached(&mut self, page: PageId, file: &F, within: Range<usize>, buffer: &mut [u8]) -> Result<bool> {
         let Some(entry) = self.files.get(page.file) else { return Ok(false) };
         let is_whole = within.len() == self.layout.page_size();
@@ -366,7 +367,8 @@ impl<F: File> PageCache<F> {
 
 /// Eviction and write-back.
 impl<F: File> PageCache<F> {
-    /// Returns a frame for a page that has none, and true if the page follows the one that got a frame before it in its file.
+    /// Returns a frame for a page that has none, and true if the page follows the one that got a frame before it in its
+    /// file.
     fn take_frame(&mut self, page: PageId) -> Result<(usize, bool)> {
         let run = self.files.get_mut(page.file).map_or(0, |entry| entry.record(page.page));
         let index = if let Some(index) = self.find_behind_scan(page, run) {
@@ -384,8 +386,9 @@ impl<F: File> PageCache<F> {
         Ok((index, run > 0))
     }
 
-    /// Returns a clean frame that a long scan has left behind and nobody used again. Otherwise the scan would displace all other
-    /// pages, and its own before it reaches them again. A page that was requested lately does not continue a scan.
+    /// Returns a clean frame that a long scan has left behind and that was not used again. Otherwise the scan would
+    /// displace all other pages, and its own before it reaches them again. Pages that were requested lately are kept:
+    /// the scan is repeated.
     fn find_behind_scan(&mut self, page: PageId, run: u64) -> Option<usize> {
         let is_new = !self.pool.remember(page);
         if run < LONG_SCAN || !is_new {
@@ -395,8 +398,8 @@ impl<F: File> PageCache<F> {
         self.pool.find_disposable(PageId { page: behind, ..page })
     }
 
-    /// Evicts a page and returns its frame. If the page is dirty, its whole file is written back: in the order of the file, and
-    /// so that the next pages to be evicted are clean.
+    /// Evicts a page and returns its frame. If the page is dirty, its whole file is written back: in the order of the
+    /// file, and so that the next pages to be evicted are clean.
     ///
     /// # Errors
     ///
@@ -438,12 +441,13 @@ impl<F: File> PageCache<F> {
         self.write_back(open.number, self.layout.pages(range))
     }
 
-    /// Writes back the changes in these pages of a file, in the order of the file. Changes that could not be written stay dirty.
+    /// Writes back the changes in these pages of a file, in the order of the file. Changes that could not be written
+    /// stay dirty.
     ///
     /// # Errors
     ///
-    /// Any error of the file; [`Error::Truncated`] if the file was found truncated, now or by a write-back that made room since
-    /// the last call. The changes beyond its end are lost, and all others are written.
+    /// Any error of the file; [`Error::Truncated`] if the file was found truncated, now or by a write-back that made
+    /// room since the last call. The changes beyond its end are lost, and all others are written.
     fn write_back(&mut self, file: usize, pages: Range<u64>) -> Result<()> {
         let mut dirty = self.dirty_pages(file);
         dirty.retain(|(page, _)| pages.contains(page));

@@ -1,6 +1,7 @@
 //! The write buffer: small writes to pages that have no frame.
 //!
-//! They are kept as they came, and take little more memory than their bytes, until the page gets a frame or they are written back.
+//! They are kept as they came, and take little more memory than their bytes, until the page gets a frame or they are
+//! written back.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -122,8 +123,8 @@ impl WriteBuffer {
         Some(writes)
     }
 
-    /// Writes the writes to a page back, collected in `scratch`, a frame that has nothing else. Those that could not be written
-    /// stay buffered. Otherwise as [`Frame::write_back`].
+    /// Writes the writes to a page back, collected in `scratch`, a frame that has nothing else. Those that could not be
+    /// written stay buffered. Otherwise as [`Frame::write_back`].
     pub(super) fn write_back<F: File>(
         &mut self,
         page: PageId,

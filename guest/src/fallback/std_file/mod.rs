@@ -26,8 +26,8 @@ use super::file::{File, FileId};
 
 /// A [`std::fs::File`] that the cache reads and writes with `pread(2)` and `pwrite(2)`.
 ///
-/// In a preview 1 module it seeks instead, and uses `read(2)` and `write(2)`, which engines implement with fewer copies. No one
-/// else sees the position there: descriptors cannot be duplicated, and the cache owns this one.
+/// In a preview 1 module it seeks instead, and uses `read(2)` and `write(2)`, which engines implement with fewer
+/// copies. No one else sees the position there: descriptors cannot be duplicated, and the cache owns this one.
 #[derive(Debug)]
 pub struct StdFile(std::fs::File, offset_io::Position);
 
