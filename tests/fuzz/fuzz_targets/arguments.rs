@@ -1,4 +1,4 @@
-//! See `arguments` in the tests.
+//! See `tests/integration/fuzz/arguments.rs`.
 #![no_main]
 
 #[path = "../../integration/fuzz/arguments.rs"]

@@ -1,4 +1,4 @@
-//! See `components` in the tests.
+//! See `tests/integration/fuzz/components.rs`.
 #![no_main]
 
 #[path = "../../integration/fuzz/components.rs"]

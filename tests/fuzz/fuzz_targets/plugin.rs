@@ -1,4 +1,4 @@
-//! See `plugin` in the tests.
+//! See `tests/integration/fuzz/plugin.rs`.
 #![no_main]
 
 #[path = "../../integration/fuzz/plugin.rs"]

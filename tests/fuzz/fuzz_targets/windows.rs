@@ -1,4 +1,4 @@
-//! See `wasi_mmap_conformance::fuzz::windows`.
+//! See [`wasi_mmap_conformance::fuzz::windows`].
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| wasi_mmap_conformance::fuzz::windows(bytes));

@@ -1,4 +1,5 @@
-//! The command's arguments: whatever they are, the answer is what they say, or what is wrong with them.
+//! The fuzz target for the command's arguments: any arguments are parsed, or refused with an error that names the
+//! fault.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -6,11 +7,11 @@ use std::os::unix::ffi::OsStringExt;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use wasi_mmap_cli::{Command, parse};
 
-/// The arguments are separated by zeros, as the system has them.
+/// Parses arguments, which are separated by zeros.
 ///
 /// # Panics
 ///
-/// If they are understood wrongly, or if an error does not name the fault.
+/// Panics if an empty path is accepted, or if an error does not name the fault.
 pub fn arguments(bytes: &[u8]) {
     let given = bytes.split(|&byte| byte == 0).map(|argument| OsString::from_vec(argument.to_vec()));
     let line: Vec<OsString> = std::iter::once("wasi-mmap".into()).chain(given).collect();
@@ -33,7 +34,7 @@ fn must_name_the_fault(line: &[OsString], error: &clap::Error) {
             assert!(!message.is_empty(), "{line:?}");
             return;
         }
-        // The library does not say which argument it is.
+        // clap does not say which argument it is.
         ErrorKind::InvalidUtf8 => assert!(message.contains("invalid UTF-8"), "{line:?}: {message}"),
         kind => {
             let named = error.context().filter(|(kind, _)| {
@@ -48,7 +49,7 @@ fn must_name_the_fault(line: &[OsString], error: &clap::Error) {
                 }
             }
             assert!(!names.is_empty(), "{line:?}: {kind} names nothing: {message}");
-            // What a terminal would obey is left out of the text.
+            // The message leaves out control characters.
             for name in names.iter().filter(|name| !name.contains(char::is_control)) {
                 assert!(message.contains(name), "{line:?}: {kind} does not name {name}: {message}");
             }

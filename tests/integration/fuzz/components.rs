@@ -1,21 +1,21 @@
-//! Bytes as a component, for `inspect` and `compose`.
+//! The fuzz target for `inspect` and `compose`, which get any bytes as a component.
 
 use std::path::Path;
 
 use wasi_mmap_cli::{compose, inspect};
 use wasmparser::Validator;
 
-/// Whatever the bytes are, they are described or refused; and what is composed is a component that needs nothing of
-/// ours.
+/// Inspects and composes a component.
 ///
 /// # Panics
 ///
-/// If they are not.
+/// Panics if it is neither described nor refused with a reason, or if the composition is not valid or has imports of
+/// our interface.
 pub fn components(bytes: &[u8]) {
     let path = Path::new("plugin.wasm");
     let described = [false, true].map(|json| inspect(path, bytes, json).map_err(|error| format!("{error:#}")));
     for refusal in described.iter().filter_map(|described| described.as_ref().err()) {
-        assert!(!refusal.is_empty(), "a refusal says why");
+        assert!(!refusal.is_empty(), "the error is empty");
     }
     let [text, json] = described;
     assert_eq!(text.is_ok(), json.is_ok(), "{text:?}, {json:?}");
@@ -24,12 +24,12 @@ pub fn components(bytes: &[u8]) {
         Err(error) => {
             let needless = format!("{error:#}").contains("needs no fallback");
             let imports_ours = json.is_ok_and(|json| !json.contains("\"ours\":[]"));
-            assert!(!(needless && imports_ours), "it imports something of ours: {error:#}");
+            assert!(!(needless && imports_ours), "it does import our interface: {error:#}");
             return;
         }
     };
-    assert!(text.is_ok(), "composed, but refused: {text:?}");
-    Validator::new().validate_all(&composed).expect("what is composed is valid");
-    let json = inspect(path, &composed, true).expect("what is composed is a component");
-    assert!(json.contains("\"ours\":[]"), "what is composed needs something of ours: {json}");
+    assert!(text.is_ok(), "composed, but not described: {text:?}");
+    Validator::new().validate_all(&composed).expect("the composition is valid");
+    let json = inspect(path, &composed, true).expect("the composition is a component");
+    assert!(json.contains("\"ours\":[]"), "the composition imports our interface: {json}");
 }

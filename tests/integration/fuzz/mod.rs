@@ -1,5 +1,4 @@
-//! What the fuzzer has found worth keeping, and some random bytes, on any compiler; and plugins that are damaged at
-//! random.
+//! The fuzz targets, run on their corpus and on random bytes with any compiler; and randomly damaged plugins.
 
 mod arguments;
 mod components;
@@ -12,10 +11,10 @@ use super::support::{is_long, plugin};
 use wasi_mmap_conformance::fuzz;
 use wasi_mmap_conformance::storm::Random;
 
-/// A target's name, and what it does with an input.
+/// The name of a target, and its function.
 type Target = (&'static str, fn(&[u8]));
 
-/// The targets.
+/// All targets.
 const TARGETS: [Target; 6] = [
     ("operations", fuzz::operations),
     ("faults", fuzz::faults),
@@ -88,7 +87,7 @@ fn arguments_of_the_command() {
     replay("arguments");
 }
 
-/// Components that were written by hand, and what the fuzzer has made of them.
+/// Components that were written by hand, and those that the fuzzer derived from them.
 #[test]
 fn components_of_any_kind() {
     let mut count = 0;
@@ -101,7 +100,7 @@ fn components_of_any_kind() {
     replay("components");
 }
 
-/// A damaged plugin is refused, or composed; nothing panics.
+/// A damaged plugin is refused or composed; nothing panics.
 #[test]
 fn damaged_plugins() {
     let original = plugin("probe", "wasm32-wasip2");

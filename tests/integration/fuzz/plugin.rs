@@ -1,4 +1,5 @@
-//! A program that the bytes choose runs as a plugin, against the model, while its file is cut and made whole again.
+//! The fuzz target for plugins: a plugin runs a random program against the model, while its file becomes shorter and
+//! longer.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -9,12 +10,12 @@ use wasmtime_wasi::p2::bindings::sync::CommandPre;
 
 use crate::support::{Run, State, any_windows, plugin as built, prepare};
 
-/// How a plugin reaches its mappings: the backend that the plugin `suite` is told, whether the host has it, and what
-/// else is said.
+/// The ways in which a plugin reaches its mappings: the backend, whether the host provides it, and the last arguments
+/// of the plugin `suite`.
 const WAYS: [(&str, bool, &[&str]); 4] =
     [("host-wit", true, &[]), ("host", true, &[]), ("host", true, &["--views"]), ("fallback-wit", false, &[])];
 
-/// The plugin, compiled once: plain, and composed with the fallback.
+/// Returns the plugin, by itself or composed with the fallback, which is compiled once.
 fn suite(with_host: bool) -> &'static CommandPre<State> {
     static SUITE: [OnceLock<CommandPre<State>>; 2] = [const { OnceLock::new() }; 2];
     SUITE[usize::from(with_host)].get_or_init(|| {
@@ -26,11 +27,12 @@ fn suite(with_host: bool) -> &'static CommandPre<State> {
     })
 }
 
-/// The first byte chooses the way, and whether the file is whole again after a fault; the others are the program.
+/// Runs a program, which the bytes after the first encode. The first byte chooses the way, and whether the file stays
+/// cut after a fault.
 ///
 /// # Panics
 ///
-/// If the plugin traps, if it differs from the model, or if its mappings outlive it.
+/// Panics if the plugin traps, if it differs from the model, or if its mappings outlive it.
 pub fn plugin(bytes: &[u8]) {
     let Some((&first, program)) = bytes.split_first() else { return };
     let (backend, with_host, more) = WAYS[usize::from(first) % WAYS.len()];
