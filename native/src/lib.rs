@@ -3,7 +3,7 @@
 //! [`Mapping`] is the object that plugins use through the WIT interface, here for a program without a sandbox. Its
 //! operations copy bytes in and out. If a file shrinks under a mapping, they return [`Error::Truncated`], and the
 //! process does not die by SIGBUS. Programs that need the pages themselves use [`Stable`], where the system guarantees
-//! that the file's bytes do not change, or [`Lend`], whose methods are unsafe.
+//! that the file's bytes do not change, or the views of the crate `wasi-mmap`, which are unsafe.
 //!
 //! ```
 //! use wasi_mmap_native::{Access, Mapping};
@@ -72,6 +72,8 @@ use windows as sys;
 pub use attach::WindowPlan;
 pub use namespace::Namespace;
 pub use shared_pages::SharedPages;
+// What the views of `wasi-mmap` are made of.
+#[doc(hidden)]
 pub use slices::Lend;
 pub use stability::Stability;
 pub use stable::{Stable, StableSlice};
