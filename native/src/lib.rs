@@ -84,7 +84,7 @@ pub use sys::Reservation;
 #[doc(hidden)]
 pub use sys::failures;
 pub use wasi_mmap_core::{
-    Access, Advice, Argument, Error, FlushFlags, MapFlags, OsError, Result, Rights, Slice, System,
+    Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,
 };
 pub use window::Window;
 

@@ -16,7 +16,7 @@ fn a_name_is_one_memory_in_all_processes() {
     }
     let name = format!("wasi-mmap-test-{}", std::process::id());
     let mut mapping = Mapping::options().length(100_000).named(&name).expect("new memory");
-    mapping.write_at(0, b"ping").expect("it is writable");
+    mapping.write_all_at(b"ping", 0).expect("it is writable");
     let test = std::env::current_exe().expect("this program");
     let status = Command::new(test)
         .args(["--exact", "a_name_is_one_memory_in_all_processes"])
@@ -50,11 +50,11 @@ fn a_namespace_has_its_own_names() {
 fn in_the_other_process(name: &str) {
     let mut mapping = Mapping::options().named(name).expect("the memory of the first process");
     assert_eq!(read(&mapping, 0), *b"ping");
-    mapping.write_at(99_996, b"pong").expect("it is writable");
+    mapping.write_all_at(b"pong", 99_996).expect("it is writable");
 }
 
 fn read(mapping: &Mapping, offset: u64) -> [u8; 4] {
     let mut bytes = [0; 4];
-    mapping.read_at(offset, &mut bytes).expect("it is mapped");
+    mapping.read_exact_at(&mut bytes, offset).expect("it is mapped");
     bytes
 }
