@@ -45,6 +45,9 @@ pub struct OsStorage {
     name: Option<NameGuard>,
     /// The guarantee for stable windows, after one was asked for.
     pub(crate) guarantee: Option<Guarantee>,
+    /// The stable windows of shared memory, which must not overlap.
+    #[cfg(unix)]
+    pub(crate) shared_windows: Vec<crate::window::Window>,
     /// Shared with each window, which keeps the mapping busy.
     pub(crate) window_token: Arc<()>,
 }
@@ -124,6 +127,8 @@ impl OsStorage {
             was_cut: false,
             name: None,
             guarantee: None,
+            #[cfg(unix)]
+            shared_windows: Vec::new(),
             window_token: Arc::new(()),
         })
     }
@@ -148,6 +153,8 @@ impl OsStorage {
             was_cut: false,
             name,
             guarantee: None,
+            #[cfg(unix)]
+            shared_windows: Vec::new(),
             window_token: Arc::new(()),
         }
     }

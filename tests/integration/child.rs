@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::{durable, failures, faults, file_size, full_disk, huge, names, scale, stable, stable_windows, stale};
+use super::{
+    durable, failures, faults, file_size, full_disk, huge, names, scale, stable, stable_attacks, stable_windows, stale,
+};
 use wasi_mmap_conformance::storm;
 
 /// Says which part is meant.
@@ -65,6 +67,7 @@ fn part_of_another_test() {
         ("squat", [object, lock]) => names::squat(object, lock),
         (part, [scratch]) if part.starts_with("file-size") => file_size::meet(part, Path::new(scratch)),
         (part, [folder]) if part.starts_with("stable-") => stable_windows::meet(part, Path::new(folder)),
+        (part, [file]) if part.starts_with("attack-") => stable_attacks::meet(part, Path::new(file)),
         (part, [file]) if part.starts_with("stale") => stale::meet(part, Path::new(file)),
         (fault, [file]) => faults::meet(fault, Path::new(file)),
         other => panic!("no such part: {other:?}"),

@@ -21,6 +21,7 @@ mod neighbours;
 mod scale;
 mod sources;
 mod stable;
+mod stable_attacks;
 mod stable_windows;
 mod stale;
 mod storm;

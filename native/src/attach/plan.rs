@@ -60,7 +60,7 @@ impl OsStorage {
         };
         let plan = match guarantee {
             Ok(guarantee) => {
-                self.guarantee = Some(guarantee.clone());
+                self.guarantee = Some(guarantee.clone()).filter(Guarantee::can_be_kept);
                 if is_copy { Plan::Direct { to_write } } else { Plan::Guaranteed(guarantee) }
             }
             // A lease does not help: when the file is made shorter, the kernel removes private pages too, and writes by

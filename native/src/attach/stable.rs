@@ -16,7 +16,8 @@ impl OsStorage {
     /// Attaches a window to the memory from `address` on, as [planned](Self::plan_stable_window).
     ///
     /// If the window depends on a lease and somebody wants to write to the file, copies replace the window's pages
-    /// atomically. Bytes that are stored at that moment in the window, which is only for reading, are lost.
+    /// atomically. Stores to the window wait meanwhile, and none is undone; a system call that would write there fails with
+    /// `EFAULT`.
     ///
     /// # Safety
     ///
@@ -25,7 +26,8 @@ impl OsStorage {
     /// # Errors
     ///
     /// As [`attach_window`](Self::attach_window); [`Error::Unsupported`] if somebody has begun to write to the file
-    /// since the window was planned. Nothing is attached.
+    /// since the window was planned; [`Error::Truncated`] if the file is shorter than the window; [`Error::Busy`] if a window
+    /// of the same shared memory overlaps it. Nothing is attached.
     ///
     /// # Panics
     ///
@@ -37,8 +39,20 @@ impl OsStorage {
         address: usize,
     ) -> Result<Window> {
         match plan.0 {
-            // SAFETY: the caller's promise.
-            Plan::Direct { to_write } => unsafe { self.attach_window(range, address, to_write) },
+            Plan::Direct { to_write } => {
+                // Two windows on one memory would each be memory that somebody else changes.
+                self.shared_windows.retain(Window::is_attached);
+                let is_shared = !self.pages().is_private();
+                if is_shared && self.shared_windows.iter().any(|window| overlaps(&window.range(), &range)) {
+                    return Err(Error::Busy);
+                }
+                // SAFETY: the caller's promise.
+                let window = unsafe { self.attach_window(range, address, to_write) }?;
+                if is_shared {
+                    self.shared_windows.push(window.clone());
+                }
+                Ok(window)
+            }
             // SAFETY: the caller's promise.
             Plan::Copied => unsafe { self.attach_copies(range, address) },
             Plan::Guaranteed(guarantee) => {
@@ -46,13 +60,26 @@ impl OsStorage {
                 let len = usize::try_from(range.end.saturating_sub(range.start)).map_err(|_| Error::OutOfMemory)?;
                 let end = len.checked_next_multiple_of(page).and_then(|len| address.checked_add(len));
                 let memory = address..end.ok_or(Error::OutOfMemory)?;
+                let start = self.file_offset().checked_add(range.start).ok_or(Error::OutOfMemory)?;
+                let file_range = start..start.checked_add(range.end - range.start).ok_or(Error::OutOfMemory)?;
+                // Whoever makes the file shorter ends the guarantee first, and then nothing is attached.
+                if self
+                    .visible_file()
+                    .is_none_or(|file| file.metadata().map_or(true, |found| found.len() < file_range.end))
+                {
+                    return Err(Error::Truncated);
+                }
                 // SAFETY: the caller's promise.
                 let attach = || unsafe { self.attach_window(range, address, false) };
+                let tail = address + len..memory.end;
                 // SAFETY: `attach` maps whole private pages of the file there. Until the window is detached or
                 // abandoned, which drops the stable pages, nobody replaces them: detaching locks them, and the rest is
                 // the caller's promise.
-                let (stable, window) = unsafe { guarantee.cover(memory, attach) }?;
+                let (stable, window) = unsafe { guarantee.cover(memory, &file_range, true, attach) }?;
                 window.set_stable(stable);
+                // Behind the end of the file, a page may hold bytes of a former writer until the system clears them.
+                // SAFETY: the tail is a part of the window's last page, private and writable, and nobody uses it yet.
+                unsafe { ptr::with_exposed_provenance_mut::<u8>(tail.start).write_bytes(0, tail.len()) };
                 Ok(window)
             }
         }
@@ -89,4 +116,8 @@ impl OsStorage {
         pages.add_window(window.clone());
         Ok(window)
     }
+}
+
+fn overlaps(one: &Range<u64>, other: &Range<u64>) -> bool {
+    one.start < other.end && other.start < one.end
 }

@@ -57,6 +57,11 @@ impl MappedPages {
         self.mapping.tail(end)
     }
 
+    /// Ends the process at the next fault in the pages, whose bytes were promised not to change.
+    pub(crate) fn set_stable(&self) {
+        self.mapping.set_stable();
+    }
+
     pub(crate) fn file(&self) -> Option<&File> {
         self.mapping.file()
     }

@@ -26,7 +26,17 @@ impl Guarantee {
         match *self {}
     }
 
-    pub(crate) unsafe fn cover<T>(&self, _: Range<usize>, _: impl FnOnce() -> Result<T>) -> Result<(StablePages, T)> {
+    pub(crate) fn can_be_kept(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) unsafe fn cover<T>(
+        &self,
+        _: Range<usize>,
+        _: &Range<u64>,
+        _: bool,
+        _: impl FnOnce() -> Result<T>,
+    ) -> Result<(StablePages, T)> {
         match *self {}
     }
 }

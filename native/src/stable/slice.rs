@@ -61,10 +61,11 @@ impl StableSlice {
             let address = pages.pointer(&(0..range.end)).expose_provenance();
             let page = usize::try_from(sys::page_size()).map_err(|_| Error::OutOfMemory)?;
             let whole = address..address + range.end.next_multiple_of(page);
+            pages.set_stable();
             // SAFETY: the pages were mapped for this slice, privately if there is a lease, and whole. Nobody else has
-            // them, so only the end of the lease and repairs of faults replace them. The stable pages are dropped
+            // them, so only the end of the lease replaces them, and nobody writes there. The stable pages are dropped
             // before they are unmapped.
-            let (stable, ()) = unsafe { guarantee.cover(whole, || Ok(())) }?;
+            let (stable, ()) = unsafe { guarantee.cover(whole, &(start - skipped..end), false, || Ok(())) }?;
             Some(Bytes { _stable: stable, pages, range })
         };
         Ok(Self(Arc::new(Inner { bytes, guarantee })))

@@ -128,6 +128,11 @@ impl OsMapping {
         unsafe { self.map.as_mut_ptr().add(range.start) }
     }
 
+    /// Ends the process at the next fault in the mapping, whose bytes were promised not to change.
+    pub(crate) fn set_stable(&self) {
+        self.guard.set_stable();
+    }
+
     /// Returns an error if a part of `range` was lost. Must be called after the access that it is to vouch for.
     #[inline]
     pub(crate) fn check(&self, range: Range<usize>) -> Result<()> {

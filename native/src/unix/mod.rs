@@ -11,6 +11,8 @@ mod replace;
 mod resize;
 
 pub(crate) use fault::{Fault, FaultGuard};
+#[cfg(target_os = "linux")]
+pub(crate) use fault::{PausedStores, allow_pauses};
 pub(crate) use file::{describe, open, set_len};
 pub(crate) use mapping::OsMapping;
 pub(crate) use memory::SharedMemory;

@@ -72,6 +72,11 @@ impl Window {
         self.0.addresses.clone()
     }
 
+    /// Returns whether the window was neither detached nor abandoned.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.state().is_some()
+    }
+
     /// Checks that all bytes read from the window until now were the file's.
     ///
     /// # Errors
@@ -97,6 +102,7 @@ impl Window {
     /// Keeps the window's bytes from changing for as long as it is attached.
     pub(crate) fn set_stable(&self, stable: StablePages) {
         if let Some(state) = &mut *self.state() {
+            state.guard.set_stable();
             state.stable = Some(stable);
         }
     }

@@ -102,6 +102,10 @@ impl OsMapping {
 
     /// Returns `Ok`: nobody can make a file shorter while it is mapped, so nothing is ever lost.
     #[inline]
+    /// Does nothing: no bytes are promised not to change on Windows.
+    #[expect(clippy::unused_self, reason = "the same interface as on Unix")]
+    pub(crate) fn set_stable(&self) {}
+
     pub(crate) fn check(&self, _: Range<usize>) -> Result<()> {
         Ok(())
     }

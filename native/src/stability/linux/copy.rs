@@ -7,44 +7,61 @@
 use std::io;
 use std::ops::Range;
 use std::ptr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
-use crate::sys::{die, page_len, put_copies};
+use crate::sys::{PausedStores, page_len, put_copies};
 
-/// The time between attempts to get memory.
-const RETRY_INTERVAL: Duration = Duration::from_millis(10);
+/// The most pieces that memory is copied in. Each may be an area of memory of its own afterwards.
+const MAX_PIECES: usize = 16;
 
-/// Replaces memory with a copy. If there is no memory for it, tries again until the deadline, and then ends the
-/// process.
+/// The least size of a piece. Stores to a piece wait while it is copied.
+const MIN_PIECE: usize = 256 << 10;
+
+/// Replaces memory with a copy, piece by piece, each atomically: readers see the same bytes before and after.
+///
+/// With `has_stores`, stores to the memory wait while their piece is copied, so that none is undone. After an error, a
+/// part of the memory may be a copy already, and the rest is as it was.
 ///
 /// # Safety
 ///
-/// See [`try_replace`].
-pub(super) unsafe fn replace(memory: &Range<usize>, deadline: Option<Instant>) {
-    // SAFETY: the caller's promise.
-    while let Err(error) = unsafe { try_replace(memory) } {
+/// The memory is whole pages that can be read and written, belongs to the caller, and is replaced by nobody else during
+/// the call. It may be replaced by other private memory that can be read and written. Without `has_stores`, nobody
+/// writes there.
+///
+/// # Errors
+///
+/// The error of `mmap(2)`, `mprotect(2)` or `mremap(2)`; `TimedOut` at the deadline.
+pub(super) unsafe fn try_replace(memory: &Range<usize>, has_stores: bool, deadline: Option<Instant>) -> io::Result<()> {
+    let size = (memory.len() / MAX_PIECES).max(MIN_PIECE).next_multiple_of(page_len());
+    for start in memory.clone().step_by(size) {
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            // The kernel is about to let the waiting writer go on, and bytes would change that must not.
-            die(&format!("no memory to copy the bytes of a leased file that another process wants to write: {error}"));
+            return Err(io::ErrorKind::TimedOut.into());
         }
-        std::thread::sleep(RETRY_INTERVAL);
+        let piece = start..memory.end.min(start + size);
+        // SAFETY: the caller's promise, of which the piece is a part.
+        let paused = if has_stores { Some(unsafe { PausedStores::new(&piece) }?) } else { None };
+        // SAFETY: the caller's promise. If there are stores, they wait.
+        let replaced = unsafe { replace_piece(&piece) };
+        if let Some(paused) = paused {
+            paused.resume(replaced.is_ok());
+        }
+        replaced?;
     }
+    Ok(())
 }
 
-/// Replaces memory with a copy, atomically: readers see the same bytes before and after.
+/// Replaces a piece with a copy, atomically.
 ///
 /// # Safety
 ///
-/// The memory is whole pages that can be read, belongs to the caller, and is replaced by nobody else during the call.
-/// It may be replaced by other private memory that can be read and written. Bytes that others write there meanwhile may
-/// be lost. Faults in it are repaired.
+/// As [`try_replace`]; nobody writes to the piece.
 ///
 /// # Errors
 ///
 /// The error of `mmap(2)` or `mremap(2)`. Nothing has changed.
-unsafe fn try_replace(memory: &Range<usize>) -> io::Result<()> {
+unsafe fn replace_piece(memory: &Range<usize>) -> io::Result<()> {
     let len = memory.len();
     let access = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: the kernel chooses a free place, so no existing memory is touched, whether the call succeeds or fails.
@@ -66,7 +83,7 @@ unsafe fn try_replace(memory: &Range<usize>) -> io::Result<()> {
 /// # Safety
 ///
 /// Both are mapped for `len` bytes, start with a page and do not overlap; those of `to` are zeros, and nobody else uses
-/// them. Faults in `from` are repaired.
+/// them.
 unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     let page = page_len();
     let mut bytes = vec![0u8; page];
@@ -76,8 +93,7 @@ unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
         let from = unsafe { from.add(start) };
         // SAFETY: as above.
         let to = unsafe { to.add(start) };
-        // SAFETY: so many bytes are mapped, and `bytes` is memory of its own. A plugin that writes to its window
-        // meanwhile changes what is copied; each byte is treated as a value, and nothing else happens.
+        // SAFETY: so many bytes are mapped, and `bytes` is memory of its own.
         unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), count) };
         if bytes.iter().any(|&byte| byte != 0) {
             // SAFETY: `to` has so many bytes, and nobody else uses them.

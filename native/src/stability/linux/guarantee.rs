@@ -7,7 +7,7 @@ use std::sync::Arc;
 use wasi_mmap_core::Result;
 
 use super::super::kind::{Stability, unstable};
-use super::lease::{self, Lease};
+use super::lease::{self, Lease, Refusal};
 use super::permanent::{is_mounted_read_only, permanent_stability};
 
 /// A guarantee that the bytes of a file do not change.
@@ -33,8 +33,9 @@ impl Guarantee {
         }
         match Lease::take(file) {
             Ok(lease) => Ok(Self::Lease(lease)),
-            Err(_) if is_mounted_read_only(file) => Ok(Self::Permanent(Stability::ReadOnly)),
-            Err(refused) => Err(refused),
+            // Not where somebody writes: a file system that became read-only by an error keeps its old writers.
+            Err(Refusal::Other(_)) if is_mounted_read_only(file) => Ok(Self::Permanent(Stability::ReadOnly)),
+            Err(refusal) => Err(refusal.into()),
         }
     }
 
@@ -44,11 +45,22 @@ impl Guarantee {
     ///
     /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported), with the reason.
     pub(crate) fn permanent(file: &File) -> Result<Self> {
-        match permanent_stability(file)? {
-            Some(stability) => Ok(Self::Permanent(stability)),
-            None if is_mounted_read_only(file) => Ok(Self::Permanent(Stability::ReadOnly)),
-            None => Err(unstable("it can be written")),
+        if let Some(stability) = permanent_stability(file)? {
+            return Ok(Self::Permanent(stability));
         }
+        if !is_mounted_read_only(file) {
+            return Err(unstable("it can be written"));
+        }
+        // As in `of`; the lease itself is not needed.
+        match Lease::take(file) {
+            Ok(_) | Err(Refusal::Other(_)) => Ok(Self::Permanent(Stability::ReadOnly)),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// Returns whether the guarantee may be kept for later: a file system can be mounted anew.
+    pub(crate) fn can_be_kept(&self) -> bool {
+        !matches!(self, Self::Permanent(Stability::ReadOnly))
     }
 
     /// Returns the reason why the bytes do not change at present.
@@ -60,14 +72,15 @@ impl Guarantee {
         }
     }
 
-    /// Maps the file with `map`, and covers that memory by the guarantee. No lease ends in between.
+    /// Maps a range of the file with `map`, and covers that memory by the guarantee. No lease ends in between.
     ///
     /// # Safety
     ///
-    /// Once `map` has succeeded, the memory is whole pages, mapped privately from the guaranteed file, or put there by
-    /// a repair of faults. Until the returned pages are dropped, they stay mapped, are replaced only under
-    /// [`StablePages::lock`], and may be replaced at any moment by other memory with the same bytes that can be read
-    /// and written.
+    /// Once `map` has succeeded, the memory is whole pages, mapped privately from the guaranteed file, that can be read and
+    /// written if there is a lease, and stable in the registry of faults before anybody else can use it. Until the
+    /// returned pages are dropped, they stay mapped, are replaced only under [`StablePages::lock`], and may be replaced at
+    /// any moment by other memory with the same bytes that can be read and written. Without `has_stores`, nobody writes
+    /// there.
     ///
     /// # Errors
     ///
@@ -76,12 +89,14 @@ impl Guarantee {
     pub(crate) unsafe fn cover<T>(
         &self,
         memory: Range<usize>,
+        file_range: &Range<u64>,
+        has_stores: bool,
         map: impl FnOnce() -> Result<T>,
     ) -> Result<(StablePages, T)> {
         let mapped = match self {
             Self::Permanent(_) => map()?,
             // SAFETY: the caller's promise.
-            Self::Lease(lease) => unsafe { lease.cover(memory.clone(), map) }?,
+            Self::Lease(lease) => unsafe { lease.cover(memory.clone(), file_range, has_stores, map) }?,
         };
         Ok((StablePages { guarantee: self.clone(), memory }, mapped))
     }
@@ -113,6 +128,10 @@ impl StablePages {
 
 impl Drop for StablePages {
     fn drop(&mut self) {
+        if matches!(&self.guarantee, Guarantee::Lease(lease) if lease.is_copy_of_parent()) {
+            // The lock may be held for ever by a thread that this process does not have.
+            return;
+        }
         self.lock().release();
     }
 }

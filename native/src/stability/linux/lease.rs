@@ -3,42 +3,85 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use rustix::fs::SeekFrom;
 use rustix::io::Errno;
-use wasi_mmap_core::Result;
+use wasi_mmap_core::{Error, Result};
 
 use super::super::kind::unstable;
+use super::permanent::is_in_memory;
 use super::watch::{self, Breakable, Watcher};
 use super::{copy, fcntl};
-use crate::sys::die;
+use crate::sys::{allow_pauses, die};
 
 /// A read lease, until it is dropped or somebody wants to write.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    /// The only descriptor of an open file description of its own. No mapping uses it.
-    file: File,
+    /// The number of the descriptor in `State::file`.
+    descriptor: RawFd,
     state: Mutex<State>,
     /// Whether the lease was given up.
     is_broken: AtomicBool,
+    /// The process that took the lease. A forked child has a copy of this, and not the lease.
+    process: u32,
+    /// Whether the file is in memory, where a hole needs space when it is read.
+    is_in_memory: bool,
+    /// The time after which the kernel takes the lease from whoever keeps a writer waiting, as it was when the lease was
+    /// taken. `None` if it never does.
+    break_time: Option<Duration>,
 }
 
 /// The memory that the lease covers. The thread that breaks leases locks it, so nobody may open a file, or do anything
 /// else that may wait for the end of a lease, while holding the lock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct State {
-    covered: Vec<Range<usize>>,
+    /// The only descriptor of an open file description of its own. No mapping uses it. `None` after it had to be closed to
+    /// end the lease.
+    file: Option<File>,
+    covered: Vec<Covered>,
+    /// The last moment at which nobody was waiting for the end of the lease.
+    uncontested: Instant,
+}
+
+/// Memory that a lease covers.
+#[derive(Debug)]
+struct Covered {
+    memory: Range<usize>,
+    has_stores: bool,
 }
 
 pub(super) type StateGuard<'a> = MutexGuard<'a, State>;
 
+/// The reason why there is no lease.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Somebody has the file open for writing.
+    Contested(Error),
+    Other(Error),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let (Refusal::Contested(error) | Refusal::Other(error)) = refusal;
+        error
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
 impl State {
     /// Covers memory no longer.
     pub(super) fn release(&mut self, memory: &Range<usize>) {
-        self.covered.retain(|covered| covered != memory);
+        self.covered.retain(|covered| covered.memory != *memory);
     }
 }
 
@@ -47,22 +90,34 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported), with the reason.
-    pub(super) fn take(file: &File) -> Result<Arc<Self>> {
+    /// [`Error::Unsupported`], with the reason.
+    pub(super) fn take(file: &File) -> Result<Arc<Self>, Refusal> {
         Self::take_with(file, |_| {})
     }
 
     /// As [`take`](Self::take), and calls `meanwhile` when the lease is registered and not yet taken: for tests.
-    fn take_with(file: &File, meanwhile: impl FnOnce(&Arc<Self>)) -> Result<Arc<Self>> {
+    fn take_with(file: &File, meanwhile: impl FnOnce(&Arc<Self>)) -> Result<Arc<Self>, Refusal> {
         let watcher = watch::watcher()?;
-        let lease = Arc::new(Self { file: reopen(file)?, state: Mutex::default(), is_broken: AtomicBool::new(false) });
+        let break_time = watch::break_time().ok_or_else(|| {
+            unstable("/proc/sys/fs/lease-break-time cannot be read, which limits how long a lease lasts")
+        })?;
+        let own = reopen(file)?;
+        let lease = Arc::new(Self {
+            descriptor: own.as_raw_fd(),
+            is_in_memory: is_in_memory(&own),
+            state: Mutex::new(State { file: Some(own), covered: Vec::new(), uncontested: Instant::now() }),
+            is_broken: AtomicBool::new(false),
+            process: std::process::id(),
+            break_time,
+        });
         // Registered first: as soon as there is a lease, somebody may wait for its end. The lock keeps the thread from
         // finding the file without a lease and taking the lease for broken. Nothing here can wait under it.
-        let state = lease.state();
+        let mut state = lease.state();
         let weak = Arc::downgrade(&lease);
-        watch::add(lease.file.as_raw_fd(), weak);
+        watch::add(lease.descriptor, weak);
         meanwhile(&lease);
-        let outcome = lease.acquire(watcher);
+        let outcome = state.file.as_ref().map_or(Ok(()), |file| acquire(file, watcher));
+        state.uncontested = Instant::now();
         // After a failure there is no lease to give up.
         lease.is_broken.store(outcome.is_err(), Relaxed);
         drop(state);
@@ -70,81 +125,143 @@ impl Lease {
         Ok(lease)
     }
 
-    fn acquire(&self, watcher: Watcher) -> io::Result<()> {
-        // The order matters: without the first two calls, the kernel would send SIGIO to the process, which ends it.
-        fcntl::set_owner(&self.file, watcher.thread)?;
-        fcntl::set_signal(&self.file, watcher.signal)?;
-        fcntl::take_lease(&self.file)
-    }
-
     /// Returns whether the lease was given up. The memory that it covered is a copy then.
     pub(super) fn is_broken(&self) -> bool {
         self.is_broken.load(Relaxed)
+    }
+
+    /// Returns whether this is a forked child's copy of its parent's lease.
+    pub(super) fn is_copy_of_parent(&self) -> bool {
+        self.process != std::process::id()
     }
 
     pub(super) fn state(&self) -> StateGuard<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Maps the file with `map`, and covers that memory by the lease.
+    /// Maps a range of the file with `map`, and covers that memory by the lease.
     ///
     /// # Safety
     ///
-    /// Once `map` has succeeded, the memory is whole pages, mapped privately from the leased file, or put there by a
-    /// repair of faults. Until it is [released](State::release), it stays mapped, is replaced only under the lock of
-    /// [`state`](Self::state), and may be replaced at any moment by other memory with the same bytes that can be read
-    /// and written.
+    /// Once `map` has succeeded, the memory is whole pages, mapped privately from the leased file, that can be read and
+    /// written, and stable in the registry of faults before anybody else can use it. Until it is
+    /// [released](State::release), it stays mapped, is replaced only under the lock of [`state`](Self::state), and may
+    /// be replaced at any moment by other memory with the same bytes that can be read and written. Without `has_stores`,
+    /// nobody writes there.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported) if somebody wants to write; the errors of `map`.
-    pub(super) unsafe fn cover<T>(&self, memory: Range<usize>, map: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// [`Error::Unsupported`] if somebody wants to write, or the range has holes for which there may be no space; the
+    /// errors of `map`.
+    pub(super) unsafe fn cover<T>(
+        &self,
+        memory: Range<usize>,
+        file_range: &Range<u64>,
+        has_stores: bool,
+        map: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        if has_stores {
+            allow_pauses()?;
+        }
         let mut state = self.state();
-        self.break_if_contested(&mut state);
-        if self.is_broken() {
+        // What cannot be broken now will be broken by the thread.
+        let is_uncontested = self.try_break(&mut state).is_ok() && !self.is_broken();
+        let Some(file) = state.file.as_ref().filter(|_| is_uncontested) else {
             return Err(unstable("it is just being opened for writing or truncated"));
+        };
+        if self.is_in_memory && has_holes(file, file_range) {
+            return Err(unstable("it is in memory and has holes, for which there may be no space when they are read"));
         }
         // Breaking the lease needs the lock, and had not begun when the lease was checked, so it will find the memory.
         let mapped = map()?;
-        state.covered.push(memory);
+        state.covered.push(Covered { memory, has_stores });
         Ok(mapped)
     }
 
     /// Gives the lease up if somebody waits for its end, after the covered memory has been replaced by copies.
-    fn break_if_contested(&self, state: &mut State) {
-        if self.is_broken() || fcntl::has_lease(&self.file) {
-            return;
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for the copies. It must be tried again, until the deadline, at which the process ends.
+    fn try_break(&self, state: &mut State) -> io::Result<()> {
+        let Some(file) = state.file.as_ref().filter(|_| !self.is_broken()) else { return Ok(()) };
+        if fcntl::has_lease(file) {
+            state.uncontested = Instant::now();
+            return Ok(());
         }
-        let covered = std::mem::take(&mut state.covered);
-        let deadline = if covered.is_empty() { None } else { watch::deadline() };
-        for memory in &covered {
+        let break_time = watch::break_time().unwrap_or(self.break_time);
+        // Somewhat before the kernel takes the lease.
+        let deadline = break_time.map(|time| state.uncontested + time * 3 / 4);
+        let was_covered = !state.covered.is_empty();
+        while let Some(Covered { memory, has_stores }) = state.covered.last() {
             // SAFETY: the caller of `cover` promised that the memory may be replaced until it is released, which needs
-            // the lock that is held here.
-            unsafe { copy::replace(memory, deadline) };
+            // the lock that is held here, and whether there are stores.
+            if let Err(error) = unsafe { copy::try_replace(memory, *has_stores, deadline) } {
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    // The kernel is about to let the waiting writer go on, and bytes would change that must not.
+                    die(&format!(
+                        "the bytes of a leased file could not be copied before another process writes: {error}"
+                    ));
+                }
+                return Err(error);
+            }
+            state.covered.pop();
+        }
+        if was_covered && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            die("the bytes of a leased file were copied too slowly: another process may have changed them meanwhile");
         }
         self.is_broken.store(true, Relaxed);
-        if let Err(error) = fcntl::release_lease(&self.file)
-            && !covered.is_empty()
-        {
-            // The kernel has waited for `lease-break-time` and taken the lease, so the bytes may have changed before
-            // they were copied.
-            die(&format!("the lease of a mapped file ended before its bytes were copied: {error}"));
+        if let Err(error) = fcntl::release_lease(file) {
+            match Errno::from_io_error(&error) {
+                // The kernel has taken the lease, so the bytes may have changed before they were copied.
+                Some(Errno::AGAIN) if was_covered => {
+                    die(&format!("the lease of a mapped file ended before its bytes were copied: {error}"))
+                }
+                Some(Errno::AGAIN) => {}
+                // The file has another owner now, or this process has lost its rights. Closing the only descriptor of
+                // the description ends the lease without asking for them.
+                _ => {
+                    watch::remove(self.descriptor);
+                    state.file = None;
+                }
+            }
         }
+        Ok(())
     }
 }
 
+fn acquire(file: &File, watcher: Watcher) -> io::Result<()> {
+    // The order matters: without the first two calls, the kernel would send SIGIO to the process, which ends it.
+    fcntl::set_owner(file, watcher.thread)?;
+    fcntl::set_signal(file, watcher.signal)?;
+    fcntl::take_lease(file)
+}
+
+/// Returns whether a range of the file has holes, as far as the system can tell. Linux `lseek(2)` with `SEEK_HOLE`.
+fn has_holes(file: &File, range: &Range<u64>) -> bool {
+    rustix::fs::seek(file, SeekFrom::Hole(range.start)).map_or(true, |hole| hole < range.end)
+}
+
 impl Breakable for Lease {
-    fn break_if_contested(&self) {
-        Self::break_if_contested(self, &mut self.state());
+    fn break_if_contested(&self) -> bool {
+        self.try_break(&mut self.state()).is_ok()
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        watch::remove(self.file.as_raw_fd());
-        if !self.is_broken() {
-            // A forked child may share the description and keep its lease alive. The lease covers nothing any more.
-            let _ = fcntl::release_lease(&self.file);
+        if self.is_copy_of_parent() {
+            // The parent's lease goes on, and locks may be held for ever by threads that this process does not have.
+            return;
+        }
+        let is_broken = self.is_broken();
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &state.file {
+            watch::remove(self.descriptor);
+            if !is_broken {
+                // A forked child may share the description and keep its lease alive. The lease covers nothing any more.
+                let _ = fcntl::release_lease(file);
+            }
         }
     }
 }
@@ -163,11 +280,13 @@ fn reopen(file: &File) -> Result<File> {
     Ok(opened)
 }
 
-/// Returns the error for a lease that was refused, with the reason and a remedy.
-fn explain(error: &io::Error) -> wasi_mmap_core::Error {
-    unstable(&match Errno::from_io_error(error) {
+/// Returns the refusal of a lease, with the reason and a remedy.
+fn explain(error: &io::Error) -> Refusal {
+    Refusal::Other(unstable(&match Errno::from_io_error(error) {
         Some(Errno::AGAIN) => {
-            "a process, perhaps this one, has it open for writing or mapped for writing, and must close it first".into()
+            let reason =
+                "a process, perhaps this one, has it open for writing or mapped for writing, and must close it first";
+            return Refusal::Contested(unstable(reason));
         }
         Some(Errno::ACCESS | Errno::PERM) => {
             "a lease is only for the file's owner; run as that user, or with the capability CAP_LEASE".into()
@@ -176,13 +295,11 @@ fn explain(error: &io::Error) -> wasi_mmap_core::Error {
             "this file system or kernel gives no leases; see /proc/sys/fs/leases-enable".into()
         }
         _ => format!("taking a lease: {error}"),
-    })
+    }))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// This happened once in some hundred processes: the thread checks a lease as soon as it is registered.
@@ -200,8 +317,11 @@ mod tests {
         });
         checking.expect("it was called").join().expect("a thread");
         match taken {
-            Ok(lease) => assert!(!lease.is_broken() && fcntl::has_lease(&lease.file)),
-            Err(error) => println!("skipped: {error}"),
+            Ok(lease) => {
+                let state = lease.state();
+                assert!(!lease.is_broken() && state.file.as_ref().is_some_and(fcntl::has_lease));
+            }
+            Err(refusal) => println!("skipped: {refusal:?}"),
         }
     }
 }

@@ -11,8 +11,9 @@ use super::super::kind::{Stability, unstable};
 
 /// File systems on disks or in memory of this machine, for which the kernel knows of every writer: ext2/3/4, XFS,
 /// Btrfs, F2FS, tmpfs, ramfs. `linux/magic.h`.
-const LOCAL: [u32; 6] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, TMPFS, 0x8584_58F6];
-const TMPFS: u32 = 0x0102_1994;
+const LOCAL: [u32; 6] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, IN_MEMORY[0], IN_MEMORY[1]];
+/// tmpfs and ramfs.
+const IN_MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58F6];
 /// File systems that cannot be written: SquashFS, EROFS, ISO 9660, cramfs, romfs.
 const READ_ONLY: [u32; 5] = [0x7371_7368, 0xE0F5_E1E2, 0x9660, 0x28CD_3D45, 0x7275];
 /// The names of common file systems among the others, for error messages.
@@ -53,7 +54,7 @@ pub(super) fn permanent_stability(file: &File) -> Result<Option<Stability>> {
     if statx(file, StatxFlags::empty()).is_some_and(|found| found.stx_attributes.contains(StatxAttributes::VERITY)) {
         return Ok(Some(Stability::Verity));
     }
-    if kind == TMPFS && is_memfd(file) {
+    if IN_MEMORY.contains(&kind) && is_memfd(file) {
         // The kernel would give a lease all the same: it counts how often a file was opened for writing, and a memfd
         // was never opened.
         return Err(unstable("it is memory (memfd_create) that is not sealed; seal it against writing and shrinking"));
@@ -94,12 +95,19 @@ fn statx(file: &File, mask: StatxFlags) -> Option<rustix::fs::Statx> {
     rustix::fs::statx(file, c"", AtFlags::EMPTY_PATH, mask).ok()
 }
 
-/// Returns whether a file of tmpfs is a memfd: all of these are on one file system, which nobody can mount.
+/// Returns whether a file is on a file system in memory.
+pub(super) fn is_in_memory(file: &File) -> bool {
+    kind(file).is_none_or(|kind| IN_MEMORY.contains(&kind))
+}
+
+/// Returns whether a file in memory is a memfd: all of these are on one file system, which nobody can mount.
 fn is_memfd(file: &File) -> bool {
-    static DEVICE: OnceLock<Option<u64>> = OnceLock::new();
-    let device = *DEVICE.get_or_init(|| {
+    static DEVICE: OnceLock<u64> = OnceLock::new();
+    // A failure, such as too many open files, is not kept.
+    let device = DEVICE.get().copied().or_else(|| {
         let memory = rustix::fs::memfd_create("wasi-mmap", MemfdFlags::CLOEXEC).ok()?;
-        Some(File::from(memory).metadata().ok()?.dev())
+        let device = File::from(memory).metadata().ok()?.dev();
+        Some(*DEVICE.get_or_init(|| device))
     });
     // If it cannot be determined, it may be one.
     device.is_none_or(|device| file.metadata().map_or(true, |found| found.dev() == device))

@@ -12,7 +12,7 @@ use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use libc::{c_int, pid_t, sigset_t};
 use wasi_mmap_core::Result;
@@ -22,8 +22,8 @@ use crate::sys::die;
 
 /// A lease, as the thread sees it.
 pub(super) trait Breakable: Send + Sync {
-    /// Gives the lease up if somebody waits for its end.
-    fn break_if_contested(&self);
+    /// Gives the lease up if somebody waits for its end. Returns false if that must be tried again soon.
+    fn break_if_contested(&self) -> bool;
 }
 
 /// The thread that breaks leases, and the signal that it waits for.
@@ -43,6 +43,8 @@ static ADDED: Condvar = Condvar::new();
 
 /// The interval at which all leases are checked, signal or not.
 const INTERVAL: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+/// The time between attempts to break a lease when memory is short.
+const RETRY_INTERVAL: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 const AT_ONCE: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 0 };
 
 fn leases() -> MutexGuard<'static, BTreeMap<RawFd, Weak<dyn Breakable>>> {
@@ -111,10 +113,9 @@ fn run(signal: c_int, ready: &Sender<io::Result<pid_t>>) {
     let _ = ready.send(Ok(pid_t::try_from(thread).unwrap_or(-1)));
     let awaited = set_of(signal);
     loop {
-        for lease in wait_for_leases() {
-            lease.break_if_contested();
-        }
-        if wait(&awaited, &INTERVAL) {
+        // Each lease in turn, and the ones that fail again soon: none waits for another one's memory.
+        let failed = wait_for_leases().iter().filter(|lease| !lease.break_if_contested()).count();
+        if wait(&awaited, if failed == 0 { &INTERVAL } else { &RETRY_INTERVAL }) {
             // One check covers all signals so far.
             while wait(&awaited, &AT_ONCE) {}
         }
@@ -129,12 +130,11 @@ fn wait_for_leases() -> Vec<Arc<dyn Breakable>> {
     leases.values().filter_map(Weak::upgrade).collect()
 }
 
-/// Returns the deadline for breaking a lease from now on: somewhat before the kernel takes the lease, which it does
-/// `lease-break-time` seconds after somebody has begun to wait. `None` if it never does.
-pub(super) fn deadline() -> Option<Instant> {
-    let seconds = std::fs::read_to_string("/proc/sys/fs/lease-break-time").ok();
-    let seconds = seconds.and_then(|text| text.trim().parse::<u32>().ok()).unwrap_or(45);
-    (seconds > 0).then(|| Instant::now() + Duration::from_secs(seconds.into()) * 3 / 4)
+/// Returns the time that the kernel lets a writer wait for the end of a lease: `Some(None)` if it waits for ever, and
+/// `None` if that cannot be read. Linux `/proc/sys/fs/lease-break-time`.
+pub(super) fn break_time() -> Option<Option<Duration>> {
+    let seconds: u32 = std::fs::read_to_string("/proc/sys/fs/lease-break-time").ok()?.trim().parse().ok()?;
+    Some((seconds > 0).then(|| Duration::from_secs(seconds.into())))
 }
 
 fn set_of(signal: c_int) -> sigset_t {

@@ -80,6 +80,12 @@ impl FaultGuard {
         self.slot.lost(memory)
     }
 
+    /// Ends the process at the next fault in the memory, as long as the guard lives: its bytes were promised not to change,
+    /// and a repair would put others there.
+    pub(crate) fn set_stable(&self) {
+        self.slot.set_stable();
+    }
+
     /// Records that a range of addresses is lost.
     pub(crate) fn lose(&self, memory: Range<usize>, fault: Fault) {
         self.slot.lose(memory, fault);

@@ -69,6 +69,10 @@ extern "C" fn on_sigbus(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
 /// whether the access can go on.
 fn repair(found: &Found, address: usize) -> bool {
     let Found { slot, area } = found;
+    if slot.is_stable() {
+        // Zeros would be other bytes than somebody may have read here already.
+        replace::die(BYTES_LOST);
+    }
     let page = area.page;
     let start = address & !(page - 1);
     let one = start..start + page;
@@ -113,6 +117,10 @@ fn copy_or_replace(found: &Found, start: usize) -> bool {
         Populated::No | Populated::Unknown => replace_for_space(found, start),
     }
 }
+
+/// The message where bytes are gone that were promised not to change.
+const BYTES_LOST: &str = "bytes of a mapped file are gone that were promised not to change: another process has opened the \
+                          file with O_RDONLY and O_TRUNC, which ends no lease, or its disk has failed";
 
 /// The number of times that a file may shrink and grow again during a repair before the fault counts as lack of space.
 const MAX_TRIES: u32 = 16;
@@ -195,9 +203,13 @@ fn file_len(descriptor: c_int) -> Option<u64> {
     u64::try_from(stat.st_size).ok()
 }
 
-/// Forwards the signal to the previous handler. If there was none, the process ends as it would have without us.
 fn forward(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    let previous = PREVIOUS.get();
+    forward_to(PREVIOUS.get(), signal, info, context);
+}
+
+/// Forwards a signal to the handler that was there before. If there was none, the process ends as it would have without
+/// us.
+pub(super) fn forward_to(previous: Option<&sigaction>, signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes a valid `siginfo_t`.
     let was_sent = unsafe { (*info).si_code } <= 0;
     match previous.map_or(libc::SIG_DFL, |action| action.sa_sigaction) {

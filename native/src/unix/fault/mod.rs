@@ -6,7 +6,11 @@
 
 mod guard;
 mod handler;
+#[cfg(target_os = "linux")]
+mod pause;
 mod registry;
 
 pub(crate) use guard::FaultGuard;
+#[cfg(target_os = "linux")]
+pub(crate) use pause::{PausedStores, allow_pauses};
 pub(crate) use registry::Fault;

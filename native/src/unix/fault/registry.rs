@@ -52,6 +52,8 @@ pub(super) struct Slot {
     last_populated: AtomicUsize,
     /// The number of times in a row that it was.
     repeats: AtomicUsize,
+    /// Whether the bytes were promised not to change, so that a fault cannot be repaired.
+    is_stable: AtomicBool,
 }
 
 /// The memory that a slot describes.
@@ -102,6 +104,7 @@ impl Slot {
             singles: AtomicUsize::new(0),
             last_populated: AtomicUsize::new(0),
             repeats: AtomicUsize::new(0),
+            is_stable: AtomicBool::new(false),
         }
     }
 
@@ -139,6 +142,11 @@ impl Slot {
         }
         self.high.fetch_max(memory.end, AcqRel);
         self.low.fetch_min(memory.start, AcqRel);
+    }
+
+    /// Returns whether the bytes were promised not to change.
+    pub(super) fn is_stable(&self) -> bool {
+        self.is_stable.load(Acquire)
     }
 
     /// Counts one more page that is replaced singly, and returns true, unless the limit is reached. Then all memory
@@ -250,6 +258,11 @@ impl OwnedSlot {
         self.0.lose(memory, fault);
     }
 
+    /// Records that the bytes were promised not to change, as long as the slot is in use.
+    pub(super) fn set_stable(&self) {
+        self.0.is_stable.store(true, Release);
+    }
+
     pub(super) fn lost_range(&self) -> Range<usize> {
         let (low, high) = (self.0.low.load(Acquire), self.0.high.load(Acquire));
         if low < high { low..high } else { 0..0 }
@@ -267,6 +280,7 @@ impl OwnedSlot {
 impl Drop for OwnedSlot {
     fn drop(&mut self) {
         self.0.set(&Area::NONE);
+        self.0.is_stable.store(false, Release);
         self.forget();
         FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
     }
