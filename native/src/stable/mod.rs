@@ -49,9 +49,11 @@ pub use slice::StableSlice;
 ///   this, so do not take slices of files of an adversary;
 /// - a process that is stopped for longer than `lease-break-time`, or a machine that cannot copy the bytes in that
 ///   time. If the kernel takes the lease from a process that still depends on it, the process is ended with a message;
+/// - `truncate(2)` through an overlay file system above the file, and an NFS server on this machine that sets its size;
 /// - `fork(2)`: a child must not use slices of its parent.
 ///
-/// A failing disk does not change bytes: what cannot be read is zeros, and [`check`](StableSlice::check) reports it.
+/// Opening a file with `O_RDONLY` and `O_TRUNC`, which POSIX leaves undefined, cuts it to nothing without ending a
+/// lease. Like a disk that fails, it leaves no bytes to show: the next access ends the process with a message.
 ///
 /// Sources: [`fcntl(2)`](https://man7.org/linux/man-pages/man2/fcntl.2.html), "Leases";
 /// [`memfd_create(2)`](https://man7.org/linux/man-pages/man2/memfd_create.2.html), "File sealing";

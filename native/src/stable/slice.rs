@@ -76,11 +76,11 @@ impl StableSlice {
         self.0.guarantee.stability()
     }
 
-    /// Checks that all bytes read until now were the file's. Must be called after they were read.
+    /// Checks that all bytes read until now were the file's. They always are: where they cannot be, the process ends.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSpace`] for bytes that the disk could not read; [`Error::Truncated`].
+    /// None at present.
     pub fn check(&self) -> Result<()> {
         self.0.bytes.as_ref().map_or(Ok(()), |bytes| bytes.pages.check(bytes.range.clone()))
     }

@@ -75,7 +75,7 @@ unsafe fn replace_piece(memory: &Range<usize>) -> io::Result<()> {
     // SAFETY: both are whole pages of the same length and belong to this process; the copies are one area, and the
     // caller lets the target be replaced. The kernel locks the process's memory for the whole call, so an access to the
     // target meets either the old pages or the new ones. On failure, the target is as it was.
-    unsafe { put_copies(copies.addr(), memory) }
+    unsafe { put_copies(copies.expose_provenance(), memory) }
 }
 
 /// Copies all pages that are not zeros. The others are zeros in the copy already, and cost no memory.

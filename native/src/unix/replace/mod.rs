@@ -35,7 +35,6 @@ mod moves;
 mod reservation;
 mod zeros;
 
-#[cfg(target_os = "linux")]
 pub(crate) use abort::die;
 pub(crate) use calls::Sharing;
 pub(crate) use files::put_file;

@@ -84,8 +84,25 @@ pub(crate) unsafe fn put_copies(copies: usize, target: &Range<usize>) -> io::Res
     // SAFETY: the caller's promise. On failure, the target is as it was, if the kernel has no areas left, which it
     // checks first, or all of it is unmapped, if the kernel has no memory for its records.
     match unsafe { calls::move_over(copies, target, false) } {
-        Err(_) if !calls::is_mapped(target) => die("mapped memory was taken away, and its bytes with it"),
+        // If another thread was given the place, it has other bytes, in all likelihood.
+        // SAFETY: the copies are mapped, and so is the target, which nobody writes to, or whose stores wait.
+        Err(_) if !calls::is_mapped(target) || !unsafe { are_equal(copies, target) } => {
+            die("mapped memory was taken away, and its bytes with it")
+        }
         // SAFETY: nobody else knows of the copies, and on failure they have not moved.
         outcome => outcome.inspect_err(|_| unsafe { discard(copies, target.len()) }),
     }
+}
+
+/// Compares memory with copies of it.
+///
+/// # Safety
+///
+/// Both can be read for the length of `memory`, and nobody writes to either.
+unsafe fn are_equal(copies: usize, memory: &Range<usize>) -> bool {
+    let bytes = |start: usize| {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance::<u8>(start), memory.len()) }
+    };
+    bytes(copies) == bytes(memory.start)
 }
