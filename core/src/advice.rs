@@ -1,9 +1,11 @@
-//! How a caller says that it will use a range.
+//! Advice on the use of a range.
 
-/// How a range will be used: POSIX `posix_madvise(3)`, Linux `madvise(2)`, Python `mmap.madvise` with `MADV_*`.
+/// Advice on how a range will be used: POSIX `posix_madvise(3)`, Linux `madvise(2)`, Python `mmap.madvise` with
+/// `MADV_*`.
 ///
-/// Each name is listed with its number on Linux, or on the one system that has it. Advice that a system does not know, or that its
-/// backend does not pass on, answers `unsupported`: `wasi-mmap-native` passes on what Linux has, and elsewhere what POSIX has.
+/// Each item names its constant and its number on Linux, or on the one system that has it. Advice that the system does
+/// not have, or that the backend does not pass on, is refused with [`Error::Unsupported`](crate::Error::Unsupported):
+/// `wasi-mmap-native` passes on all of Linux's advice, and elsewhere POSIX's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Advice {
@@ -19,15 +21,15 @@ pub enum Advice {
     DontNeed,
     /// The contents are not needed any more; private anonymous memory only. `MADV_FREE`, 8.
     Free,
-    /// Free the pages and the space behind them; they read as zeros afterwards. `MADV_REMOVE`, 9.
+    /// Free the pages and their space in the file; they read as zeros afterwards. `MADV_REMOVE`, 9.
     Remove,
     /// Do not give the pages to a child process. `MADV_DONTFORK`, 10.
     DontFork,
-    /// Undo `DontFork`. `MADV_DOFORK`, 11.
+    /// Undo [`DontFork`](Self::DontFork). `MADV_DOFORK`, 11.
     DoFork,
     /// Merge equal pages. `MADV_MERGEABLE`, 12.
     Mergeable,
-    /// Undo `Mergeable`. `MADV_UNMERGEABLE`, 13.
+    /// Undo [`Mergeable`](Self::Mergeable). `MADV_UNMERGEABLE`, 13.
     Unmergeable,
     /// Prefer huge pages. `MADV_HUGEPAGE`, 14.
     HugePage,
@@ -35,31 +37,33 @@ pub enum Advice {
     NoHugePage,
     /// Leave the pages out of a core dump. `MADV_DONTDUMP`, 16.
     DontDump,
-    /// Undo `DontDump`. `MADV_DODUMP`, 17.
+    /// Undo [`DontDump`](Self::DontDump). `MADV_DODUMP`, 17.
     DoDump,
     /// Treat the pages as broken memory; for testing kernels. `MADV_HWPOISON`, 100.
     HwPoison,
     /// Take the pages out of service; for testing kernels. `MADV_SOFT_OFFLINE`, 101.
     SoftOffline,
-    /// FreeBSD `MADV_NOSYNC`, 6: write pages back only when it must be.
+    /// FreeBSD `MADV_NOSYNC`, 6: write pages back only when necessary.
     NoSync,
-    /// FreeBSD `MADV_AUTOSYNC`, 7: undo `NoSync`.
+    /// FreeBSD `MADV_AUTOSYNC`, 7: undo [`NoSync`](Self::NoSync).
     AutoSync,
     /// FreeBSD `MADV_NOCORE`, 8: leave the pages out of a core dump.
     NoCore,
-    /// FreeBSD `MADV_CORE`, 9: undo `NoCore`.
+    /// FreeBSD `MADV_CORE`, 9: undo [`NoCore`](Self::NoCore).
     Core,
-    /// FreeBSD `MADV_PROTECT`, 10: never kill this process for want of memory.
+    /// FreeBSD `MADV_PROTECT`, 10: do not kill this process when memory runs out.
     Protect,
     /// macOS `MADV_FREE_REUSABLE`, 7: the pages may be reused.
     FreeReusable,
-    /// macOS `MADV_FREE_REUSE`, 8: undo `FreeReusable`.
+    /// macOS `MADV_FREE_REUSE`, 8: undo [`FreeReusable`](Self::FreeReusable).
     FreeReuse,
 }
 
 impl Advice {
-    /// Returns whether the advice lasts, so that a part of a mapping that is given it becomes an area of memory of its own. Other
-    /// advice is for the moment.
+    /// Returns whether the advice stays in force, so that the system keeps the range as a memory area of its own. Other
+    /// advice takes effect once.
+    ///
+    /// # Example
     ///
     /// ```
     /// use wasi_mmap_core::Advice;

@@ -1,31 +1,50 @@
-//! Backends, which make storages by themselves, and the constructors of mappings over them.
+//! Backends, and the constructors of mappings over them.
 
 use std::path::Path;
 
+#[cfg(doc)]
+use crate::Error;
 use crate::{MapOptions, Mapping, MappingOptions, Result, Rights, Storage};
 
-/// A storage that can be made from a file: by the operating system, by the host of a plugin, or as a page cache.
+/// A storage that can open and map files by itself: through the operating system, through the host of a plugin, or as a
+/// page cache.
 pub trait Backend: Storage + Sized {
     /// An open file, or a descriptor handle.
     type File;
 
     /// Opens an existing file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPermitted`]; [`Error::Io`].
     fn open(path: &Path, rights: Rights) -> Result<Self::File>;
 
-    /// Maps a file, which the storage takes over.
+    /// Maps a file, and takes it over.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`MappingOptions::map`].
     fn map_file(file: Self::File, options: &MapOptions) -> Result<Self>;
 
-    /// Maps memory without a file, which starts as zeros.
+    /// Maps memory that belongs to no file and starts as zeros.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`MappingOptions::anonymous`].
     fn map_anonymous(options: &MapOptions) -> Result<Self>;
 
-    /// Maps memory with a name.
+    /// Maps memory that has a name.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`MappingOptions::named`].
     fn map_named(name: &str, options: &MapOptions) -> Result<Self>;
 
-    /// Returns the number of bytes that the offset of a mapping must be a multiple of.
+    /// Returns the number of bytes that the offset in the file at which a mapping starts must be a multiple of.
     fn granularity() -> u64;
 }
 
-/// An open file that a backend can map: what [`MappingOptions::map`] takes.
+/// An open file that a backend can map: the argument of [`MappingOptions::map`].
 ///
 /// A `&File` is duplicated, and a `File` is taken over.
 pub trait MapSource<S: Backend> {
@@ -33,7 +52,7 @@ pub trait MapSource<S: Backend> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io), if the descriptor cannot be duplicated.
+    /// [`Error::Io`], if the descriptor cannot be duplicated.
     fn into_file(self) -> Result<S::File>;
 }
 
@@ -79,8 +98,8 @@ impl<S: Backend> Mapping<S> {
         MappingOptions::new()
     }
 
-    /// Maps `length` bytes of memory that belong to no file, start as zeros, and can be read and written. POSIX `mmap(2)` with
-    /// `MAP_ANONYMOUS`, Python `mmap.mmap(-1, length)`.
+    /// Maps `length` bytes of memory that belong to no file, start as zeros, and can be read and written. POSIX
+    /// `mmap(2)` with `MAP_ANONYMOUS`, Python `mmap.mmap(-1, length)`.
     ///
     /// # Errors
     ///

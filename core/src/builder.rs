@@ -61,7 +61,8 @@ impl<S: Backend> MappingOptions<S> {
         self
     }
 
-    /// Sets the offset in the file at which the mapping starts, in bytes: a multiple of [`Mapping::granularity`]. The default is 0.
+    /// Sets the offset in the file at which the mapping starts, in bytes: a multiple of [`Mapping::granularity`]. The
+    /// default is 0.
     ///
     /// # Example
     ///
@@ -79,8 +80,8 @@ impl<S: Backend> MappingOptions<S> {
         self
     }
 
-    /// Sets the length of the mapping in bytes. 0, which is the default, maps a file to its end. On Windows, a writable, shared
-    /// mapping may reach past the end of its file, and extends it.
+    /// Sets the length of the mapping in bytes. 0, which is the default, maps a file to its end. On Windows, a
+    /// writable, shared mapping may reach past the end of its file, and extends it.
     ///
     /// # Example
     ///
@@ -135,14 +136,15 @@ impl<S: Backend> MappingOptions<S> {
 
     /// Maps a file that is open. POSIX `mmap(2)`, Python `mmap.mmap(fileno, length, …)`.
     ///
-    /// A `&File` is duplicated, and a `File` is taken over. The file's own position is neither used nor moved, and the mapping remains
-    /// when the file is renamed or deleted.
+    /// A `&File` is duplicated, and a `File` is taken over. The file's own position is neither used nor moved, and the
+    /// mapping remains when the file is renamed or deleted.
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyFile`]; [`Error::BeyondEndOfFile`] (`offset`, `length`); [`Error::Invalid`] (`offset`, not a multiple of
-    /// [`Mapping::granularity`]); [`Error::NotPermitted`], if the file is not open for what the mapping needs; [`Error::Unsupported`]
-    /// for anything but a regular file; [`Error::LimitExceeded`]; [`Error::OutOfMemory`]; [`Error::Io`].
+    /// [`Error::EmptyFile`]; [`Error::BeyondEndOfFile`] (`offset`, `length`); [`Error::Invalid`] (`offset`, not a
+    /// multiple of [`Mapping::granularity`]); [`Error::NotPermitted`], if the file is not open for what the mapping
+    /// needs; [`Error::Unsupported`] for anything but a regular file; [`Error::LimitExceeded`]; [`Error::OutOfMemory`];
+    /// [`Error::Io`].
     ///
     /// # Example
     ///
@@ -163,12 +165,13 @@ impl<S: Backend> MappingOptions<S> {
         Ok(Mapping::new(S::map_file(file.into_file()?, &options)?, options.access))
     }
 
-    /// Maps memory that belongs to no file and starts as zeros; its length must be given. POSIX `mmap(2)` with `MAP_ANONYMOUS`,
-    /// Python `mmap.mmap(-1, length)`.
+    /// Maps memory that belongs to no file and starts as zeros; its length must be given. POSIX `mmap(2)` with
+    /// `MAP_ANONYMOUS`, Python `mmap.mmap(-1, length)`.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] (`length`, absent or 0; `offset`, misaligned); [`Error::LimitExceeded`]; [`Error::OutOfMemory`].
+    /// [`Error::Invalid`] (`length`, absent or 0; `offset`, misaligned); [`Error::LimitExceeded`];
+    /// [`Error::OutOfMemory`].
     ///
     /// # Example
     ///
@@ -185,15 +188,16 @@ impl<S: Backend> MappingOptions<S> {
         Ok(Mapping::new(S::map_anonymous(&options)?, options.access))
     }
 
-    /// Maps memory that has a name. All mappings of one name share one memory, which exists as long as one of them. The first
-    /// mapping sets its length, and it cannot be resized. The backend decides who shares a name: all plugins of one
-    /// host that share a namespace, or all processes of one user. Python on Windows `mmap.mmap(-1, length, tagname)`.
+    /// Maps memory that has a name. All mappings of one name share one memory, which exists as long as one of them. The
+    /// first mapping sets its length, and it cannot be resized. The backend decides who shares a name: all plugins of
+    /// one host that share a namespace, or all processes of one user. Python on Windows
+    /// `mmap.mmap(-1, length, tagname)`.
     ///
     /// # Errors
     ///
-    /// Those of [`anonymous`](Self::anonymous), but the length may be absent if the memory exists; [`Error::Invalid`] (`name`, empty
-    /// or longer than 100 bytes); [`Error::BeyondEndOfFile`] (`length`, greater than that of the existing memory);
-    /// [`Error::Unsupported`].
+    /// Those of [`anonymous`](Self::anonymous), but the length may be absent if the memory exists; [`Error::Invalid`]
+    /// (`name`, empty or longer than 100 bytes); [`Error::BeyondEndOfFile`] (`length`, greater than that of the
+    /// existing memory); [`Error::Unsupported`].
     ///
     /// # Example
     ///

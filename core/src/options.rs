@@ -1,77 +1,113 @@
-//! What a new mapping is asked to be, and the rules that decide whether it can be.
+//! The options of a new mapping as backends take them, and the rules that they are checked against.
 
 use std::borrow::Cow;
 
 use crate::{Error, Result};
 
-/// What a mapping may do with its bytes, and where a write goes.
+/// The access of a mapping: whether its bytes can be written, and whether writes reach the file.
 ///
-/// Python: `ACCESS_READ` (1), `ACCESS_WRITE` (2, and `ACCESS_DEFAULT`, 0), `ACCESS_COPY` (3). Each stands for a protection and a
-/// sharing of POSIX `mmap(2)`, whose numbers are the same everywhere: `PROT_READ` is 1, `PROT_WRITE` 2, `MAP_SHARED` 1,
-/// `MAP_PRIVATE` 2. There is none with `PROT_EXEC`: a mapping never holds code.
+/// Python: `ACCESS_READ` (1), `ACCESS_WRITE` (2, and `ACCESS_DEFAULT`, 0), `ACCESS_COPY` (3). Each stands for a
+/// protection and a sharing mode of POSIX `mmap(2)`, whose numbers are the same on all systems: `PROT_READ` 1,
+/// `PROT_WRITE` 2, `MAP_SHARED` 1, `MAP_PRIVATE` 2. No access has `PROT_EXEC`: a mapping never holds code.
+///
+/// # Example
+///
+/// ```
+/// use wasi_mmap::{Access, Error, Mapping};
+///
+/// let mut mapping = Mapping::options().access(Access::Read).length(100).anonymous()?;
+/// assert_eq!(mapping.write(b"text"), Err(Error::ReadOnly));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Access {
-    /// Bytes can be read; a write is refused. POSIX `PROT_READ`, `MAP_SHARED`.
+    /// Bytes can be read. Writes are refused. POSIX `PROT_READ`, `MAP_SHARED`.
     Read,
     /// Bytes can be read and written, and writes reach the file. The default, as in Python.
+    ///
     /// POSIX `PROT_READ | PROT_WRITE`, `MAP_SHARED`.
     #[default]
     Write,
-    /// Bytes can be read and written; writes stay in this mapping and never reach the file.
+    /// Bytes can be read and written. Writes stay in this mapping and never reach the file.
+    ///
     /// POSIX `PROT_READ | PROT_WRITE`, `MAP_PRIVATE`.
     Copy,
 }
 
 impl Access {
-    /// Whether the mapping takes writes at all.
+    /// Returns whether the mapping can be written.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_core::Access;
+    ///
+    /// assert!(Access::Copy.is_writable());
+    /// assert!(!Access::Read.is_writable());
+    /// ```
     pub fn is_writable(self) -> bool {
         self != Self::Read
     }
 }
 
 bitflags::bitflags! {
-    /// Further wishes for a new mapping: Linux `mmap(2)`, Python `mmap.MAP_*`.
+    /// The flags of a new mapping: Linux `mmap(2)`, Python `mmap.MAP_*`.
     ///
-    /// The bits are this crate's own; the numbers of Linux on x86-64 and ARM are listed beside each. `MAP_FIXED` has none:
-    /// where a mapping lies is the system's affair.
+    /// The bits are this crate's own; each item names its constant and its number on Linux on x86-64 and ARM. There is
+    /// no `MAP_FIXED`: the system chooses the address of a mapping.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap::{MapFlags, Mapping};
+    ///
+    /// let mapping = Mapping::options().flags(MapFlags::PRIVATE | MapFlags::NO_RESERVE).length(1 << 20).anonymous()?;
+    /// # Ok::<(), wasi_mmap::Error>(())
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct MapFlags: u32 {
-        /// Keep writes in this mapping, as [`Access::Copy`] does, yet allow `resize` (which resizes the file), as Python
-        /// does for `flags=MAP_PRIVATE`, 0x2.
+        /// Keep writes in this mapping, as [`Access::Copy`] does, but allow [`resize`](crate::Mapping::resize), which
+        /// resizes the file. `MAP_PRIVATE`, 0x2; Python `flags=MAP_PRIVATE`.
         const PRIVATE = 1;
-        /// Read the pages in at once (`MAP_POPULATE`, 0x8000). A hint.
+        /// Read the pages now instead of on first use. A hint. `MAP_POPULATE`, 0x8000.
         const POPULATE = 1 << 1;
-        /// Reserve no swap space (`MAP_NORESERVE`, 0x4000). A hint.
+        /// Reserve no swap space. A hint. `MAP_NORESERVE`, 0x4000.
         const NO_RESERVE = 1 << 2;
-        /// The memory is meant for a stack (`MAP_STACK`, 0x20000). A hint.
+        /// Make the memory suitable for a stack. A hint. `MAP_STACK`, 0x20000.
         const STACK = 1 << 3;
-        /// Take huge pages (`MAP_HUGETLB`, 0x40000); for anonymous memory, and only where the system has them.
+        /// Use huge pages. Only for anonymous memory, and only if the system has them. `MAP_HUGETLB`, 0x40000.
         const HUGE_PAGES = 1 << 4;
     }
 }
 
-/// The longest name that memory can have, in bytes.
-const LONGEST_NAME: usize = 100;
+/// The maximum length of the name of named memory, in bytes.
+const MAX_NAME_LEN: usize = 100;
 
-/// Refuses a name that memory cannot have.
+/// Checks the name of named memory.
 ///
 /// # Errors
 ///
-/// `invalid` (`name`), if it is empty or longer than 100 bytes.
+/// [`Error::Invalid`] (`name`), if it is empty or longer than 100 bytes.
 pub fn check_name(name: &str) -> Result<()> {
     match name.len() {
         0 => Err(Error::invalid("name", "memory cannot have an empty name")),
-        1..=LONGEST_NAME => Ok(()),
-        len => Err(Error::invalid("name", format!("{len} bytes are more than {LONGEST_NAME}"))),
+        1..=MAX_NAME_LEN => Ok(()),
+        len => Err(Error::invalid("name", format!("{len} bytes are more than {MAX_NAME_LEN}"))),
     }
 }
 
-/// What part of a file to map, and how. The default is what Python does when it is told nothing: the whole file, shared,
-/// for reading and writing.
+/// The options of a new mapping as a [`Backend`](crate::Backend) takes them. Programs use
+/// [`MappingOptions`](crate::MappingOptions).
+///
+/// The default is Python's: the whole file, shared, for reading and writing.
+///
+/// # Example
 ///
 /// ```
 /// use wasi_mmap_core::{Access, MapOptions};
+///
 /// let options = MapOptions::new().access(Access::Read).offset(65536).length(100);
+/// assert_eq!(options.requested_length(), Some(100));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use]
@@ -87,30 +123,30 @@ pub struct MapOptions {
 }
 
 bitflags::bitflags! {
-    /// What an open file or a descriptor may do. POSIX `O_RDONLY`, `O_WRONLY`, `O_RDWR`.
+    /// The rights of an open file or a descriptor. POSIX `O_RDONLY`, `O_WRONLY`, `O_RDWR`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct Rights: u32 {
-        /// Its bytes can be read.
+        /// The file's bytes can be read.
         const READ = 1;
-        /// Its bytes can be written.
+        /// The file's bytes can be written.
         const WRITE = 2;
     }
 }
 
-/// What a supplier knows of a file before it maps it.
+/// The facts about an open file that decide whether, and which part of it, can be mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileInfo {
-    /// What kind of file it is.
+    /// The kind of the file.
     pub kind: FileKind,
-    /// How long it is, in bytes.
+    /// The length of the file in bytes.
     pub len: u64,
-    /// What its descriptor may do.
+    /// The rights of its descriptor.
     pub rights: Rights,
-    /// Whether a shared, writable mapping that reaches past the end makes the file longer, as on Windows.
+    /// True if a shared, writable mapping that reaches past the end extends the file, as on Windows.
     pub grows: bool,
 }
 
-/// The kinds of file that the rules tell apart. Only regular files can be mapped.
+/// The kind of a file. Only regular files can be mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -129,11 +165,11 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// Refuses what cannot be mapped.
+    /// Checks that files of this kind can be mapped.
     ///
     /// # Errors
     ///
-    /// `unsupported` for all but regular files.
+    /// [`Error::Unsupported`] for anything but a regular file.
     pub fn check(self) -> Result<()> {
         Err(Error::Unsupported(Cow::Borrowed(match self {
             Self::Regular => return Ok(()),
@@ -141,86 +177,101 @@ impl FileKind {
             Self::Pipe => "mapping a pipe",
             Self::Socket => "mapping a socket",
             Self::Device => "mapping a device",
-            Self::Other => "mapping what is no regular file",
+            Self::Other => "mapping anything but a regular file",
         })))
     }
 }
 
-/// The part of a file that a new mapping covers: never empty, aligned, and inside the file, unless the file
+/// The part of a file that a new mapping covers: never empty, aligned, and within the file, unless the file
 /// [grows](FileInfo::grows).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// Where it starts in the file.
+    /// The offset in the file at which it starts, in bytes.
     pub offset: u64,
-    /// How long it is; at least 1.
+    /// The length in bytes, at least 1.
     pub len: u64,
 }
 
 impl Extent {
-    /// Where it ends in the file.
+    /// Returns the offset in the file at which it ends, in bytes.
     pub fn end(&self) -> u64 {
         self.offset.saturating_add(self.len)
     }
 }
 
-/// Whether a file can end where so many bytes from an offset end.
+/// Returns whether a file can end `length` bytes after `offset`: files have at most 2^63 - 1 bytes.
 fn is_file_end(offset: u64, length: u64) -> bool {
     offset.checked_add(length).is_some_and(|end| i64::try_from(end).is_ok())
 }
 
 impl MapOptions {
-    /// The whole file, shared, for reading and writing.
+    /// Makes the default options: the whole file, shared, for reading and writing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Starts the mapping at this offset in the file, in bytes: a multiple of the allocation granularity.
+    /// Sets the offset in the file at which the mapping starts, in bytes: a multiple of the allocation granularity.
     pub fn offset(mut self, offset: u64) -> Self {
         self.offset = offset;
         self
     }
 
-    /// Maps this many bytes. 0, like no length at all, means to the end of the file. On Windows, a writable, shared mapping may
-    /// reach past the end, and makes the file longer.
+    /// Sets the length of the mapping in bytes. 0, which is the default, means to the end of the file. On Windows, a
+    /// writable, shared mapping may reach past the end of its file, and extends it.
     pub fn length(mut self, length: u64) -> Self {
         self.length = Some(length);
         self
     }
 
-    /// Sets what the mapping may do.
+    /// Sets the access of the mapping.
     pub fn access(mut self, access: Access) -> Self {
         self.access = access;
         self
     }
 
-    /// Sets further wishes.
+    /// Sets the flags.
     pub fn flags(mut self, flags: MapFlags) -> Self {
         self.flags = flags;
         self
     }
 
-    /// Returns the length asked for, or `None` for the rest of the file.
+    /// Returns the requested length in bytes, or `None` for the rest of the file.
     pub fn requested_length(&self) -> Option<u64> {
         self.length.filter(|&length| length != 0)
     }
 
-    /// Whether writes are to stay in the mapping.
+    /// Returns whether writes stay in the mapping.
     pub fn is_private(&self) -> bool {
         self.access == Access::Copy || self.flags.contains(MapFlags::PRIVATE)
     }
 
-    /// What the file must be open for.
+    /// Returns the rights that the file must be open with.
     pub fn rights(&self) -> Rights {
         if self.access == Access::Write && !self.is_private() { Rights::all() } else { Rights::READ }
     }
 
-    /// The part of a file that these options mean, checked in Python's order: the file's length, then what `mmap(2)`
-    /// checks, alignment before permission. It ends behind the file's end only if the file [grows](FileInfo::grows).
+    /// Returns the part of a file that these options select. It ends past the end of the file only if the file
+    /// [grows](FileInfo::grows).
+    ///
+    /// The checks are made in Python's order: first the length of the file, then those of `mmap(2)`, alignment before
+    /// permission.
     ///
     /// # Errors
     ///
-    /// `unsupported` for anything but a regular file, and for huge pages; `empty-file`; `beyond-end-of-file` (`offset`,
-    /// `length`); `invalid` (`offset`); `not-permitted`.
+    /// [`Error::Unsupported`] for anything but a regular file, and for huge pages; [`Error::EmptyFile`];
+    /// [`Error::BeyondEndOfFile`] (`offset`, `length`); [`Error::Invalid`] (`offset`); [`Error::NotPermitted`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_core::{Access, Extent, FileInfo, FileKind, MapOptions, Rights};
+    ///
+    /// let file = FileInfo { kind: FileKind::Regular, len: 10_000, rights: Rights::READ, grows: false };
+    /// let options = MapOptions::new().access(Access::Read).offset(4096);
+    /// assert_eq!(options.extent_of_file(&file, 4096)?, Extent { offset: 4096, len: 5904 });
+    /// assert_eq!(options.offset(1).extent_of_file(&file, 4096).unwrap_err().name(), "invalid");
+    /// # Ok::<(), wasi_mmap_core::Error>(())
+    /// ```
     pub fn extent_of_file(&self, file: &FileInfo, granularity: u64) -> Result<Extent> {
         file.kind.check()?;
         let offset = self.offset;
@@ -255,11 +306,22 @@ impl MapOptions {
         Ok(Extent { offset, len })
     }
 
-    /// The extent of anonymous or named memory that these options mean.
+    /// Returns the extent of new memory without a file.
     ///
     /// # Errors
     ///
-    /// `invalid` (`offset`, and `length` when it is absent or 0); `out-of-memory` for more than 2^63 - 1 bytes.
+    /// [`Error::Invalid`] (`offset`, misaligned; `length`, absent or 0); [`Error::OutOfMemory`] for more than 2^63 - 1
+    /// bytes.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_core::MapOptions;
+    ///
+    /// assert_eq!(MapOptions::new().length(100).extent_of_memory(4096)?.len, 100);
+    /// assert_eq!(MapOptions::new().extent_of_memory(4096).unwrap_err().name(), "invalid");
+    /// # Ok::<(), wasi_mmap_core::Error>(())
+    /// ```
     pub fn extent_of_memory(&self, granularity: u64) -> Result<Extent> {
         self.check_alignment(granularity)?;
         let Some(len) = self.requested_length() else {
@@ -271,19 +333,30 @@ impl MapOptions {
         Ok(Extent { offset: self.offset, len })
     }
 
-    /// The extent of named memory that these options mean; `existing` is how long the memory is, if it exists.
+    /// Returns the extent of named memory. `existing` is the length of the memory in bytes, if it exists.
     ///
     /// # Errors
     ///
-    /// As [`extent_of_memory`](Self::extent_of_memory) for new memory; `beyond-end-of-file` (`length`) where the memory is
-    /// shorter; `invalid` (`offset`).
+    /// Those of [`extent_of_memory`](Self::extent_of_memory), if the memory is new; [`Error::BeyondEndOfFile`]
+    /// (`length`), if the existing memory is shorter; [`Error::Invalid`] (`offset`).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_core::MapOptions;
+    ///
+    /// assert_eq!(MapOptions::new().extent_of_named(Some(100), 4096)?.len, 100);
+    /// let longer = MapOptions::new().length(101).extent_of_named(Some(100), 4096);
+    /// assert_eq!(longer.unwrap_err().name(), "beyond-end-of-file");
+    /// # Ok::<(), wasi_mmap_core::Error>(())
+    /// ```
     pub fn extent_of_named(&self, existing: Option<u64>, granularity: u64) -> Result<Extent> {
         let Some(len) = existing else { return self.extent_of_memory(granularity) };
         self.check_alignment(granularity)?;
         match self.requested_length() {
             Some(length) if length > len => Err(Error::beyond_end_of_file(
                 "length",
-                format!("{length} is more than the memory of that name has, {len}"),
+                format!("{length} is more than the length of the memory of that name, {len}"),
             )),
             length => Ok(Extent { offset: self.offset, len: length.unwrap_or(len) }),
         }

@@ -2,16 +2,28 @@
 
 use crate::{Error, Result};
 
-/// Bytes at a regular distance, chosen as Python's `mapping[start:stop:step]` chooses them.
+/// A selection of bytes at a regular distance, as Python's `mapping[start:stop:step]`.
 ///
-/// Bounds below 0 count from the end; bounds outside the mapping are moved to its edge. The default is `[:]`, all bytes.
+/// Negative bounds count from the end, and bounds outside the mapping are clamped to it. The default is `[:]`, all
+/// bytes.
+///
+/// # Example
+///
+/// ```
+/// use wasi_mmap::{Mapping, Slice};
+///
+/// let mut mapping = Mapping::anonymous(6)?;
+/// mapping.write(b"abcdef")?;
+/// assert_eq!(mapping.read_slice(Slice { start: Some(1), stop: Some(-1), step: 2 })?, b"bd"); // mapping[1:-1:2]
+/// # Ok::<(), wasi_mmap::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
-    /// The first byte; `None`: the first in the direction of `step`.
+    /// The index of the first byte. `None` means the first byte in the direction of `step`.
     pub start: Option<i64>,
-    /// The byte before which to stop; `None`: past the last in the direction of `step`.
+    /// The index at which to stop, which is excluded. `None` means past the last byte in the direction of `step`.
     pub stop: Option<i64>,
-    /// The distance from one byte to the next; negative to go backwards; never 0.
+    /// The distance from one byte to the next. Negative steps go backwards; 0 is invalid.
     pub step: i64,
 }
 
@@ -21,23 +33,33 @@ impl Default for Slice {
     }
 }
 
-/// A slice of a mapping whose length is known: `count` bytes, the first at `first`, each `step` from the one before.
+/// A [`Slice`] resolved against the length of a mapping: `count` bytes, the first at `first`, each `step` bytes after
+/// the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Strided {
-    /// Where the first byte is. Means nothing when `count` is 0.
+    /// The offset of the first byte. Without a meaning if `count` is 0.
     pub first: u64,
-    /// The distance from one byte to the next; not 0.
+    /// The distance from one byte to the next, not 0.
     pub step: i64,
-    /// How many bytes there are.
+    /// The number of bytes.
     pub count: u64,
 }
 
 impl Slice {
-    /// Refuses a step of 0.
+    /// Checks that the step is not 0.
     ///
     /// # Errors
     ///
-    /// `invalid` (`step`).
+    /// [`Error::Invalid`] (`step`).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_core::Slice;
+    ///
+    /// assert!(Slice::default().check().is_ok());
+    /// assert!(Slice { step: 0, ..Slice::default() }.check().is_err());
+    /// ```
     pub fn check(&self) -> Result<()> {
         if self.step == 0 {
             return Err(Error::invalid("step", "a slice step cannot be 0"));
@@ -45,16 +67,26 @@ impl Slice {
         Ok(())
     }
 
-    /// Which bytes of a mapping of `len` bytes the slice chooses. CPython `PySlice_AdjustIndices`.
+    /// Returns the bytes that the slice selects of a mapping of `len` bytes. CPython `PySlice_AdjustIndices`.
     ///
     /// # Errors
     ///
-    /// `invalid` (`step`).
+    /// [`Error::Invalid`] (`step`).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_core::{Slice, Strided};
+    ///
+    /// let backwards = Slice { step: -2, ..Slice::default() }; // [::-2]
+    /// assert_eq!(backwards.resolve(6)?, Strided { first: 5, step: -2, count: 3 });
+    /// # Ok::<(), wasi_mmap_core::Error>(())
+    /// ```
     pub fn resolve(&self, len: u64) -> Result<Strided> {
         self.check()?;
         let len = i128::from(len);
         let step = i128::from(self.step);
-        // The edges that a bound is moved to: going backwards, one before the first and the last byte.
+        // Bounds are clamped to these. Going backwards, they are one before the first byte, and the last byte.
         let (low, high) = if step > 0 { (0, len) } else { (-1, len - 1) };
         let bound = |bound: Option<i64>, default: i128| match bound {
             None => default,
@@ -77,7 +109,16 @@ impl Slice {
 }
 
 impl Strided {
-    /// The range that the bytes cover when they lie side by side in order, and in no other case.
+    /// Returns the range that the bytes cover if they are adjacent and in ascending order, or `None`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_core::Strided;
+    ///
+    /// assert_eq!(Strided { first: 2, step: 1, count: 3 }.contiguous(), Some(2..5));
+    /// assert_eq!(Strided { first: 2, step: 2, count: 3 }.contiguous(), None);
+    /// ```
     pub fn contiguous(&self) -> Option<std::ops::Range<u64>> {
         if self.count == 0 {
             Some(0..0)
@@ -88,7 +129,13 @@ impl Strided {
         }
     }
 
-    /// How many bytes there are from the first to the last, both included.
+    /// Returns the number of bytes from the first to the last, both included.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// assert_eq!(wasi_mmap_core::Strided { first: 2, step: 2, count: 3 }.span(), 5);
+    /// ```
     pub fn span(&self) -> u64 {
         match self.count.checked_sub(1) {
             None => 0,
@@ -96,7 +143,13 @@ impl Strided {
         }
     }
 
-    /// Where the byte number `index` of the slice is in the mapping.
+    /// Returns the offset in the mapping of the byte with this index in the slice.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// assert_eq!(wasi_mmap_core::Strided { first: 5, step: -2, count: 3 }.position(1), 3);
+    /// ```
     pub fn position(&self, index: u64) -> u64 {
         let position = i128::from(self.first) + i128::from(self.step) * i128::from(index);
         u64::try_from(position).unwrap_or(0)

@@ -1,74 +1,77 @@
-//! What a supplier of bytes gives, and what can be done with it in general.
+//! The trait of all storages.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::{Advice, Error, FlushFlags, Result, Strided, general};
+use crate::{Advice, Error, FlushFlags, Result, Strided, provided};
 
-/// A supplier of bytes: what is under a [`Mapping`](crate::Mapping).
+/// A source of bytes under a [`Mapping`](crate::Mapping).
 ///
-/// A storage has a length of at least 1 and keeps no rules. [`Mapping`](crate::Mapping) has checked every range against
-/// [`len`](Self::len), and the access, before it calls; a storage that is asked for bytes outside its length answers an error
-/// or panics, but never touches other memory. What only the storage can know, it reports: `truncated`, `no-space`, `busy`.
+/// A storage has at least 1 byte and checks no rules: before it calls, [`Mapping`](crate::Mapping) has checked the
+/// access, and every range against [`len`](Self::len). A storage that is asked for bytes outside its length returns an
+/// error or panics, but never touches other memory. It reports what only a storage can know: [`Error::Truncated`],
+/// [`Error::NoSpace`], [`Error::Io`].
 ///
-/// The provided methods are correct for any storage. A supplier that can do better (an OS mapping that lies in one
-/// piece, a host that is one call away) overrides them, never their meaning.
+/// The provided methods are correct for every storage. A backend that can do better, such as an OS mapping in
+/// contiguous memory, or a host that is one call away, overrides them, but never changes their meaning.
 pub trait Storage {
-    /// How long the storage is, in bytes.
+    /// Returns the length of the storage in bytes.
     fn len(&self) -> u64;
 
-    /// Always false: a storage is at least one byte long.
+    /// Returns false: a storage has at least 1 byte.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Where in its file the storage starts, in bytes.
+    /// Returns the offset in the file at which the storage starts, in bytes; for memory without a file, the offset of
+    /// its options.
     fn offset(&self) -> u64;
 
-    /// How long the whole file is now; for memory without a file, how long the storage is.
+    /// Returns the current length of the whole file in bytes; for memory without a file, the length of the storage.
     fn file_len(&self) -> Result<u64>;
 
-    /// What the start of a flushed or advised range must be a multiple of, in bytes.
+    /// Returns the number of bytes that the start of a flushed or advised range must be a multiple of.
     fn page_size() -> u64
     where
         Self: Sized;
 
-    /// Copies `buffer.len()` bytes at `offset` out.
+    /// Reads the bytes at `offset` into `buffer`, and fills it.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()>;
 
-    /// Copies `bytes` in at `offset`.
+    /// Writes `bytes` at `offset`.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()>;
 
-    /// Writes changes in `range` back; `flags` has exactly one of `ASYNC` and `SYNC`.
+    /// Writes the changes in `range` to the file. `flags` has exactly one of [`FlushFlags::ASYNC`] and
+    /// [`FlushFlags::SYNC`].
     fn flush(&mut self, range: Range<u64>, flags: FlushFlags) -> Result<()>;
 
-    /// Takes advice for `range`.
+    /// Gives advice for `range`.
     fn advise(&mut self, advice: Advice, range: Range<u64>) -> Result<()>;
 
-    /// Makes the storage `len` bytes long, and its file end where the storage ends.
+    /// Sets the length of the storage to `len` bytes, and the end of the file to the end of the storage.
     fn resize(&mut self, len: u64) -> Result<()>;
 
-    /// Forgets what is known of the file and looks anew.
+    /// Discards what is cached of the file, so that the next read shows its current state.
     fn refresh(&mut self) -> Result<()>;
 
-    /// Does what must be done before the storage is dropped and can fail. After an error the storage goes on.
+    /// Does the work before a drop that can fail. After an error, the storage remains usable.
     fn close(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// Whether the memory is in use elsewhere, so that the storage can be neither closed nor resized.
+    /// Returns whether the memory is in use elsewhere, so that the storage can be neither closed nor resized.
     fn is_busy(&self) -> bool {
         false
     }
 
-    /// The bytes of `range` as a vector.
+    /// Reads the bytes of `range` into a new vector.
     fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>> {
         let mut bytes = zeroed(range.end - range.start)?;
         self.read_at(range.start, &mut bytes)?;
         Ok(bytes)
     }
 
-    /// The bytes of several ranges, one after the other.
+    /// Reads the bytes of several ranges into a new vector, one after the other.
     fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<u8>> {
         let total = ranges.iter().try_fold(0u64, |sum, range| sum.checked_add(range.end - range.start));
         let mut bytes = zeroed(total.ok_or(Error::OutOfMemory)?)?;
@@ -81,35 +84,35 @@ pub trait Storage {
         Ok(bytes)
     }
 
-    /// Where `needle`, which is not empty, first stands wholly within `range`.
+    /// Returns the offset of the first occurrence of `needle`, which is not empty, that lies wholly within `range`.
     fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
-        general::find(self, needle, range)
+        provided::find(self, needle, range)
     }
 
-    /// Where `needle`, which is not empty, last stands wholly within `range`.
+    /// Returns the offset of the last occurrence of `needle`, which is not empty, that lies wholly within `range`.
     fn rfind(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
-        general::rfind(self, needle, range)
+        provided::rfind(self, needle, range)
     }
 
-    /// Appends the bytes of `range` up to the first line feed, which is part of them, or all of them. After an error some may have
-    /// been appended.
+    /// Appends the bytes of `range` up to and including the first line feed to `line`, or all of them if there is none.
+    /// After an error, some may have been appended.
     fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
-        general::read_line(self, range, line)
+        provided::read_line(self, range, line)
     }
 
-    /// How the bytes at `offset` compare with `bytes`.
+    /// Compares the bytes at `offset` with `bytes`, as many as those are.
     fn compare(&self, offset: u64, bytes: &[u8]) -> Result<Ordering> {
-        general::compare(self, offset, bytes)
+        provided::compare(self, offset, bytes)
     }
 
     /// Sets every byte of `range` to `byte`.
     fn fill(&mut self, range: Range<u64>, byte: u8) -> Result<()> {
-        general::fill(self, range, byte)
+        provided::fill(self, range, byte)
     }
 
-    /// Copies `source` to `destination`; the two may overlap.
+    /// Copies `source` to `destination`. The two may overlap.
     fn copy_within(&mut self, source: Range<u64>, destination: u64) -> Result<()> {
-        general::copy_within(self, source, destination)
+        provided::copy_within(self, source, destination)
     }
 
     /// Copies `range` of `source` to `destination` in this storage.
@@ -117,25 +120,33 @@ pub trait Storage {
     where
         Self: Sized,
     {
-        general::copy_from(self, destination, source, range)
+        provided::copy_from(self, destination, source, range)
     }
 
-    /// Copies the bytes of a slice out; `buffer` has `slice.count` bytes.
+    /// Reads the bytes of a slice into `buffer`, which has `slice.count` bytes.
     fn read_strided(&self, slice: Strided, buffer: &mut [u8]) -> Result<()> {
-        general::read_strided(self, slice, buffer)
+        provided::read_strided(self, slice, buffer)
     }
 
-    /// Sets the bytes of a slice, in its order; `bytes` has `slice.count` bytes.
+    /// Sets the bytes of a slice, in its order. `bytes` has `slice.count` bytes.
     fn write_strided(&mut self, slice: Strided, bytes: &[u8]) -> Result<()> {
-        general::write_strided(self, slice, bytes)
+        provided::write_strided(self, slice, bytes)
     }
 }
 
-/// So many zeros.
+/// Returns a zero-filled vector.
 ///
 /// # Errors
 ///
-/// `out-of-memory`, where a vector of the standard library would end the program.
+/// [`Error::OutOfMemory`], where `vec![0; len]` would end the program.
+///
+/// # Example
+///
+/// ```
+/// assert_eq!(wasi_mmap_core::zeroed(3)?, [0, 0, 0]);
+/// assert_eq!(wasi_mmap_core::zeroed(u64::MAX).unwrap_err().name(), "out-of-memory");
+/// # Ok::<(), wasi_mmap_core::Error>(())
+/// ```
 pub fn zeroed(len: u64) -> Result<Vec<u8>> {
     let len = to_usize(len)?;
     let mut bytes = Vec::new();
@@ -144,7 +155,11 @@ pub fn zeroed(len: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A length as an index into memory; one that no memory can hold is `out-of-memory`.
+/// Returns a length as a `usize`.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`], if no memory can be so large.
 pub(crate) fn to_usize(len: u64) -> Result<usize> {
     usize::try_from(len).map_err(|_| Error::OutOfMemory)
 }

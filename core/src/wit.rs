@@ -1,9 +1,10 @@
-//! The vocabulary of this crate in the terms of generated WIT bindings.
+//! Conversions between this crate's types and those of generated WIT bindings.
 
-/// Converts between this crate's types and those that a bindings generator made of `wasi-mmap:mmap/types`.
+/// Implements the conversions between this crate's types and those that a bindings generator makes of
+/// `wasi-mmap:mmap/types`.
 ///
-/// The argument is the path of the generated module; both `wit-bindgen`'s and wasmtime's fit. It expands to `From`
-/// in each direction that is of use: requests from the bindings, and errors both ways.
+/// The argument is the path of the generated module, by `wit-bindgen` or wasmtime. The macro expands to implementations
+/// of [`From`] in both directions. It is called once, in the crate of the bindings:
 ///
 /// ```ignore
 /// wasi_mmap_core::wit_conversions!(crate::bindings::wasi_mmap::mmap::types);
@@ -31,7 +32,7 @@ macro_rules! wit_conversions {
                         ($crate::MapFlags::STACK, Self::STACK),
                         ($crate::MapFlags::HUGE_PAGES, Self::HUGE_PAGES),
                     ];
-                    pairs.into_iter().filter(|pair| flags.contains(pair.0)).fold(Self::empty(), |all, pair| all | pair.1)
+                    pairs.into_iter().filter(|pair| flags.contains(pair.0)).fold(Self::empty(), |all, one| all | one.1)
                 }
             }
 
@@ -48,7 +49,7 @@ macro_rules! wit_conversions {
                         ($crate::FlushFlags::INVALIDATE, Self::INVALIDATE),
                         ($crate::FlushFlags::SYNC, Self::SYNCHRONOUS),
                     ];
-                    pairs.into_iter().filter(|pair| flags.contains(pair.0)).fold(Self::empty(), |all, pair| all | pair.1)
+                    pairs.into_iter().filter(|pair| flags.contains(pair.0)).fold(Self::empty(), |all, one| all | one.1)
                 }
             }
 
@@ -168,7 +169,7 @@ macro_rules! wit_conversions {
                         $crate::Error::OutOfMemory => Self::OutOfMemory,
                         $crate::Error::NoSpace => Self::NoSpace,
                         $crate::Error::Io(error) => Self::Io(error.into()),
-                        // A case that a newer `core` has and this macro has not: its text is what is left.
+                        // A case that was added to `core` after this macro: only its text can be passed on.
                         error => Self::Unsupported(error.to_string()),
                     }
                 }
@@ -206,11 +207,11 @@ macro_rules! wit_conversions {
         }
 
         impl From<$crate::$name> for wit::$name {
-            #[allow(unreachable_patterns, reason = "the type may have more cases in a newer version")]
+            #[allow(unreachable_patterns, reason = "a newer version of the type may have more cases")]
             fn from(value: $crate::$name) -> Self {
                 match value {
                     $($crate::$name::$case => Self::$case,)*
-                    _ => unreachable!("a case that the interface has no name for"),
+                    _ => unreachable!("the interface has no such case"),
                 }
             }
         }

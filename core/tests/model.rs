@@ -1,4 +1,5 @@
-//! The semantics alone, over a storage that is a vector: what `Mapping` and the provided methods of `Storage` do, and no more.
+//! The semantics alone, over a storage that is a vector: what `Mapping` and the provided methods of `Storage` do, and
+//! no more.
 
 use std::cell::RefCell;
 use std::ops::Range;

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use wasi_mmap_core::{Internals, Pieces, Result, Slice, Storage, Strided};
+use wasi_mmap_core::{Chunks, Internals, Result, Slice, Storage, Strided};
 use wasi_mmap_native::{Mapping, OsStorage};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, WasmList};
@@ -141,7 +141,7 @@ fn begin_read(call: Call, advances: bool, plan: impl FnOnce(&Mapping) -> Result<
         return gather("a read", mapping, ranges, interrupt, done).map(Begun::Job);
     }
     drop(guard);
-    let mut pieces = Pieces::forward(range.clone(), 1, PIECE);
+    let mut pieces = Chunks::forward(range.clone(), 1, PIECE);
     Ok(Begun::Job(Job::new("a read", interrupt, move |_| {
         let mut guard = mapping.lock();
         match pieces.next() {
@@ -183,7 +183,7 @@ fn read_line(call: Call) -> Result<Begun<Reading>> {
     }
     let rest = guard.next_range(Some(most.saturating_add(1)))?;
     drop(guard);
-    let mut pieces = Pieces::forward(first.end - 1..rest.end, 1, PIECE);
+    let mut pieces = Chunks::forward(first.end - 1..rest.end, 1, PIECE);
     Ok(Begun::Job(Job::new("reading a line", interrupt, move |_| {
         let mut guard = mapping.lock();
         let end = match pieces.next() {
@@ -273,7 +273,7 @@ fn bytes_at_a_time(step: i64) -> u64 {
 
 /// The parts of a slice that are worked on at a time: which of its bytes each is.
 fn parts(slice: Strided) -> impl Iterator<Item = (Range<u64>, Strided)> {
-    let parts = Pieces::forward(0..slice.count, 1, bytes_at_a_time(slice.step));
+    let parts = Chunks::forward(0..slice.count, 1, bytes_at_a_time(slice.step));
     parts.map(move |part| {
         let strided = Strided { first: slice.position(part.start), count: part.end - part.start, ..slice };
         (part, strided)
@@ -319,7 +319,7 @@ fn write_pieces<R>(
     mut done: impl FnMut(&mut Mapping) -> Result<R> + Send + 'static,
 ) -> Begun<R> {
     let Call { mapping, interrupt, .. } = call;
-    let mut pieces = Pieces::forward(0..count, 1, PIECE);
+    let mut pieces = Chunks::forward(0..count, 1, PIECE);
     Begun::Job(Job::new("a write", interrupt, move |bytes| {
         let mut mapping = mapping.lock();
         match pieces.next() {
@@ -396,7 +396,7 @@ fn compare(call: Call, offset: u64, bytes: &[u8]) -> Begun<wit::Ordering> {
     }
     drop(guard);
     let Call { mapping, interrupt, .. } = call;
-    let mut pieces = Pieces::forward(0..count, 1, PIECE);
+    let mut pieces = Chunks::forward(0..count, 1, PIECE);
     Begun::Job(Job::new("a comparison", interrupt, move |bytes| {
         let Some(part) = pieces.next() else { return Some(Ok(Ordering::Equal.into())) };
         match mapping.lock().compare(part_of(bytes, &part), offset + part.start) {

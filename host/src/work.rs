@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use wasi_mmap_core::{Internals, Pieces, Result, Storage};
+use wasi_mmap_core::{Chunks, Internals, Result, Storage};
 use wasmtime::component::WasmList;
 use wasmtime::{StoreContext, bail};
 
@@ -69,9 +69,9 @@ impl Job<Option<u64>> {
         interrupt: Interrupt,
     ) -> Self {
         let len = needle.len() as u64;
-        // Pieces overlap by the needle: where it is long, they must be longer, or most of the work would be done twice.
+        // Chunks overlap by the needle: where it is long, they must be longer, or most of the work would be done twice.
         let step = PIECE.max(len);
-        let mut pieces = if backward { Pieces::backward(range, len, step) } else { Pieces::forward(range, len, step) };
+        let mut pieces = if backward { Chunks::backward(range, len, step) } else { Chunks::forward(range, len, step) };
         Self::new("a search", interrupt, move |_| {
             let Some(piece) = pieces.next() else { return Some(Ok(None)) };
             let mapping = mapping.lock();
@@ -89,7 +89,7 @@ impl Job<Option<u64>> {
 impl Job<()> {
     /// Sets every byte of a range of a mapping for writing.
     pub(crate) fn fill(mapping: Arc<HostMapping>, range: Range<u64>, byte: u8, interrupt: Interrupt) -> Self {
-        let mut pieces = Pieces::forward(range, 1, PIECE);
+        let mut pieces = Chunks::forward(range, 1, PIECE);
         Self::new("a fill", interrupt, move |_| {
             let Some(piece) = pieces.next() else { return Some(Ok(())) };
             mapping.lock().fill(piece, byte).err().map(Err)
@@ -107,9 +107,9 @@ impl Job<()> {
         let start = range.start;
         // From the end where the copy goes up: a piece must be read before it is overwritten.
         let mut pieces = if source.is_none() && destination > start {
-            Pieces::backward(range, 1, PIECE)
+            Chunks::backward(range, 1, PIECE)
         } else {
-            Pieces::forward(range, 1, PIECE)
+            Chunks::forward(range, 1, PIECE)
         };
         Self::new("a copy", interrupt, move |_| {
             let Some(piece) = pieces.next() else { return Some(Ok(())) };

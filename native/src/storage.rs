@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wasi_mmap_core::{
-    Advice, Backend, Error, Extent, FlushFlags, MapOptions, Result, Rights, Storage, check_name, general,
+    Advice, Backend, Error, Extent, FlushFlags, MapOptions, Result, Rights, Storage, check_name, provided,
 };
 
 use crate::pages::MappedPages;
@@ -305,14 +305,14 @@ impl Storage for OsStorage {
 
     fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
         if !self.pages.is_contiguous() {
-            return general::find(self, needle, range);
+            return provided::find(self, needle, range);
         }
         Ok(self.pages.find(needle, to_usize_range(&range))?.map(|at| at as u64))
     }
 
     fn rfind(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
         if !self.pages.is_contiguous() {
-            return general::rfind(self, needle, range);
+            return provided::rfind(self, needle, range);
         }
         Ok(self.pages.rfind(needle, to_usize_range(&range))?.map(|at| at as u64))
     }
@@ -320,7 +320,7 @@ impl Storage for OsStorage {
     #[inline]
     fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
         if !self.pages.is_contiguous() {
-            return general::read_line(self, range, line);
+            return provided::read_line(self, range, line);
         }
         self.pages.read_line(to_usize_range(&range), line)
     }
@@ -331,7 +331,7 @@ impl Storage for OsStorage {
 
     fn copy_within(&mut self, source: Range<u64>, destination: u64) -> Result<()> {
         if !self.pages.is_contiguous() {
-            return general::copy_within(self, source, destination);
+            return provided::copy_within(self, source, destination);
         }
         self.writable_pages()?.copy_within(to_usize_range(&source), to_usize(destination)?)
     }

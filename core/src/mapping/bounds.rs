@@ -1,4 +1,5 @@
-//! The rules of bounds: which offsets, lengths, indices and ranges lie within a mapping, and the errors of those that do not.
+//! The rules of bounds: which offsets, lengths, indices and ranges lie within a mapping, and the errors of those that
+//! do not.
 
 use std::ops::{Bound, Range, RangeBounds};
 
@@ -37,7 +38,8 @@ pub(super) fn not_within(len: u64, (start, offset): Named, (extent, count): Name
 ///
 /// # Errors
 ///
-/// [`Error::OutOfRange`] for `length`, if the range ends before it starts, and for `offset`, if it starts after 2^64 - 1.
+/// [`Error::OutOfRange`] for `length`, if the range ends before it starts, and for `offset`, if it starts after 2^64 -
+/// 1.
 #[inline]
 pub(super) fn offset_and_length(range: &impl RangeBounds<u64>) -> Result<(u64, Option<u64>)> {
     let offset = match range.start_bound() {

@@ -9,8 +9,8 @@ use crate::{Mapping, Result, Storage};
 
 /// Copies.
 impl<S: Storage> Mapping<S> {
-    /// Copies the bytes of `source` to `destination` in the same mapping. The two may overlap. C `memmove(3)`, Python `mmap.move`,
-    /// Rust [`slice::copy_within`].
+    /// Copies the bytes of `source` to `destination` in the same mapping. The two may overlap. C `memmove(3)`, Python
+    /// `mmap.move`, Rust [`slice::copy_within`].
     ///
     /// # Errors
     ///

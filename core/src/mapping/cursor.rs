@@ -65,7 +65,8 @@ impl<S: Storage> Mapping<S> {
         }
     }
 
-    /// Reads into `buffer`, moves the cursor past the bytes read, and returns their count: 0 at the end. POSIX `read(2)`.
+    /// Reads into `buffer`, moves the cursor past the bytes read, and returns their count: 0 at the end. POSIX
+    /// `read(2)`.
     ///
     /// # Errors
     ///
@@ -139,8 +140,8 @@ impl<S: Storage> Mapping<S> {
         Ok(byte[0])
     }
 
-    /// Reads to the end of the line, including its line feed, or to the end of the mapping. Returns an empty vector at the end.
-    /// Python `mmap.readline`.
+    /// Reads to the end of the line, including its line feed, or to the end of the mapping. Returns an empty vector at
+    /// the end. Python `mmap.readline`.
     ///
     /// # Errors
     ///
@@ -162,7 +163,8 @@ impl<S: Storage> Mapping<S> {
         Ok(line)
     }
 
-    /// Appends the next line to `line`, as [`read_line`](Self::read_line) returns it, and returns its length: 0 at the end.
+    /// Appends the next line to `line`, as [`read_line`](Self::read_line) returns it, and returns its length: 0 at the
+    /// end.
     ///
     /// # Errors
     ///
@@ -194,11 +196,13 @@ impl<S: Storage> Mapping<S> {
         Ok(count)
     }
 
-    /// Writes all of `bytes` at the cursor and moves past them, or writes nothing. Returns their count. Python `mmap.write`.
+    /// Writes all of `bytes` at the cursor and moves past them, or writes nothing. Returns their count. Python
+    /// `mmap.write`.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::OutOfRange`] (`bytes`); [`Error::Truncated`]; [`Error::NoSpace`].
+    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::OutOfRange`] (`bytes`); [`Error::Truncated`];
+    /// [`Error::NoSpace`].
     ///
     /// # Example
     ///

@@ -7,8 +7,8 @@ use crate::{Access, Advice, Error, FlushFlags, Mapping, Result, Storage};
 
 /// The file behind the mapping.
 impl<S: Storage> Mapping<S> {
-    /// Writes all changes back to the file and returns when they are safe from a crash of the process and of the system. POSIX
-    /// `msync(2)` with `MS_SYNC`, Python `mmap.flush()`.
+    /// Writes all changes back to the file and returns when they are safe from a crash of the process and of the
+    /// system. POSIX `msync(2)` with `MS_SYNC`, Python `mmap.flush()`.
     ///
     /// # Errors
     ///
@@ -32,15 +32,15 @@ impl<S: Storage> Mapping<S> {
         self.do_flush(0, None, FlushFlags::SYNC)
     }
 
-    /// Writes the changes in a range back to the file. The range starts at a multiple of the page size. POSIX `msync(2)`, Python
-    /// `mmap.flush(offset, size, flags=…)`.
+    /// Writes the changes in a range back to the file. The range starts at a multiple of the page size. POSIX
+    /// `msync(2)`, Python `mmap.flush(offset, size, flags=…)`.
     ///
     /// With [`Access::Read`] and [`Access::Copy`] there is nothing to write back, and only the range is checked.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`]; [`Error::OutOfRange`] (`offset`, `length`); [`Error::Invalid`] (`offset`, not a multiple of the page size;
-    /// `flags`, two that exclude each other); [`Error::Truncated`]; [`Error::NoSpace`]; [`Error::Io`].
+    /// [`Error::Closed`]; [`Error::OutOfRange`] (`offset`, `length`); [`Error::Invalid`] (`offset`, not a multiple of
+    /// the page size; `flags`, two that exclude each other); [`Error::Truncated`]; [`Error::NoSpace`]; [`Error::Io`].
     ///
     /// # Example
     ///
@@ -83,13 +83,13 @@ impl<S: Storage> Mapping<S> {
         self.do_advise(advice, 0, None)
     }
 
-    /// Tells the system how a range will be used. The range starts at a multiple of the page size, and is clipped at the end of the
-    /// mapping. POSIX `madvise(2)`, Python `mmap.madvise(option, start, length)`.
+    /// Tells the system how a range will be used. The range starts at a multiple of the page size, and is clipped at
+    /// the end of the mapping. POSIX `madvise(2)`, Python `mmap.madvise(option, start, length)`.
     ///
     /// # Errors
     ///
-    /// Those of [`advise`](Self::advise); [`Error::OutOfRange`] (`start`, at the end of the mapping or past it; `length`, if the range ends
-    /// after 2^63 - 1); [`Error::Invalid`] (`start`, not a multiple of the page size).
+    /// Those of [`advise`](Self::advise); [`Error::OutOfRange`] (`start`, at the end of the mapping or past it;
+    /// `length`, if the range ends after 2^63 - 1); [`Error::Invalid`] (`start`, not a multiple of the page size).
     ///
     /// # Example
     ///
@@ -107,16 +107,16 @@ impl<S: Storage> Mapping<S> {
         self.do_advise(advice, start, length)
     }
 
-    /// Makes the mapping `length` bytes long, and its file end where the mapping ends: it is cut off, or extended with zeros. The
-    /// cursor stays, even past the end. POSIX `ftruncate(2)` and Linux `mremap(2)`, Python `mmap.resize`.
+    /// Makes the mapping `length` bytes long, and its file end where the mapping ends: it is cut off, or extended with
+    /// zeros. The cursor stays, even past the end. POSIX `ftruncate(2)` and Linux `mremap(2)`, Python `mmap.resize`.
     ///
     /// A refused argument changes nothing. A length of 0 is refused before the file is touched, unlike in CPython.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`]; [`Error::Busy`]; [`Error::ReadOnly`] ([`Access::Read`] and [`Access::Copy`]); [`Error::Invalid`]
-    /// (`length` 0); [`Error::OutOfRange`] (`length`); [`Error::NotPermitted`]; [`Error::LimitExceeded`]; [`Error::NoSpace`];
-    /// [`Error::OutOfMemory`]; [`Error::Unsupported`]; [`Error::Io`].
+    /// [`Error::Closed`]; [`Error::Busy`]; [`Error::ReadOnly`] ([`Access::Read`] and [`Access::Copy`]);
+    /// [`Error::Invalid`] (`length` 0); [`Error::OutOfRange`] (`length`); [`Error::NotPermitted`];
+    /// [`Error::LimitExceeded`]; [`Error::NoSpace`]; [`Error::OutOfMemory`]; [`Error::Unsupported`]; [`Error::Io`].
     ///
     /// # Example
     ///
@@ -137,8 +137,8 @@ impl<S: Storage> Mapping<S> {
         self.storage_mut()?.resize(length)
     }
 
-    /// Maps the file anew. Bytes that were lost to a truncation can be read again, if the file is long enough again, and what others
-    /// wrote is seen.
+    /// Maps the file anew. Bytes that were lost to a truncation can be read again, if the file is long enough again,
+    /// and what others wrote is seen.
     ///
     /// # Errors
     ///

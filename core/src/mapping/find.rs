@@ -57,8 +57,8 @@ impl<S: Storage> Mapping<S> {
 
     /// Returns the offset of the first occurrence of `needle` between `start` and `end`, or `None`. Python `mmap.find`.
     ///
-    /// `start` defaults to **the cursor**, and `end` to the end. Negative bounds count from the end of the mapping, and bounds outside
-    /// the mapping are clamped to it. An empty needle is found at `start`. The cursor does not move.
+    /// `start` defaults to **the cursor**, and `end` to the end. Negative bounds count from the end of the mapping, and
+    /// bounds outside the mapping are clamped to it. An empty needle is found at `start`. The cursor does not move.
     ///
     /// # Errors
     ///
@@ -83,8 +83,8 @@ impl<S: Storage> Mapping<S> {
 
     /// Returns the offset of the last occurrence of `needle` between `start` and `end`, or `None`. Python `mmap.rfind`.
     ///
-    /// The bounds are those of [`find_from_cursor`](Self::find_from_cursor): `start` defaults to **the cursor**. An empty needle is
-    /// found at `end`.
+    /// The bounds are those of [`find_from_cursor`](Self::find_from_cursor): `start` defaults to **the cursor**. An
+    /// empty needle is found at `end`.
     ///
     /// # Errors
     ///
@@ -102,7 +102,8 @@ impl<S: Storage> Mapping<S> {
         self.rfind_within(needle, self.search_range(needle, start, end)?)
     }
 
-    /// Returns the range that a search from `start` to `end` covers, or `None` if not even an empty needle can be found there.
+    /// Returns the range that a search from `start` to `end` covers, or `None` if not even an empty needle can be found
+    /// there.
     pub(super) fn search_range(
         &self,
         needle: &[u8],

@@ -17,8 +17,8 @@ pub enum Whence {
     End,
 }
 
-/// The operations of a [`Mapping`] as the WIT interface has them, with offsets and lengths instead of ranges, and the steps of those that
-/// a host takes apart.
+/// The operations of a [`Mapping`] as the WIT interface has them, with offsets and lengths instead of ranges, and the
+/// steps of those that a host takes apart.
 ///
 /// Crates that put the mapping behind an interface, or give it a storage, use this trait. Programs do not need it.
 pub trait Internals {
@@ -47,23 +47,24 @@ pub trait Internals {
     /// Those of [`Mapping::seek`].
     fn seek_to(&mut self, offset: i64, whence: Whence) -> Result<u64>;
 
-    /// Returns the range that the next read of up to `count` bytes (`None`: all) covers. It is empty at the end and past it.
+    /// Returns the range that the next read of up to `count` bytes (`None`: all) covers. It is empty at the end and
+    /// past it.
     ///
     /// # Errors
     ///
     /// [`Error::Closed`].
     fn next_range(&self, count: Option<u64>) -> Result<Range<u64>>;
 
-    /// Returns the range that the next line covers, including its line feed. Searches at most `most + 1` bytes; a longer line is cut
-    /// there.
+    /// Returns the range that the next line covers, including its line feed. Searches at most `most + 1` bytes; a
+    /// longer line is cut there.
     ///
     /// # Errors
     ///
     /// [`Error::Closed`]; [`Error::Truncated`].
     fn next_line_within(&self, most: u64) -> Result<Range<u64>>;
 
-    /// Moves the cursor past a range that [`next_range`](Self::next_range) or [`next_line_within`](Self::next_line_within)
-    /// returned. An empty range leaves it where it is.
+    /// Moves the cursor past a range that [`next_range`](Self::next_range) or
+    /// [`next_line_within`](Self::next_line_within) returned. An empty range leaves it where it is.
     fn advance(&mut self, range: &Range<u64>);
 
     /// Returns the range of `length` bytes at `offset`, if it lies within the mapping.
@@ -80,7 +81,8 @@ pub trait Internals {
     /// [`Error::Closed`]; [`Error::OutOfRange`] (`offset`, `length`).
     fn select(&self, range: impl RangeBounds<u64>) -> Result<Range<u64>>;
 
-    /// Returns the range that [`Mapping::find_from_cursor`] covers, or `None` if not even an empty needle can be found there.
+    /// Returns the range that [`Mapping::find_from_cursor`] covers, or `None` if not even an empty needle can be found
+    /// there.
     ///
     /// # Errors
     ///
@@ -133,16 +135,18 @@ pub trait Internals {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`]; [`Error::Busy`]; [`Error::ReadOnly`]; [`Error::Invalid`] (`length`); [`Error::OutOfRange`] (`length`).
+    /// [`Error::Closed`]; [`Error::Busy`]; [`Error::ReadOnly`]; [`Error::Invalid`] (`length`); [`Error::OutOfRange`]
+    /// (`length`).
     fn check_resize(&self, length: u64) -> Result<()>;
 
-    /// Returns the range that a window of `length` bytes at `offset` covers: whole pages, except that the last page of the mapping may
-    /// be partial.
+    /// Returns the range that a window of `length` bytes at `offset` covers: whole pages, except that the last page of
+    /// the mapping may be partial.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`]; [`Error::ReadOnly`], for a writable window of a mapping for reading; [`Error::Invalid`] (`length` 0, or ending
-    /// within a page before the end of the mapping; `offset` misaligned); [`Error::OutOfRange`] (`offset`, `length`).
+    /// [`Error::Closed`]; [`Error::ReadOnly`], for a writable window of a mapping for reading; [`Error::Invalid`]
+    /// (`length` 0, or ending within a page before the end of the mapping; `offset` misaligned); [`Error::OutOfRange`]
+    /// (`offset`, `length`).
     fn window_range(&self, offset: u64, length: u64, writable: bool) -> Result<Range<u64>>;
 }
 

@@ -1,4 +1,4 @@
-//! The mapping object: its state, and what can be asked of it. Its operations are in the files beside this one.
+//! The mapping object: its state, its properties and its end. The other operations are in the files beside this one.
 
 mod bounds;
 mod copy;
@@ -19,11 +19,17 @@ use crate::{Access, Error, Result, Storage};
 
 /// A run of bytes with a cursor, over a file or over anonymous memory: Python's `mmap.mmap`.
 ///
-/// Bytes are copied in and out, so that a file that others change, or make shorter, gives other bytes or an error, but never a
-/// dangling reference. All offsets and lengths are in bytes, counted from the start of the mapping, and have 64 bits on every system.
+/// Bytes are copied in and out. If others change the file meanwhile, the result is other bytes, and if they truncate it,
+/// an error, but never a dangling reference. All offsets and lengths are in bytes, counted from the start of the
+/// mapping, and have 64 bits on every system.
 ///
-/// A closed mapping remains an object: every operation on it returns [`Error::Closed`], apart from [`close`](Self::close),
-/// [`is_closed`](Self::is_closed) and [`access`](Self::access).
+/// Over an OS mapping, [`find`](Self::find), [`rfind`](Self::rfind) and [`read_line`](Self::read_line) search the pages
+/// in place. If another process writes to them at that moment, this is formally a data race. The search treats each
+/// byte as a value, and none as an index or a length, so that in practice its result can be wrong, and nothing else
+/// happens.
+///
+/// A closed mapping remains an object: every operation on it returns [`Error::Closed`], apart from
+/// [`close`](Self::close), [`is_closed`](Self::is_closed) and [`access`](Self::access).
 ///
 /// # Example
 ///
@@ -74,8 +80,8 @@ impl<S: Storage> Mapping<S> {
         Ok(self.storage()?.len())
     }
 
-    /// Returns the length of the whole file in bytes, whatever part of it is mapped. For memory without a file, that is the length
-    /// of the mapping. POSIX `fstat(2)`, Python `mmap.size`.
+    /// Returns the length of the whole file in bytes, whatever part of it is mapped. For memory without a file, that is
+    /// the length of the mapping. POSIX `fstat(2)`, Python `mmap.size`.
     ///
     /// # Errors
     ///
@@ -149,12 +155,13 @@ impl<S: Storage> Mapping<S> {
 
     /// Closes the mapping. Closing it twice is not an error. POSIX `munmap(2)`, Python `mmap.close`.
     ///
-    /// Changes that were not flushed are handed to the file, but are not yet safe from a crash of the system. Dropping a
-    /// mapping closes it and ignores errors, so that changes which the storage cannot write are lost silently.
+    /// Changes that were not flushed are handed to the file, but are not yet safe from a crash of the system. Dropping
+    /// a mapping closes it and ignores errors, so that changes which the storage cannot write are lost silently.
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`]; [`Error::NoSpace`] or [`Error::Io`], if the storage could not write its changes. The mapping stays open.
+    /// [`Error::Busy`]; [`Error::NoSpace`] or [`Error::Io`], if the storage could not write its changes. The mapping
+    /// stays open.
     ///
     /// # Example
     ///

@@ -11,8 +11,8 @@ use crate::{Mapping, Result, Storage};
 
 /// At an offset.
 impl<S: Storage> Mapping<S> {
-    /// Reads into `buffer` from `offset` on, as far as the mapping goes, and returns the count of bytes read: 0 at the end and past
-    /// it. POSIX `pread(2)`, [`FileExt::read_at`].
+    /// Reads into `buffer` from `offset` on, as far as the mapping goes, and returns the count of bytes read: 0 at the
+    /// end and past it. POSIX `pread(2)`, [`FileExt::read_at`].
     ///
     /// # Errors
     ///
@@ -64,7 +64,8 @@ impl<S: Storage> Mapping<S> {
     #[inline]
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         let (storage, count) = (self.storage()?, buffer.len() as u64);
-        // Not `check_range(…)?`: the compiler would not conclude that the range is within, and a storage would check again.
+        // Not `check_range(…)?`: the compiler would not conclude that the range is within, and a storage would check
+        // again.
         if within(storage.len(), offset, count).is_none() {
             return Err(not_within(storage.len(), ("offset", offset), ("length", count)));
         }
@@ -113,8 +114,8 @@ impl<S: Storage> Mapping<S> {
         storage.read_ranges(ranges)
     }
 
-    /// Writes `bytes` from `offset` on, as far as the mapping goes, and returns the count of bytes written: 0 at the end and past it.
-    /// POSIX `pwrite(2)`, [`FileExt::write_at`].
+    /// Writes `bytes` from `offset` on, as far as the mapping goes, and returns the count of bytes written: 0 at the
+    /// end and past it. POSIX `pwrite(2)`, [`FileExt::write_at`].
     ///
     /// # Errors
     ///
@@ -235,8 +236,8 @@ impl<S: Storage> Mapping<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::ReadOnly`], before [`Error::Closed`], as in Python; [`Error::OutOfRange`] (`index`); [`Error::Truncated`];
-    /// [`Error::NoSpace`].
+    /// [`Error::ReadOnly`], before [`Error::Closed`], as in Python; [`Error::OutOfRange`] (`index`);
+    /// [`Error::Truncated`]; [`Error::NoSpace`].
     ///
     /// # Example
     ///

@@ -9,7 +9,8 @@ impl<S: Storage> Mapping<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`]; [`Error::Invalid`] (`step`); [`Error::Truncated`]; [`Error::LimitExceeded`]; [`Error::OutOfMemory`].
+    /// [`Error::Closed`]; [`Error::Invalid`] (`step`); [`Error::Truncated`]; [`Error::LimitExceeded`];
+    /// [`Error::OutOfMemory`].
     ///
     /// # Example
     ///
@@ -37,8 +38,8 @@ impl<S: Storage> Mapping<S> {
     ///
     /// # Errors
     ///
-    /// In Python's order: [`Error::ReadOnly`]; [`Error::Invalid`] (`step`); [`Error::Closed`]; [`Error::Invalid`] (`bytes`);
-    /// [`Error::Truncated`]; [`Error::NoSpace`].
+    /// In Python's order: [`Error::ReadOnly`]; [`Error::Invalid`] (`step`); [`Error::Closed`]; [`Error::Invalid`]
+    /// (`bytes`); [`Error::Truncated`]; [`Error::NoSpace`].
     ///
     /// # Example
     ///

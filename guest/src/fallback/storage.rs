@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 
 use wasi_mmap_core::{
-    Advice, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage, check_name, general,
+    Advice, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage, check_name, provided,
 };
 
 use super::file::File;
@@ -148,11 +148,11 @@ impl<F: File> Storage for CachedStorage<F> {
 
     fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
         let (Source::File(file), None) = (&self.source, &self.private) else {
-            return general::find(self, needle, range);
+            return provided::find(self, needle, range);
         };
         let (mut search, mut found) = (Search::new(needle), None);
         file.visit(self.file_range(&range), |bytes| {
-            found = search.look(bytes);
+            found = search.feed(bytes);
             Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         Ok(found.map(|at| range.start + at))
@@ -161,7 +161,7 @@ impl<F: File> Storage for CachedStorage<F> {
     #[inline]
     fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
         let (Source::File(file), None) = (&self.source, &self.private) else {
-            return general::read_line(self, range, line);
+            return provided::read_line(self, range, line);
         };
         let range = self.file_range(&range);
         // Most lines lie within a page.
