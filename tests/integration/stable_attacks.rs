@@ -49,7 +49,7 @@ impl Target {
     fn byte(&self, offset: usize) -> u8 {
         assert!(offset < self.len);
         // SAFETY: within the memory, which is mapped.
-        unsafe { self.memory.add(offset).read_volatile() }
+        unsafe { self.memory.wrapping_add(offset).read_volatile() }
     }
 }
 
@@ -193,24 +193,24 @@ fn the_end_of_a_lease_undoes_no_store_to_a_window() {
                 let storing = scope.spawn(|| {
                     let mut undone = 0u64;
                     let pages = BIG / 4096;
-                    let mut last = vec![0u64; pages];
-                    for number in 1.. {
+                    let mut last = vec![0usize; pages];
+                    for number in 1usize.. {
                         if done.load(Relaxed) {
                             break;
                         }
-                        let page = (number as usize).wrapping_mul(7919) % pages;
-                        let place = ptr::with_exposed_provenance_mut::<u64>(memory + page * 4096);
+                        let page = number.wrapping_mul(7919) % pages;
+                        let place = ptr::with_exposed_provenance_mut::<usize>(memory + page * 4096);
                         // SAFETY: within the window, which outlives this thread; nobody else stores there.
                         unsafe { place.write_volatile(number) };
                         last[page] = number;
-                        let other = (number as usize).wrapping_mul(104_729) % pages;
-                        let place = ptr::with_exposed_provenance_mut::<u64>(memory + other * 4096);
+                        let other = number.wrapping_mul(104_729) % pages;
+                        let place = ptr::with_exposed_provenance_mut::<usize>(memory + other * 4096);
                         // SAFETY: as above.
                         let found = unsafe { place.read_volatile() };
                         undone += u64::from(last[other] != 0 && found != last[other]);
                     }
                     for (page, &number) in last.iter().enumerate().filter(|(_, number)| **number != 0) {
-                        let place = ptr::with_exposed_provenance_mut::<u64>(memory + page * 4096);
+                        let place = ptr::with_exposed_provenance_mut::<usize>(memory + page * 4096);
                         // SAFETY: as above.
                         undone += u64::from(unsafe { place.read_volatile() } != number);
                     }
@@ -245,8 +245,9 @@ fn a_file_in_memory_with_holes_is_refused() {
 #[test]
 fn windows_of_shared_memory_do_not_overlap() {
     let page = page_size();
+    let len = usize::try_from(4 * page).expect("four pages");
     let mut mapping = Mapping::anonymous(4 * page).expect("memory");
-    let targets = [(); 3].map(|()| Target::new(4 * page as usize));
+    let targets = [(); 3].map(|()| Target::new(len));
     let first = targets[0].attach(&mut mapping, 0..2 * page, true).expect("a window");
     assert_eq!(targets[1].attach(&mut mapping, page..3 * page, true).map(|_| ()), Err(Error::Busy));
     assert_eq!(targets[1].attach(&mut mapping, 0..page, false).map(|_| ()), Err(Error::Busy));
@@ -264,13 +265,13 @@ fn a_window_shows_zeros_behind_the_end_of_the_file() {
         let path = folder.path().join("file");
         fs::write(&path, "short").expect("a file");
         let file = File::options().read(true).write(true).open(&path).expect("it opens");
-        let len = page_size() as usize;
+        let len = usize::try_from(page_size()).expect("a page");
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: the kernel chooses a free place.
         let memory = unsafe { libc::mmap(ptr::null_mut(), len, access, libc::MAP_SHARED, file.as_raw_fd(), 0) };
         assert_ne!(memory, libc::MAP_FAILED);
         // SAFETY: within the page, the last of the file.
-        unsafe { memory.cast::<u8>().add(100).write_bytes(b'x', 100) };
+        unsafe { memory.cast::<u8>().wrapping_add(100).write_bytes(b'x', 100) };
         // SAFETY: the page was mapped above, and nobody uses it any more.
         unsafe { libc::munmap(memory, len) };
         drop(file);
