@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(unreachable_pub, reason = "the modules of a program")]
 
+mod auto_traits;
 mod bench;
 mod child;
 mod durable;

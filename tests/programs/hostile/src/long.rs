@@ -94,7 +94,8 @@ fn compare_all() -> Result<String, Error> {
     Ok(format!("{:?}", large(Access::Read)?.compare(PAGE, &vec![0; MANY_TO_PASS])?))
 }
 
-/// Private memory of which a page may lie in a window, by the second argument; and a needle that is nearly all that is there.
+/// Private memory of which a page may lie in a window, by the second argument; and a needle that is nearly all that is
+/// there.
 fn needle_beside_a_window() -> Result<String, Error> {
     #[repr(C, align(4096))]
     struct Page([u8; PAGE as usize]);

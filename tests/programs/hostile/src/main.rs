@@ -112,7 +112,8 @@ fn unknown_handle() -> Result<String, Error> {
     Ok(format!("a mapping that never was is {:?} long", unknown.length()))
 }
 
-/// `link` is made to lead in and out of the directory, by the test, all the time: at least so many tries, and until both were met.
+/// `link` is made to lead in and out of the directory, by the test, all the time: at least so many tries, and until
+/// both were met.
 fn swapped_links() -> Result<String, Error> {
     let (mut inside, mut refused) = (0, 0);
     let tries: u64 = std::env::args().nth(2).and_then(|tries| tries.parse().ok()).expect("a number");
@@ -154,8 +155,8 @@ fn leak_everything() -> Result<String, Error> {
     }
 }
 
-/// A thousand mappings of a sparse file on a full disk, every second page of which is written. Each page that there is no space for
-/// may take areas of memory of the host's. How many calls were told so.
+/// A thousand mappings of a sparse file on a full disk, every second page of which is written. Each page that there is
+/// no space for may take areas of memory of the host's. How many calls were told so.
 fn lose_every_second_page() -> Result<String, Error> {
     let mut refused = 0;
     for _ in 0..1000 {
