@@ -54,8 +54,10 @@ pub(crate) fn public_api(options: &Options) -> Result<()> {
     let mut changed = Vec::new();
     for name in CRATES {
         let json = folder.join("doc").join(format!("{}.json", name.replace('-', "_")));
-        let builder =
-            public_api::Builder::from_rustdoc_json(&json).omit_blanket_impls(true).omit_auto_derived_impls(true);
+        let builder = public_api::Builder::from_rustdoc_json(&json)
+            .omit_blanket_impls(true)
+            .omit_auto_derived_impls(true)
+            .omit_auto_trait_impls(true);
         let api = builder.build().with_context(|| format!("cannot read {}", json.display()))?;
         let found: Vec<String> = api.items().map(ToString::to_string).collect();
         let found = found.join("\n") + "\n";
