@@ -45,7 +45,7 @@ impl Log {
 
     /// Returns the end of the last message.
     fn end(&self) -> Result<u64, Box<dyn Error>> {
-        let mut header = [0; HEADER as usize];
+        let mut header = [0; size_of::<u64>()];
         self.file.read_exact_at(&mut header, 0)?;
         let len = self.file.len()?;
         let end = HEADER.checked_add(u64::from_le_bytes(header)).filter(|&end| end <= len);

@@ -83,12 +83,15 @@ fn source_of(package: &str) -> PathBuf {
     Path::new(manifest.expect("a path")).parent().expect("a folder").to_owned()
 }
 
-/// The copies of WASI's packages in `wit/deps` are those of the engine.
+/// The copies of WASI's packages are those of the engine.
 #[test]
 fn wasi_is_that_of_the_engine() {
     let originals = source_of("wasmtime-wasi").join("src/p2/wit/deps");
-    for entry in fs::read_dir(root().join("wit/deps")).expect("a folder") {
-        let copy = entry.expect("an entry").path();
+    let folders =
+        ["wit/deps", "guest/python/wit/deps"].map(|folder| fs::read_dir(root().join(folder)).expect("a folder"));
+    let copies: Vec<_> = folders.into_iter().flatten().map(|entry| entry.expect("an entry").path()).collect();
+    assert_eq!(copies.len(), 6);
+    for copy in copies {
         let original = originals.join(copy.file_name().expect("a name"));
         let text = fs::read(&original).unwrap_or_else(|error| panic!("{}: {error}", original.display()));
         assert_eq!(fs::read(&copy).expect("a file"), text, "{} is not {}", copy.display(), original.display());

@@ -31,7 +31,7 @@ fn insist<T: Debug>(what: &str, mut call: impl FnMut() -> Result<T, Error>) -> R
 
 fn private_memory(len: usize) -> Mapping {
     let options =
-        MapOptions { offset: 0, length: Some(len as u64), access: WitAccess::Write, flags: MapFlags::PRIVATE };
+        MapOptions { offset: 0, length: Some(len as u64), access: WitAccess::Write, map_flags: MapFlags::PRIVATE };
     Mapping::anonymous(options).expect("memory")
 }
 
