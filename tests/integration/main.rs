@@ -8,6 +8,7 @@ mod bench;
 mod child;
 mod durable;
 mod embedding;
+mod examples;
 mod failures;
 mod faults;
 mod file_size;

@@ -48,6 +48,21 @@ fn sources(folder: &str) -> String {
     sources.map(|path| fs::read_to_string(path).expect("a source")).collect()
 }
 
+/// Returns the names of the binaries of a package: those that its manifest lists, or the package itself.
+fn binaries(package: &Path) -> Vec<String> {
+    let manifest = fs::read_to_string(package.join("Cargo.toml")).expect("a manifest");
+    let listed: Vec<String> = manifest
+        .split("[[bin]]\nname = \"")
+        .skip(1)
+        .map(|binary| binary.split('"').next().expect("a name").to_owned())
+        .collect();
+    if listed.is_empty() {
+        vec![package.file_name().and_then(|name| name.to_str()).expect("a name").to_owned()]
+    } else {
+        listed
+    }
+}
+
 /// A program that no test runs could break without anyone noticing.
 #[test]
 fn every_program_is_run_by_a_test() {
@@ -56,12 +71,24 @@ fn every_program_is_run_by_a_test() {
     for entry in fs::read_dir(root().join("tests/programs")).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.join("Cargo.toml").is_file() {
-            let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
-            assert!(tests.contains(&format!("plugin(\"{name}\"")), "no test runs {}", path.display());
-            count += 1;
+            for name in binaries(&path) {
+                assert!(tests.contains(&format!("plugin(\"{name}\"")), "no test runs {name} of {}", path.display());
+                count += 1;
+            }
         }
     }
     assert!(count > 0, "there are no programs");
+}
+
+/// Every example of the guest crate is built as a plugin, which [`every_program_is_run_by_a_test`] then asks for.
+#[test]
+fn every_example_is_a_plugin() {
+    let plugins = binaries(&root().join("tests/programs/examples"));
+    let examples = fs::read_dir(root().join("guest/examples")).expect("a folder").map(|entry| {
+        let path = entry.expect("an entry").path();
+        path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned()
+    });
+    assert_eq!(examples.collect::<BTreeSet<_>>(), plugins.into_iter().collect());
 }
 
 #[test]
