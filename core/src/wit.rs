@@ -4,7 +4,9 @@
 /// `wasi-mmap:mmap/types`.
 ///
 /// The argument is the path of the generated module, by `wit-bindgen` or wasmtime. The macro expands to implementations
-/// of [`From`] in both directions. It is called once, in the crate of the bindings:
+/// of [`From`] in both directions. Only [`Advice`](crate::Advice) converts with [`TryFrom`] to the bindings: advice that
+/// would harm the host is not in the interface, and is [`Error::NotPermitted`](crate::Error::NotPermitted). The macro is
+/// called once, in the crate of the bindings:
 ///
 /// ```ignore
 /// wasi_mmap_core::wit_conversions!(crate::bindings::wasi_mmap::mmap::types);
@@ -17,10 +19,9 @@ macro_rules! wit_conversions {
 
             $crate::wit_conversions!(@enum Access { Read, Write, Copy });
             $crate::wit_conversions!(@enum Whence { Start, Current, End });
-            $crate::wit_conversions!(@enum Advice {
+            $crate::wit_conversions!(@advice {
                 Normal, Random, Sequential, WillNeed, DontNeed, Free, Remove, DontFork, DoFork, Mergeable, Unmergeable,
-                HugePage, NoHugePage, DontDump, DoDump, HwPoison, SoftOffline, NoSync, AutoSync, NoCore, Core, Protect,
-                FreeReusable, FreeReuse
+                HugePage, NoHugePage, DontDump, DoDump, NoSync, AutoSync, NoCore, Core, FreeReusable, FreeReuse
             });
 
             impl From<$crate::MapFlags> for wit::MapFlags {
@@ -65,7 +66,7 @@ macro_rules! wit_conversions {
                         .offset(options.offset)
                         .length(options.length.unwrap_or(0))
                         .access(options.access.into())
-                        .flags(options.flags.into())
+                        .flags(options.map_flags.into())
                 }
             }
 
@@ -75,7 +76,7 @@ macro_rules! wit_conversions {
                         offset: options.offset,
                         length: options.requested_length(),
                         access: options.access.into(),
-                        flags: options.flags.into(),
+                        map_flags: options.flags.into(),
                     }
                 }
             }
@@ -196,6 +197,26 @@ macro_rules! wit_conversions {
                 }
             }
         };
+    };
+    (@advice { $($case:ident),* }) => {
+        impl From<wit::Advice> for $crate::Advice {
+            fn from(advice: wit::Advice) -> Self {
+                match advice {
+                    $(wit::Advice::$case => Self::$case,)*
+                }
+            }
+        }
+
+        impl TryFrom<$crate::Advice> for wit::Advice {
+            type Error = $crate::Error;
+
+            fn try_from(advice: $crate::Advice) -> $crate::Result<Self> {
+                match advice {
+                    $($crate::Advice::$case => Ok(Self::$case),)*
+                    _ => Err($crate::Error::NotPermitted(format!("the advice {advice:?}").into())),
+                }
+            }
+        }
     };
     (@enum $name:ident { $($case:ident),* }) => {
         impl From<wit::$name> for $crate::$name {

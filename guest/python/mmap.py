@@ -331,6 +331,8 @@ class mmap:
             raise ValueError("madvise length invalid")
         if length is not None and length > LARGEST - start:
             raise OverflowError("madvise length too large")
+        if option in constants.FORBIDDEN_ADVICE:
+            raise os_error(errno.EACCES, f"the advice {option}")
         if option not in constants.ADVICE:
             raise os_error(errno.EINVAL)
         try:

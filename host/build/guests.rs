@@ -40,6 +40,7 @@ const SOURCES: &[&str] = &[
     "core/Cargo.toml",
     "core/src",
     "guest/Cargo.toml",
+    "guest/examples",
     "guest/src",
     "tests/conformance/Cargo.toml",
     "tests/conformance/src",

@@ -55,13 +55,9 @@ impl HostMapping {
         Ok(())
     }
 
-    /// Takes advice, but for what would harm the host.
+    /// Takes advice within the store's limits. Advice that would harm the host is not in the interface.
     pub(crate) fn advise(&self, ctx: &MmapCtx, advice: Advice, start: u64, length: Option<u64>) -> Result<()> {
         let mut mapping = self.lock();
-        if matches!(advice, Advice::HwPoison | Advice::SoftOffline | Advice::Protect) {
-            mapping.storage()?;
-            return Err(Error::NotPermitted(format!("the advice {advice:?}").into()));
-        }
         let len = mapping.len()?;
         let is_partial = start != 0 || length.is_some_and(|length| length < len);
         if is_partial && advice.lasts() {

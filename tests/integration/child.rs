@@ -1,4 +1,5 @@
-//! Parts of tests that need a process of their own: one that another process is to see, that is to be killed, or that may die.
+//! Parts of tests that need a process of their own: one that another process is to see, that is to be killed, or that
+//! may die.
 //!
 //! Such a process is this program, which runs the one test below.
 

@@ -1,4 +1,5 @@
-//! The host as an embedder sees it: limits, the audit hook, interrupts, async stores, and what is left when a store goes.
+//! The host as an embedder sees it: limits, the audit hook, interrupts, async stores, and what is left when a store
+//! goes.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! Every call that replaces memory, failed one by one: before it has done anything, and after it has taken the target away, as
-//! kernels do. After each, all memory is there and its owner's, what was refused has changed nothing, and the next call works.
+//! Every call that replaces memory, failed one by one: before it has done anything, and after it has taken the target
+//! away, as kernels do. After each, all memory is there and its owner's, what was refused has changed nothing, and the
+//! next call works.
 
 use std::collections::BTreeMap;
 use std::fs;

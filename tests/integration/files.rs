@@ -108,7 +108,7 @@ fn what_another_process_writes_is_seen_at_once_on_the_host() {
     assert_eq!(watch(false), "abb");
 }
 
-/// The difference that the README names.
+/// The difference that `docs/differences.md` names.
 #[test]
 fn what_another_process_writes_is_seen_after_a_refresh_on_the_fallback() {
     assert_eq!(watch(true), "aab");

@@ -82,8 +82,8 @@ fn fallback_library() {
     keep_what_cannot_be_written::<wasi_mmap::fallback::CachedStorage<wasi_mmap::fallback::StdFile>>(disk.path());
 }
 
-/// A plugin with a thousand mappings meets a full disk in each of them, again and again. It may take a few thousands of the areas of
-/// memory of this process, and not the 65,530 that there are.
+/// A plugin with a thousand mappings meets a full disk in each of them, again and again. It may take a few thousands of
+/// the areas of memory of this process, and not the 65,530 that there are.
 #[test]
 fn pages_without_space_do_not_use_up_the_hosts_areas() {
     let output = child::command("lose-pages", &[]).output().expect("a process");

@@ -3,10 +3,12 @@
 #![cfg(target_os = "linux")]
 #![allow(unreachable_pub, reason = "the modules of a program")]
 
+mod auto_traits;
 mod bench;
 mod child;
 mod durable;
 mod embedding;
+mod examples;
 mod failures;
 mod faults;
 mod file_size;

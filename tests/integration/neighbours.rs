@@ -1,4 +1,5 @@
-//! Threads of the host that allocate, spawn and free all the time: whatever memory a failed call leaves open, they are given it.
+//! Threads of the host that allocate, spawn and free all the time: whatever memory a failed call leaves open, they are
+//! given it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -48,6 +48,21 @@ fn sources(folder: &str) -> String {
     sources.map(|path| fs::read_to_string(path).expect("a source")).collect()
 }
 
+/// Returns the names of the binaries of a package: those that its manifest lists, or the package itself.
+fn binaries(package: &Path) -> Vec<String> {
+    let manifest = fs::read_to_string(package.join("Cargo.toml")).expect("a manifest");
+    let listed: Vec<String> = manifest
+        .split("[[bin]]\nname = \"")
+        .skip(1)
+        .map(|binary| binary.split('"').next().expect("a name").to_owned())
+        .collect();
+    if listed.is_empty() {
+        vec![package.file_name().and_then(|name| name.to_str()).expect("a name").to_owned()]
+    } else {
+        listed
+    }
+}
+
 /// A program that no test runs could break without anyone noticing.
 #[test]
 fn every_program_is_run_by_a_test() {
@@ -56,12 +71,24 @@ fn every_program_is_run_by_a_test() {
     for entry in fs::read_dir(root().join("tests/programs")).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.join("Cargo.toml").is_file() {
-            let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
-            assert!(tests.contains(&format!("plugin(\"{name}\"")), "no test runs {}", path.display());
-            count += 1;
+            for name in binaries(&path) {
+                assert!(tests.contains(&format!("plugin(\"{name}\"")), "no test runs {name} of {}", path.display());
+                count += 1;
+            }
         }
     }
     assert!(count > 0, "there are no programs");
+}
+
+/// Every example of the guest crate is built as a plugin, which [`every_program_is_run_by_a_test`] then asks for.
+#[test]
+fn every_example_is_a_plugin() {
+    let plugins = binaries(&root().join("tests/programs/examples"));
+    let examples = fs::read_dir(root().join("guest/examples")).expect("a folder").map(|entry| {
+        let path = entry.expect("an entry").path();
+        path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned()
+    });
+    assert_eq!(examples.collect::<BTreeSet<_>>(), plugins.into_iter().collect());
 }
 
 #[test]
@@ -83,12 +110,15 @@ fn source_of(package: &str) -> PathBuf {
     Path::new(manifest.expect("a path")).parent().expect("a folder").to_owned()
 }
 
-/// The copies of WASI's packages in `wit/deps` are those of the engine.
+/// The copies of WASI's packages are those of the engine.
 #[test]
 fn wasi_is_that_of_the_engine() {
     let originals = source_of("wasmtime-wasi").join("src/p2/wit/deps");
-    for entry in fs::read_dir(root().join("wit/deps")).expect("a folder") {
-        let copy = entry.expect("an entry").path();
+    let folders =
+        ["wit/deps", "guest/python/wit/deps"].map(|folder| fs::read_dir(root().join(folder)).expect("a folder"));
+    let copies: Vec<_> = folders.into_iter().flatten().map(|entry| entry.expect("an entry").path()).collect();
+    assert_eq!(copies.len(), 6);
+    for copy in copies {
         let original = originals.join(copy.file_name().expect("a name"));
         let text = fs::read(&original).unwrap_or_else(|error| panic!("{}: {error}", original.display()));
         assert_eq!(fs::read(&copy).expect("a file"), text, "{} is not {}", copy.display(), original.display());

@@ -45,7 +45,8 @@ fn can_be_held(folder: &Path) -> bool {
     }
 }
 
-/// Takes a slice of a file that nobody writes to. Tests beside this one start processes, which have this one's descriptors for a moment.
+/// Takes a slice of a file that nobody writes to. Tests beside this one start processes, which have this one's
+/// descriptors for a moment.
 fn soon(path: &Path) -> Result<StableSlice> {
     try_soon(|| slice(path))
 }
@@ -380,7 +381,8 @@ fn no_byte_changes_under_many_breaks() {
                         };
                         took.lock().expect("a lock").push(started.elapsed());
                         taken.fetch_add(1, Relaxed);
-                        // While there is a lease nobody is writing, so that the file is whole. The mapping may have been made before.
+                        // While there is a lease nobody is writing, so that the file is whole. The mapping may have
+                        // been made before.
                         let len = fs::metadata(&path).expect("a file").len();
                         if slice.stability() == Stability::Lease {
                             assert_eq!(len, LEN as u64, "somebody writes under a lease");

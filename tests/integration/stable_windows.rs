@@ -54,8 +54,8 @@ fn held_bytes_are_limited_and_given_back() {
     in_a_process_of_its_own("stable-limit");
 }
 
-/// Runs a part of a test where no other test starts processes: one that is being started has all open files of this one for a
-/// moment, and no lease is to be had on a file that is open for writing.
+/// Runs a part of a test where no other test starts processes: one that is being started has all open files of this one
+/// for a moment, and no lease is to be had on a file that is open for writing.
 fn in_a_process_of_its_own(part: &str) {
     for folder in folders() {
         let output = child::command(part, &[folder.path().to_str().expect("UTF-8")]).output().expect("a process");

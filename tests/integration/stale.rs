@@ -1,7 +1,7 @@
 //! Memory that a fault was repaired in shows what the file holds from then on, or says that it does not.
 //!
-//! A fault is repaired a moment after the file became shorter. When it is whole again by then, the page can be had after all; a
-//! private page must not become a copy on the way, which would never change again.
+//! A fault is repaired a moment after the file became shorter. When it is whole again by then, the page can be had
+//! after all; a private page must not become a copy on the way, which would never change again.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;

@@ -45,8 +45,8 @@ fn descriptors(file: &Path) -> usize {
 
 #[test]
 fn a_file_that_shrinks_and_grows_brings_nobody_down() {
-    // In memory, where there is such a place: disk file systems keep pages in larger pieces, and clear the rest of a piece while
-    // they cut it, which whoever reads at that moment may see.
+    // In memory, where there is such a place: disk file systems keep pages in larger pieces, and clear the rest of a
+    // piece while they cut it, which whoever reads at that moment may see.
     let shared_memory = Path::new("/dev/shm");
     let scratch = if shared_memory.is_dir() { tempfile::tempdir_in(shared_memory) } else { tempfile::tempdir() };
     let scratch = scratch.expect("a directory");
@@ -107,8 +107,8 @@ fn a_file_that_shrinks_and_grows_brings_nobody_down() {
     assert!(shared.read_range(..storm::LEN as u64).expect("it is") == storm::content());
 }
 
-/// The engine copies what a host function answers after it has returned. There, the file becomes shorter: the plugin's memory
-/// grows for the bytes, and whoever watches that cuts the file.
+/// The engine copies what a host function answers after it has returned. There, the file becomes shorter: the plugin's
+/// memory grows for the bytes, and whoever watches that cuts the file.
 #[test]
 fn what_is_lost_in_the_engines_copy_is_not_answered() {
     const LEN: usize = 64 << 20;

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::support::{compile_and_run_module, plugin, run_component};
 use wasi_mmap_conformance::case::Backend;
-use wasi_mmap_conformance::cases::{self, Sizes};
 use wasi_mmap_conformance::run::{Report, check};
 
 /// Defines a test for each way in which a plugin reaches its mappings: calls `$test` with the backend and the last
@@ -59,19 +58,4 @@ pub fn run_suite(backend: Backend, scratch: &Path, arguments: &[&str]) -> String
         Backend::FallbackLibrary => compile_and_run_module(&plugin("suite", "wasm32-wasip1"), scratch, &arguments),
     };
     printed.unwrap_or_else(|error| panic!("{backend:?}: {error:?}"))
-}
-
-/// The README has the reason of every case that a backend skips.
-#[test]
-fn the_readme_names_every_difference() {
-    let readme = include_str!("../../README.md");
-    for case in cases::all(Sizes { page: 4096, granularity: 4096 }) {
-        for (backend, why) in case.skips {
-            assert!(
-                readme.contains(why),
-                "the README does not say that {backend:?} does not run {:?}: {why}",
-                case.name
-            );
-        }
-    }
 }

@@ -122,8 +122,8 @@ fn areas(file: &Path) -> usize {
     fs::read_to_string("/proc/self/maps").expect("Linux").matches(&name).count()
 }
 
-/// What a plugin that ended with windows attached has left: the files are as they were, but for what a shared window wrote, and
-/// nothing stays mapped.
+/// What a plugin that ended with windows attached has left: the files are as they were, but for what a shared window
+/// wrote, and nothing stays mapped.
 fn check_leaked(scratch: &Path) {
     for (name, expected) in [("leaked-write", b'!'), ("leaked-read", b'a'), ("leaked-copy", b'a')] {
         let path = scratch.join(name);

@@ -10,6 +10,7 @@ mod kernels;
 mod lint;
 mod memory;
 mod outcomes;
+mod public_api;
 mod python;
 mod run;
 mod test;
@@ -47,6 +48,7 @@ enum Command {
     Test(test::Options),
     /// Check formatting, lints and documentation, for every system
     Lint,
+    PublicApi(public_api::Options),
     /// Run the tests for Windows, under Wine
     Wine {
         /// Run random tests in their long form
@@ -71,10 +73,14 @@ fn main() -> ExitCode {
     if instrument::is_called_as_compiler(&arguments) {
         return instrument::compile(&arguments);
     }
+    if public_api::is_called_as_rustdoc() {
+        return public_api::document(&arguments);
+    }
     let outcome = match Arguments::parse().command {
         Command::Demo(options) => demo::demo(&options),
         Command::Test(options) => test::test(&options),
         Command::Lint => lint::lint(),
+        Command::PublicApi(options) => public_api::public_api(&options),
         Command::Wine { long } => wine::Wine::find().and_then(|wine| wine.test(long)),
         Command::Python(options) => python::test(&options, true),
         Command::Kernels(options) => kernels::Kernels::find(&options).and_then(|kernels| kernels.test()),

@@ -106,7 +106,7 @@ impl Environment {
         let mut componentize = self.program("componentize-py");
         componentize
             .current_dir(folder)
-            .args(["-w", "wasi-mmap:mmap/python", "componentize", name, "-o"])
+            .args(["-w", "wasi-mmap:python/plugin", "componentize", name, "-o"])
             .arg(&unfinished);
         println!("== building the Python plugin {name}");
         output(&mut componentize)?;
@@ -118,7 +118,9 @@ impl Environment {
 /// Returns a hash of the sources of a plugin.
 fn digest(module: &Path) -> Result<u64> {
     let mut files = vec![module.to_owned()];
-    for folder in ["guest/python", "guest/python/wasi_mmap", "wit", "wit/deps"] {
+    for folder in
+        ["guest/python", "guest/python/wasi_mmap", "guest/python/wit", "guest/python/wit/deps", "wit", "wit/deps"]
+    {
         for entry in fs::read_dir(root().join(folder)).with_context(|| format!("cannot read {folder}"))? {
             files.push(entry?.path());
         }

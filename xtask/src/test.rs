@@ -11,7 +11,7 @@ use crate::fuzz::{self, Fuzz};
 use crate::kernels::Kernels;
 use crate::run::{cargo, step, target_dir};
 use crate::wine::{self, Wine};
-use crate::{guests, lint, python};
+use crate::{guests, lint, public_api, python};
 
 /// Run every check and every test
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ Prints the command line of each step, which can be run by itself. `cargo test` a
 
 Tests under Wine and of Python plugins are left out, with a message, if what they need cannot be had.")]
 pub(crate) struct Options {
-    /// Run the tests only: no formatting, lints and documentation
+    /// Run the tests only: no formatting, lints, documentation and public surface
     #[arg(long)]
     tests_only: bool,
 
@@ -42,6 +42,7 @@ pub(crate) fn test(options: &Options) -> Result<()> {
     let started = Instant::now();
     if !options.tests_only {
         lint::lint()?;
+        public_api::public_api(&public_api::Options::default())?;
     }
     let counts = [target_dir(), target_dir().join(wine::TARGET)].map(|folder| folder.join("tmp/cases"));
     for folder in &counts {

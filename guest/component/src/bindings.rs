@@ -5,6 +5,7 @@
 wit_bindgen::generate!({
     path: "../../wit",
     world: "wasi-mmap:mmap/fallback",
+    features: ["windows"],
     generate_all,
     pub_export_macro: true,
 });

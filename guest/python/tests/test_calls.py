@@ -199,6 +199,8 @@ class Methods(Calls):
         self.raises(ValueError, "madvise length invalid", m.madvise, mmap.MADV_NORMAL, 0, -1)
         self.raises(OverflowError, "madvise length too large", m.madvise, mmap.MADV_NORMAL, mmap.PAGESIZE, sys.maxsize)
         self.raises(OSError, None, m.madvise, 12345)
+        self.raises(PermissionError, None, m.madvise, mmap.MADV_HWPOISON)
+        self.raises(PermissionError, None, m.madvise, mmap.MADV_SOFT_OFFLINE)
         self.raises(OSError, None, m.madvise, mmap.MADV_NORMAL, 1)
         self.raises(TypeError, None, m.madvise, mmap.MADV_NORMAL, 0, 1.0)
         self.assertIsNone(m.madvise(mmap.MADV_WILLNEED))

@@ -39,4 +39,4 @@ try:
     # A world may import several versions. Descriptors must be of the version that mappings accept.
     preopens = next(found for found in _imported_with("get_directories") if filesystem in vars(found).values())
 except StopIteration:
-    raise ImportError("the plugin's world must include the world wasi-mmap:mmap/python") from None
+    raise ImportError("the plugin's world must include the world wasi-mmap:python/plugin") from None

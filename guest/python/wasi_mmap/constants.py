@@ -82,9 +82,10 @@ ADVICE = {
     MADV_NOHUGEPAGE: types.Advice.NO_HUGE_PAGE,
     MADV_DONTDUMP: types.Advice.DONT_DUMP,
     MADV_DODUMP: types.Advice.DO_DUMP,
-    MADV_HWPOISON: types.Advice.HW_POISON,
-    MADV_SOFT_OFFLINE: types.Advice.SOFT_OFFLINE,
 }
+
+#: Advice that would harm the host: no plugin is allowed to give it.
+FORBIDDEN_ADVICE = (MADV_HWPOISON, MADV_SOFT_OFFLINE)
 
 WHENCE = (types.Whence.START, types.Whence.CURRENT, types.Whence.END)
 

@@ -41,21 +41,7 @@
 //! | `std_file` | [`StdFile`]: the standard library's files |
 //! | `file`, `page` | the trait [`File`]: I/O by offset; the size of pages |
 //!
-//! # Design of the cache
-//!
-//! - **Pages of 64 KiB**, in blocks of 4 KiB that are read separately where access is random. With pages of 16 or 256
-//!   KiB, scans take a quarter longer; other operations differ by less than the noise (`cargo xtask bench pages`).
-//! - **Replacement** is GCLOCK (Smith 1978) behind the ghost entries of 2Q (Johnson and Shasha 1994): the first read of
-//!   a whole page, or of a few bytes out of order, goes straight to the caller, and the second one gives the page a
-//!   frame. With GCLOCK alone, a scan took 1.27 times as long as `File::read` and the whole budget; now it takes 0.97
-//!   times as long and one page.
-//! - **Read-ahead**: a page that follows the one before it is read as a whole. A scan by small reads, such as lines,
-//!   keeps four pages from its 16th page on.
-//! - **Small writes** to pages that are not in the cache go to a write buffer, an eighth of the budget, and are written
-//!   in the order of the file. When each write fetched its block, and eviction wrote it, random writes took 2.7 times
-//!   as long.
-//! - Only changed bytes are written. Merging changes over the bytes between them would be faster, but would overwrite
-//!   what others wrote there in the meantime.
+//! `docs/page-cache.md` in the repository says how the cache was designed, and what it was measured against.
 
 mod backend;
 mod file;

@@ -13,6 +13,7 @@ wit_bindgen::generate!({
             import wasi:filesystem/preopens@0.2.12;
         }
     ",
+    features: ["windows"],
     generate_all,
 });
 

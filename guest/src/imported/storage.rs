@@ -121,7 +121,7 @@ impl Storage for Imported {
     }
 
     fn advise(&mut self, advice: Advice, range: Range<u64>) -> Result<()> {
-        Ok(self.handle.advise(advice.into(), range.start, Some(range.end - range.start))?)
+        Ok(self.handle.advise(advice.try_into()?, range.start, Some(range.end - range.start))?)
     }
 
     fn resize(&mut self, len: u64) -> Result<()> {

@@ -30,8 +30,8 @@ impl Through {
     /// All ways.
     pub const ALL: [Self; 5] = [Self::Object, Self::View, Self::Fill, Self::CopyWithin, Self::CopyFrom];
 
-    /// What a page holds in the end, never 0: for fills one byte, else a period that has no common factor with a page, so that
-    /// every page stands in the first two.
+    /// What a page holds in the end, never 0: for fills one byte, else a period that has no common factor with a page,
+    /// so that every page stands in the first two.
     fn page(self, page: usize) -> Vec<u8> {
         match self {
             Self::Fill => vec![1 + (page % PERIOD) as u8; PAGE],

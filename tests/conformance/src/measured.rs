@@ -3,10 +3,11 @@
 /// What is in no file of the benchmarks.
 pub const ABSENT: &[u8] = b"\0absent\0";
 
-/// A sum of 8-byte words in four lanes, which are rotated after each row of 256 bytes: a page in the wrong place is noticed, and
-/// there is so little to compute that memory is what is measured.
+/// A sum of 8-byte words in four lanes, which are rotated after each row of 256 bytes: a page in the wrong place is
+/// noticed, and there is so little to compute that memory is what is measured.
 ///
-/// Parts of whole rows give what the whole gives. In a sandbox it has vectors of 128 bits, as every native program has here.
+/// Parts of whole rows give what the whole gives. In a sandbox it has vectors of 128 bits, as every native program has
+/// here.
 #[cfg_attr(target_family = "wasm", target_feature(enable = "simd128"))]
 pub fn sum(state: Sum, bytes: &[u8]) -> Sum {
     let Sum([mut one, mut two, mut three, mut four]) = state;
@@ -57,8 +58,9 @@ pub fn random_loads(bytes: &[u8], count: usize) -> u64 {
     })
 }
 
-/// Random numbers that are the same everywhere: the upper half of a linear congruential generator with Knuth's multiplier for MMIX
-/// (The Art of Computer Programming, volume 2, section 3.3.4), which costs next to nothing beside what is measured.
+/// Random numbers that are the same everywhere: the upper half of a linear congruential generator with Knuth's
+/// multiplier for MMIX (The Art of Computer Programming, volume 2, section 3.3.4), which costs next to nothing beside
+/// what is measured.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 

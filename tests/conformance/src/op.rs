@@ -74,7 +74,8 @@ pub trait Subject: Sized {
     fn page_size() -> u64;
 }
 
-/// Returns the range of `length` bytes at `offset`. One that ends past 2^64 - 1 ends there, which is past every end all the same.
+/// Returns the range of `length` bytes at `offset`. One that ends past 2^64 - 1 ends there, which is past every end all
+/// the same.
 pub(crate) fn range(offset: u64, length: u64) -> Range<u64> {
     offset..offset.saturating_add(length)
 }

@@ -1,7 +1,7 @@
 //! Operations on a file that becomes shorter and longer all the time: what they answer was in the file at some time.
 //!
-//! The file never holds anything but [`content`], cut off at the end of a page. None of its bytes is 0, so that a page which the
-//! fault handler has put in place of a lost one cannot be taken for the file's.
+//! The file never holds anything but [`content`], cut off at the end of a page. None of its bytes is 0, so that a page
+//! which the fault handler has put in place of a lost one cannot be taken for the file's.
 
 use std::io::SeekFrom;
 use std::path::Path;
@@ -188,8 +188,8 @@ where
             same("ranges", &bytes[..count], start).and_then(|()| same("ranges", &bytes[count..], 0))
         }
         _ => {
-            // SAFETY: others write what is there already, and cut pages off, which read as zeros: the bytes are copied once, and
-            // taken for values.
+            // SAFETY: others write what is there already, and cut pages off, which read as zeros: the bytes are copied
+            // once, and taken for values.
             let view = unsafe { mapping.view(offset..offset + length) }?;
             let bytes = view.to_vec();
             view.check()?;
@@ -198,7 +198,8 @@ where
     })
 }
 
-/// An operation that changes the mapping or its cursor, but no byte. The inner error says what was wrong with an answer.
+/// An operation that changes the mapping or its cursor, but no byte. The inner error says what was wrong with an
+/// answer.
 ///
 /// # Errors
 ///

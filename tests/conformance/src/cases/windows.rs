@@ -7,7 +7,7 @@ use super::{Sizes, copy, pattern, read, write};
 use crate::case::*;
 use crate::op::Op;
 
-/// Why Windows does not run what it has its own case for; the README says the same.
+/// Why Windows does not run what it has its own case for; `docs/differences.md` says the same.
 pub(super) const GROWS: &str =
     "on Windows, a writable mapping that reaches past the end of its file makes the file longer";
 pub(super) const NEVER_SHORTER: &str = "Windows lets nobody make a file shorter while it is mapped";

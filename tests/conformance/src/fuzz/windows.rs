@@ -126,7 +126,8 @@ pub fn windows(bytes: &[u8]) {
             if let Some((part, to_write)) = part {
                 let range = part.range().start as usize..part.range().end as usize;
                 let start = place * PAGES * page;
-                // A window to read shows a shared mapping's writes as long as its own pages are untouched: here, always.
+                // A window to read shows a shared mapping's writes as long as its own pages are untouched: here,
+                // always.
                 let seen = memory.read(start..start + range.len());
                 assert!(seen == model[range], "the window {place}, to write: {to_write}, differs");
                 part.check().expect("nothing was lost");

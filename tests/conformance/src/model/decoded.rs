@@ -1,7 +1,8 @@
-//! Sequences that a fuzzer's bytes stand for: each byte chooses, so that what a change of it leads to can guide the fuzzer.
+//! Sequences that a fuzzer's bytes stand for: each byte chooses, so that what a change of it leads to can guide the
+//! fuzzer.
 //!
-//! What is chosen among is what [`random`](super::random) chooses among, with numbers that take few bytes: there, choices are
-//! random and can shrink; here, they follow from the input alone.
+//! What is chosen among is what [`random`](super::random) chooses among, with numbers that take few bytes: there,
+//! choices are random and can shrink; here, they follow from the input alone.
 
 use std::io::SeekFrom;
 

@@ -339,8 +339,8 @@ impl Model {
         Ok(())
     }
 
-    /// Whether a step would cut off bytes of another mapping: what that sees then is no matter of this test. Windows cuts none
-    /// off while there is one.
+    /// Whether a step would cut off bytes of another mapping: what that sees then is no matter of this test. Windows
+    /// cuts none off while there is one.
     pub(super) fn cuts_another(&self, step: &Step) -> bool {
         let Step::Do { slot, op: Op::Resize(len) } = step else { return false };
         let Some(mapping) = &self.slots[*slot] else { return false };

@@ -1,8 +1,8 @@
 //! Random sequences of operations, against a model that is too simple to be wrong.
 //!
-//! The model is a vector for the file, and for each mapping a start, a length, a cursor and the pages it has to itself. It shares
-//! no code with `core`. [`run`] chooses sequences at random, and makes those shorter that differ; [`play_bytes`] lets a fuzzer's
-//! bytes choose.
+//! The model is a vector for the file, and for each mapping a start, a length, a cursor and the pages it has to itself.
+//! It shares no code with `core`. [`run`] chooses sequences at random, and makes those shorter that differ;
+//! [`play_bytes`] lets a fuzzer's bytes choose.
 
 mod decoded;
 mod mapping;

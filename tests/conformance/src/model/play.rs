@@ -13,8 +13,8 @@ use crate::op::{Op, Subject, Value};
 
 type Subjects<S> = [Option<S>; SLOTS];
 
-/// Plays the sequence that some bytes stand for, against the model. In a fault the file is cut at the end of a page, and made
-/// whole again: until then an operation answers what the model does, or that the file is too short.
+/// Plays the sequence that some bytes stand for, against the model. In a fault the file is cut at the end of a page,
+/// and made whole again: until then an operation answers what the model does, or that the file is too short.
 ///
 /// # Errors
 ///
@@ -24,8 +24,8 @@ pub fn play_bytes<S: Subject>(bytes: &[u8], scratch: &Path) -> std::result::Resu
     play::<S>(&sequence, false, scratch).map_err(|difference| format!("{difference}\n{sequence:#?}"))
 }
 
-/// The same with a file that gets any length in a fault and keeps it: what the operations answer is not compared, but they must
-/// answer.
+/// The same with a file that gets any length in a fault and keeps it: what the operations answer is not compared, but
+/// they must answer.
 ///
 /// # Errors
 ///
@@ -105,8 +105,8 @@ pub(super) fn play<S: Subject>(sequence: &Sequence, windows: bool, scratch: &Pat
     if fs::read(&path).map_err(io)? == model.file { Ok(()) } else { Err("the file differs at the end".into()) }
 }
 
-/// Cuts the file at the end of a page, looks at the mappings, and makes the file whole again. Nothing is lost but what the cut
-/// takes from private mappings: they end before it.
+/// Cuts the file at the end of a page, looks at the mappings, and makes the file whole again. Nothing is lost but what
+/// the cut takes from private mappings: they end before it.
 fn survive<S: Subject>(
     model: &mut Model,
     subjects: &mut Subjects<S>,

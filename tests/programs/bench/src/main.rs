@@ -1,5 +1,5 @@
-//! What benchmarks time inside a sandbox: `bench WORKLOAD FILE NUMBER…` does one thing once, and prints a line of JSON with what
-//! came out, how many seconds the thing itself took, and how large the memory is afterwards.
+//! What benchmarks time inside a sandbox: `bench WORKLOAD FILE NUMBER…` does one thing once, and prints a line of JSON
+//! with what came out, how many seconds the thing itself took, and how large the memory is afterwards.
 
 mod calls;
 mod scan;

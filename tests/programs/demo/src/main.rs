@@ -1,7 +1,7 @@
 //! What a mapping is good for, in one program that is the same natively and as a plugin.
 //!
-//! `demo FILE SCRATCH-DIRECTORY PATTERN` counts the lines of a file and computes a checksum, through views; finds a pattern, edits
-//! a private copy, and writes through a shared mapping of a scratch file. It prints a line of JSON.
+//! `demo FILE SCRATCH-DIRECTORY PATTERN` counts the lines of a file and computes a checksum, through views; finds a
+//! pattern, edits a private copy, and writes through a shared mapping of a scratch file. It prints a line of JSON.
 
 use std::error::Error;
 use std::fs::{self, File};

@@ -1,9 +1,11 @@
-//! What other processes and full disks do to a mapping, as a plugin meets it. The tests' own code does the same natively.
+//! What other processes and full disks do to a mapping, as a plugin meets it. The tests' own code does the same
+//! natively.
 //!
-//! `faults storm FILE ACCESS SEED STOP` operates on a file that another process makes shorter and longer, until the file STOP is
-//! there, and prints what it did. `faults full-disk DIRECTORY THROUGH` fills the disk that the directory is on.
-//! `faults keep DIRECTORY` does what only the fallback can. `faults record FILE FROM` writes records until it is killed.
-//! `faults cycles FILE COUNT` maps a file and puts it into a window, so often. `faults hold FILE` leaves it there.
+//! `faults storm FILE ACCESS SEED STOP` operates on a file that another process makes shorter and longer, until the
+//! file STOP is there, and prints what it did. `faults full-disk DIRECTORY THROUGH` fills the disk that the directory
+//! is on. `faults keep DIRECTORY` does what only the fallback can. `faults record FILE FROM` writes records until it is
+//! killed. `faults cycles FILE COUNT` maps a file and puts it into a window, so often. `faults hold FILE` leaves it
+//! there.
 
 use std::path::Path;
 

@@ -1,8 +1,7 @@
 //! What a plugin sees of files that are large, and of files that others write.
 //!
-//! `files large FILE` reads, writes, searches and resizes a file of 6 GiB.
-//! `files watch FILE DONE` maps a file and says that it has seen it; when there is a file DONE it prints what it sees of the first
-//! byte then, and after a refresh.
+//! `files large FILE` reads, writes, searches and resizes a file of 6 GiB. `files watch FILE DONE` maps a file and says
+//! that it has seen it; when there is a file DONE it prints what it sees of the first byte then, and after a refresh.
 
 use std::path::Path;
 use std::process::ExitCode;

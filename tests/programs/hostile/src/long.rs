@@ -94,12 +94,13 @@ fn compare_all() -> Result<String, Error> {
     Ok(format!("{:?}", large(Access::Read)?.compare(PAGE, &vec![0; MANY_TO_PASS])?))
 }
 
-/// Private memory of which a page may lie in a window, by the second argument; and a needle that is nearly all that is there.
+/// Private memory of which a page may lie in a window, by the second argument; and a needle that is nearly all that is
+/// there.
 fn needle_beside_a_window() -> Result<String, Error> {
     #[repr(C, align(4096))]
     struct Page([u8; PAGE as usize]);
     let pages: &'static Page = Box::leak(Box::new(Page([0; PAGE as usize])));
-    let options = WitOptions { offset: 0, length: Some(MANY), access: WitAccess::Write, flags: MapFlags::PRIVATE };
+    let options = WitOptions { offset: 0, length: Some(MANY), access: WitAccess::Write, map_flags: MapFlags::PRIVATE };
     let mapping = Mapping::anonymous(options)?;
     let with_window = std::env::args().nth(2).is_some_and(|argument| argument == "window");
     let window =
@@ -115,7 +116,7 @@ fn needle_beside_a_window() -> Result<String, Error> {
 fn content(len: usize) -> Result<(Vec<u8>, Mapping), Error> {
     let bytes: Vec<u8> = (0..len).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let options =
-        WitOptions { offset: 0, length: Some(len as u64), access: WitAccess::Write, flags: MapFlags::empty() };
+        WitOptions { offset: 0, length: Some(len as u64), access: WitAccess::Write, map_flags: MapFlags::empty() };
     let mapping = Mapping::anonymous(options)?;
     mapping.write_at(0, &bytes)?;
     Ok((bytes, mapping))

@@ -70,7 +70,7 @@ fn large(access: Access) -> Object {
 }
 
 fn anonymous() -> Mapping {
-    let options = WitOptions { offset: 0, length: Some(65536), access: WitAccess::Write, flags: MapFlags::empty() };
+    let options = WitOptions { offset: 0, length: Some(65536), access: WitAccess::Write, map_flags: MapFlags::empty() };
     Mapping::anonymous(options).expect("memory")
 }
 
@@ -112,7 +112,8 @@ fn unknown_handle() -> Result<String, Error> {
     Ok(format!("a mapping that never was is {:?} long", unknown.length()))
 }
 
-/// `link` is made to lead in and out of the directory, by the test, all the time: at least so many tries, and until both were met.
+/// `link` is made to lead in and out of the directory, by the test, all the time: at least so many tries, and until
+/// both were met.
 fn swapped_links() -> Result<String, Error> {
     let (mut inside, mut refused) = (0, 0);
     let tries: u64 = std::env::args().nth(2).and_then(|tries| tries.parse().ok()).expect("a number");
@@ -131,7 +132,7 @@ fn swapped_links() -> Result<String, Error> {
 
 /// Mappings of all kinds, windows and files, none of which is ever dropped; as many as there can be.
 fn leak_everything() -> Result<String, Error> {
-    let options = |access| WitOptions { offset: 0, length: Some(4096), access, flags: MapFlags::empty() };
+    let options = |access| WitOptions { offset: 0, length: Some(4096), access, map_flags: MapFlags::empty() };
     drop(small(Access::Write));
     let mut count = 0;
     loop {
@@ -154,8 +155,8 @@ fn leak_everything() -> Result<String, Error> {
     }
 }
 
-/// A thousand mappings of a sparse file on a full disk, every second page of which is written. Each page that there is no space for
-/// may take areas of memory of the host's. How many calls were told so.
+/// A thousand mappings of a sparse file on a full disk, every second page of which is written. Each page that there is
+/// no space for may take areas of memory of the host's. How many calls were told so.
 fn lose_every_second_page() -> Result<String, Error> {
     let mut refused = 0;
     for _ in 0..1000 {
@@ -194,7 +195,7 @@ fn populate() -> Result<String, Error> {
 fn missing_huge_pages() -> Result<String, Error> {
     let flags = MapFlags::HUGE_PAGES | MapFlags::NO_RESERVE;
     for length in [1, 4 << 20, 64 << 20] {
-        let options = WitOptions { offset: 0, length: Some(length), access: WitAccess::Write, flags };
+        let options = WitOptions { offset: 0, length: Some(length), access: WitAccess::Write, map_flags: flags };
         let mapping = match Mapping::anonymous(options).map_err(Error::from) {
             Ok(mapping) => mapping,
             Err(error) => {
@@ -212,7 +213,7 @@ fn missing_huge_pages() -> Result<String, Error> {
 }
 
 fn a_huge_page_for_a_byte() -> Result<String, Error> {
-    let options = WitOptions { offset: 0, length: Some(1), access: WitAccess::Write, flags: MapFlags::HUGE_PAGES };
+    let options = WitOptions { offset: 0, length: Some(1), access: WitAccess::Write, map_flags: MapFlags::HUGE_PAGES };
     Mapping::anonymous(options)?;
     Ok("a huge page".into())
 }
@@ -315,12 +316,17 @@ fn remove_pages() -> Result<String, Error> {
     Ok(format!("{}", outcome.is_err()))
 }
 
+/// Advice that would harm the host is not in the interface, so that the guest library refuses it.
 fn harmful_advice() -> Result<String, Error> {
-    let mapping = anonymous();
-    for advice in [WitAdvice::HwPoison, WitAdvice::SoftOffline, WitAdvice::Protect] {
-        match mapping.advise(advice, 0, None).map_err(Error::from) {
+    use wasi_mmap::Advice;
+    let mut mapping = Object::anonymous(4096)?;
+    for advice in [Advice::HwPoison, Advice::SoftOffline, Advice::Protect] {
+        match mapping.advise(advice) {
             Err(Error::NotPermitted(_)) => {}
             other => return Ok(format!("{advice:?}: {other:?}")),
+        }
+        if let Ok(advice) = WitAdvice::try_from(advice) {
+            return Ok(format!("the interface has {advice:?}"));
         }
     }
     Ok("not permitted".into())
@@ -368,7 +374,8 @@ fn numbers() -> Result<String, Error> {
                 drop(Window::attach(&mapping, anchor, a, b, WindowMode::Write));
                 touch_everything();
             }
-            let options = WitOptions { offset: a, length: Some(b), access: WitAccess::Write, flags: MapFlags::empty() };
+            let options =
+                WitOptions { offset: a, length: Some(b), access: WitAccess::Write, map_flags: MapFlags::empty() };
             let _ = Mapping::anonymous(options);
             let _ = Mapping::named("edges", options);
             answered += 10;

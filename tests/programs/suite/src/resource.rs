@@ -65,7 +65,7 @@ impl Subject for Resource {
             Op::Fill(offset, length, byte) => it.fill(*offset, *length, *byte).map(unit),
             Op::Compare(offset, bytes) => it.compare(*offset, bytes).map(|order| Value::Order(order.into())),
             Op::Flush(offset, length, flags) => it.flush(*offset, *length, (*flags).into()).map(unit),
-            Op::Advise(advice, start, length) => it.advise((*advice).into(), *start, *length).map(unit),
+            Op::Advise(advice, start, length) => it.advise((*advice).try_into()?, *start, *length).map(unit),
             Op::Resize(length) => it.resize(*length).map(unit),
             Op::Refresh => it.refresh().map(unit),
         }?)

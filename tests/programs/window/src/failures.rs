@@ -1,5 +1,5 @@
-//! Windows under a host whose calls of the system fail: `window under-failures KIND`. What is refused has changed nothing, all of
-//! this program's memory is there after each call, and the next call works.
+//! Windows under a host whose calls of the system fail: `window under-failures KIND`. What is refused has changed
+//! nothing, all of this program's memory is there after each call, and the next call works.
 
 use std::fmt::Debug;
 
@@ -31,7 +31,7 @@ fn insist<T: Debug>(what: &str, mut call: impl FnMut() -> Result<T, Error>) -> R
 
 fn private_memory(len: usize) -> Mapping {
     let options =
-        MapOptions { offset: 0, length: Some(len as u64), access: WitAccess::Write, flags: MapFlags::PRIVATE };
+        MapOptions { offset: 0, length: Some(len as u64), access: WitAccess::Write, map_flags: MapFlags::PRIVATE };
     Mapping::anonymous(options).expect("memory")
 }
 
@@ -98,8 +98,8 @@ fn under_failures() {
     mapping.close().expect("it is not busy");
 }
 
-/// Pages that lie in several areas of the host's memory: to move them takes the target away on kernels before Linux 6.17, and
-/// fails. The window is refused, and everything is as it was.
+/// Pages that lie in several areas of the host's memory: to move them takes the target away on kernels before Linux
+/// 6.17, and fails. The window is refused, and everything is as it was.
 fn several_areas() {
     const LEN: usize = 64 << 20;
     let mapping = private_memory(LEN);

@@ -1,4 +1,5 @@
-//! Every rule of windows, as a plugin sees it: `window CHECK` runs one, in `/scratch`, and panics where the rule does not hold.
+//! Every rule of windows, as a plugin sees it: `window CHECK` runs one, in `/scratch`, and panics where the rule does
+//! not hold.
 
 mod failures;
 mod memory;

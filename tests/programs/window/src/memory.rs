@@ -163,7 +163,7 @@ fn anonymous() {
             offset: 0,
             length: Some(2 * PAGE64),
             access: wasi_mmap::bindings::wasi_mmap::mmap::types::Access::Write,
-            flags,
+            map_flags: flags,
         };
         let mapping = Mapping::anonymous(options).expect("memory");
         mapping.write_at(0, b"memory").expect("it writes");

@@ -29,7 +29,7 @@ fn memory(name: Option<&str>) -> Mapping {
         offset: 0,
         length: Some(2 * PAGE64),
         access: wasi_mmap::bindings::wasi_mmap::mmap::types::Access::Write,
-        flags: MapFlags::empty(),
+        map_flags: MapFlags::empty(),
     };
     match name {
         Some(name) => Mapping::named(name, options),
