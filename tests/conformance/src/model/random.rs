@@ -1,4 +1,4 @@
-//! Sequences at random.
+//! Random sequences.
 
 use std::io::SeekFrom;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::case::Backend;
 use crate::is_long;
 use crate::op::{Op, Subject};
 
-/// Numbers that are likely to be inside, at an edge, or far outside.
+/// Returns numbers that are likely to be within the mapping, at an edge, or far outside.
 fn offset() -> impl Strategy<Value = u64> {
     prop_oneof![
         8 => 0..20_000u64,
@@ -122,16 +122,16 @@ pub struct Run {
     pub seed: u64,
     /// The number of operations, at least.
     pub operations: usize,
-    /// Whether the backend can keep writes in a mapping.
+    /// True if the backend can keep writes in a mapping.
     pub private: bool,
-    /// Whether the backend has the rules of Windows.
+    /// True if the backend has the rules of Windows.
     pub windows: bool,
 }
 
 /// Seeds that once led to a difference, and what it was. They run before all others.
 pub const SEEDS: [u64; 6] = [
     // A range that was cut short to have a 64-bit end blamed the wrong argument of a copy; a private mapping that was
-    // made shorter and longer again showed what it had held before.
+    // shrunk and grown again showed its former bytes.
     1,
     7,
     // Native: a mapping with advice for a part of it could not be resized.
