@@ -79,7 +79,8 @@ fn operation() -> impl Strategy<Value = Op> {
             Op::WriteSlice(Slice { start: Some(start), stop: (stop >= 0).then_some(stop), step }, bytes)
         }),
         2 => (bytes(4), maybe(signed()), maybe(signed())).prop_map(|(needle, start, end)| Op::Find(needle, start, end)),
-        2 => (bytes(4), maybe(signed()), maybe(signed())).prop_map(|(needle, start, end)| Op::Rfind(needle, start, end)),
+        2 => (bytes(4), maybe(signed()), maybe(signed()))
+            .prop_map(|(needle, start, end)| Op::Rfind(needle, start, end)),
         2 => (offset(), offset(), count()).prop_map(|(to, from, count)| Op::CopyWithin(to, from, count)),
         2 => (offset(), count(), any::<u8>()).prop_map(|(offset, count, byte)| Op::Fill(offset, count, byte)),
         1 => (offset(), bytes(10)).prop_map(|(offset, bytes)| Op::Compare(offset, bytes)),
