@@ -29,14 +29,14 @@ fn every_error() -> Vec<Error> {
 }
 
 #[test]
-fn errors_come_back_as_they_were() {
+fn errors_survive_the_round_trip() {
     for error in every_error() {
         assert_eq!(Error::from(io::Error::from(error.clone())), error);
     }
 }
 
 #[test]
-fn the_kind_says_what_happened() {
+fn each_error_has_its_io_kind() {
     let kind = |error: Error| io::Error::from(error).kind();
     assert_eq!(kind(Error::NoSpace), io::ErrorKind::StorageFull);
     assert_eq!(kind(Error::ReadOnly), io::ErrorKind::PermissionDenied);
@@ -47,7 +47,7 @@ fn the_kind_says_what_happened() {
 const BROKEN_DEVICE: i32 = if cfg!(windows) { 23 } else { 5 };
 
 #[test]
-fn a_number_of_this_system_stays_one() {
+fn error_numbers_of_this_system_are_kept() {
     let error = io::Error::from_raw_os_error(BROKEN_DEVICE);
     let (kind, text) = (error.kind(), error.to_string());
     let back = io::Error::from(Error::from(error));
@@ -55,7 +55,7 @@ fn a_number_of_this_system_stays_one() {
 }
 
 #[test]
-fn foreign_errors_find_their_case() {
+fn io_errors_convert_to_the_matching_case() {
     let name = |kind: io::ErrorKind| Error::from(io::Error::from(kind)).name();
     assert_eq!(name(io::ErrorKind::PermissionDenied), "not-permitted");
     assert_eq!(name(io::ErrorKind::StorageFull), "no-space");
@@ -65,7 +65,7 @@ fn foreign_errors_find_their_case() {
 }
 
 #[test]
-fn the_text_names_what_was_wrong() {
+fn the_text_names_the_argument() {
     let error = Error::beyond_end_of_file("length", "5 bytes from offset 0 reach past the end of the file, 3");
     assert_eq!(error.to_string(), "length: 5 bytes from offset 0 reach past the end of the file, 3");
     assert_eq!(error.argument().map(|argument| &*argument.name), Some("length"));

@@ -1,5 +1,4 @@
-//! The semantics alone, over a storage that is a vector: what `Mapping` and the provided methods of `Storage` do, and
-//! no more.
+//! The semantics of `Mapping` and of the provided methods of `Storage`, over a storage that is a vector.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -11,7 +10,7 @@ use wasi_mmap_core::{Advice, Backend, Extent, FileInfo, FileKind, FlushFlags, Ma
 
 const PAGE: u64 = 4096;
 
-/// A file that was read into memory, and is written when the last mapping of it goes.
+/// A file that was read into memory, and is written when its last mapping is dropped.
 struct Open {
     path: PathBuf,
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! How much a search reads that a storage does not make better.
+//! The number of bytes that the provided search reads.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use memchr::memmem;
 use wasi_mmap_core::{Advice, FlushFlags, Result, Storage};
 
-/// Bytes, and how many of them were read.
+/// Bytes, and the number of bytes read.
 struct Counted {
     bytes: Vec<u8>,
     read: Cell<u64>,
@@ -58,12 +58,12 @@ impl Storage for Counted {
 }
 
 #[test]
-fn a_search_reads_each_byte_twice_at_the_most() {
+fn a_search_reads_each_byte_at_most_twice() {
     let len = if cfg!(miri) { 300_000 } else { 8 << 20 };
     let bytes: Vec<u8> = (0..len).map(|at: usize| at.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
     let storage = Counted { bytes, read: Cell::new(0) };
     let bytes = &storage.bytes[..];
-    // Shorter and longer than what is read at a time, and one that stands nowhere.
+    // Shorter and longer than a chunk, and absent.
     for needle_len in [1, 1000, 64 << 10, 100_000, len / 3, len - 10, len] {
         for start in [0, len / 7, len - needle_len] {
             let start = start.min(len - needle_len);

@@ -1,9 +1,9 @@
-//! The workloads of the benchmarks do what they say.
+//! The workloads of the benchmarks return the same results.
 
 use super::support::{compile_and_run_module, plugin, run_component};
 use wasi_mmap_conformance::measured::sum_times;
 
-/// What a workload answers, on a file of `bytes`.
+/// Returns the result of a workload on a file of `bytes`.
 fn answer(target: &str, workload: &[&str], bytes: &[u8]) -> u64 {
     let scratch = tempfile::tempdir().expect("a directory");
     std::fs::write(scratch.path().join("file"), bytes).expect("a file");

@@ -11,12 +11,12 @@ use super::{
 };
 use wasi_mmap_conformance::storm;
 
-/// Says which part is meant.
+/// The environment variable with the name of the part.
 const PART: &str = "WASI_MMAP_TEST_PART";
-/// The arguments of the part, a line each.
+/// The environment variable with the arguments of the part, one per line.
 const ARGUMENTS: &str = "WASI_MMAP_TEST_ARGUMENTS";
 
-/// A process that runs a part.
+/// Returns the command that runs a part in a process of its own.
 pub fn command(part: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["child::part_of_another_test", "--exact", "--ignored", "--nocapture", "--quiet"]);
@@ -24,7 +24,7 @@ pub fn command(part: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// A process that runs, and is killed with the test.
+/// A running process that is killed when it is dropped.
 pub struct Running(pub Child);
 
 impl Running {

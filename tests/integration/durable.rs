@@ -1,4 +1,4 @@
-//! What was flushed survives the process.
+//! Flushed bytes survive the process.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use wasi_mmap_conformance::storm::Random;
 use wasi_mmap_native::OsStorage;
 use wasmtime::component::Component;
 
-/// What the process does that is killed: writes records, as a backend.
+/// Writes records on a backend, in the process that is killed.
 pub fn record(backend: &str, file: &Path, from: u64, compiled: &Path) {
     if backend == "native" {
         return durable::record::<OsStorage>(file, from, std::io::stdout());
@@ -27,7 +27,7 @@ pub fn record(backend: &str, file: &Path, from: u64, compiled: &Path) {
     panic!("the plugin ended: {ended:?}");
 }
 
-/// Kills a process that writes records again and again.
+/// Kills processes that write records, repeatedly.
 fn kill(backend: &str) {
     let scratch = tempfile::tempdir().expect("a directory");
     let (file, compiled) = (scratch.path().join("records"), scratch.path().join("compiled"));

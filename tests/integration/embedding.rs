@@ -1,4 +1,4 @@
-//! The host as an embedder sees it: limits, the audit hook, interrupts, async stores, and what is left when a store
+//! The host as an embedder sees it: limits, the audit hook, interrupts, async stores, and what remains when a store
 //! goes.
 
 use std::fs;
@@ -28,7 +28,7 @@ fn probe(mmap: MmapCtx, scratch: &Path, arguments: &[&str]) -> Result<Ended> {
 }
 
 #[test]
-fn an_embedder_hears_of_every_mapping() {
+fn every_mapping_is_audited() {
     let scratch = scratch();
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ctx = || {
@@ -50,7 +50,7 @@ fn an_embedder_hears_of_every_mapping() {
 }
 
 #[test]
-fn limits_are_of_the_store_and_are_given_back() {
+fn limits_apply_to_the_store_and_are_given_back() {
     let scratch = scratch();
     let arguments = ["probe", "anonymous", "1000", "50"];
     let ctx = builder().limit(Limit::Mappings, 50).limit(Limit::AnonymousBytes, 50_000).build();
@@ -128,7 +128,7 @@ fn a_long_call_lets_others_run_in_an_async_store() {
 }
 
 #[test]
-fn an_async_store_runs_what_a_sync_one_runs() {
+fn an_async_store_runs_the_same_plugins() {
     let scratch = scratch();
     let arguments = ["probe", "map", "write", "0", "0", "/scratch/text"];
     let mut run = Run::new(any_windows(), scratch.path(), &arguments).expect("a store");

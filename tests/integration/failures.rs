@@ -19,13 +19,13 @@ use wasi_mmap_host::Limit;
 use wasi_mmap_native::failures::{self, Call, Kind};
 use wasi_mmap_native::{Mapping, OsStorage, Window, page_size};
 
-/// One test at a time orders failures.
+/// Makes sure that only one test at a time injects failures.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Which calls have failed, and how often.
+/// The calls that have failed, and how often.
 #[derive(Debug, Default)]
 struct Tally(BTreeMap<String, usize>);
 
@@ -42,7 +42,7 @@ impl Tally {
     }
 }
 
-/// Performs an operation again and again, and lets its 1st, 2nd, … call fail, until it makes no more calls.
+/// Performs an operation repeatedly, with its 1st, 2nd, … call failing, until it makes no more calls.
 fn fail_each(tally: &mut Tally, operation: &str, mut perform: impl FnMut(&dyn Fn(), &dyn Fn() -> Option<Call>)) {
     for kind in [Kind::Before, Kind::Taken] {
         for nth in 1.. {
@@ -60,7 +60,7 @@ fn fail_each(tally: &mut Tally, operation: &str, mut perform: impl FnMut(&dyn Fn
     }
 }
 
-/// How many pages a mapping has.
+/// The number of pages of a mapping.
 const PAGES: usize = 6;
 
 fn page() -> usize {
@@ -141,7 +141,7 @@ impl WindowKind {
 
 fn attach(mapping: &mut Mapping, target: &Target, range: Range<usize>, write: bool) -> Result<Window, Error> {
     let range = range.start as u64..range.end as u64;
-    // SAFETY: the target is private memory of so many pages, which outlives the window, and nobody uses it meanwhile.
+    // SAFETY: the target is private memory with these pages, it outlives the window, and nobody uses it meanwhile.
     unsafe { mapping.storage_mut()?.attach_window(range, target.address(), write) }
 }
 
@@ -155,7 +155,7 @@ fn bytes(mapping: &Mapping) -> Vec<u8> {
 }
 
 #[test]
-fn a_window_that_is_refused_or_not_detached_leaves_all_memory_in_place() {
+fn a_failed_attach_or_detach_leaves_all_memory_in_place() {
     let _alone = alone();
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
@@ -226,7 +226,7 @@ fn a_window_that_is_refused_or_not_detached_leaves_all_memory_in_place() {
 }
 
 #[test]
-fn a_resize_that_fails_has_changed_nothing() {
+fn a_failed_resize_changes_nothing() {
     let _alone = alone();
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
@@ -254,7 +254,7 @@ fn a_resize_that_fails_has_changed_nothing() {
 }
 
 #[test]
-fn a_refresh_that_fails_has_changed_nothing() {
+fn a_failed_refresh_changes_nothing() {
     let _alone = alone();
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
@@ -291,7 +291,7 @@ fn cut(path: &Path, pages: usize) {
 }
 
 #[test]
-fn a_repair_that_fails_is_made_in_another_way() {
+fn a_failed_repair_falls_back_to_another_way() {
     let _alone = alone();
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
@@ -389,7 +389,7 @@ fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<(), String> {
 
 /// A file system that fails refuses to map its files, after the kernel has taken the target away.
 #[test]
-fn a_window_of_a_broken_file_system_leaves_the_memory_in_place() {
+fn a_window_on_a_broken_file_system_leaves_the_memory_in_place() {
     /// `EXT4_IOC_SHUTDOWN`, and not to write the journal first.
     const SHUTDOWN: libc::Ioctl = 0x8004_587d_u32 as libc::Ioctl;
     let _alone = alone();
@@ -431,7 +431,7 @@ fn pages_in_several_areas_are_not_moved() {
 
 /// A process in which another thread is given the place of memory that a failed call has taken away: it ends at once.
 #[test]
-fn a_process_ends_that_has_lost_memory_to_another_thread() {
+fn a_process_that_loses_memory_to_another_thread_aborts() {
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
     let parts = ["a-window", "a-careful-window", "a-move", "a-return", "a-repair"];

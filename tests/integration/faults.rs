@@ -1,4 +1,4 @@
-//! The SIGBUS handler, in processes that may die of it.
+//! The SIGBUS handler, in processes that it may end.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::AsRawFd;
@@ -14,7 +14,7 @@ use wasi_mmap_native::Lend;
 
 const PAGE: usize = 4096;
 
-/// How a process ends that does something with a file of eight pages.
+/// Runs a part in a process, with a file of eight pages, and returns its exit status.
 fn end_of(part: &str) -> ExitStatus {
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
@@ -25,24 +25,24 @@ fn end_of(part: &str) -> ExitStatus {
 }
 
 #[test]
-fn a_fault_elsewhere_ends_the_process_as_without_us() {
+fn a_fault_elsewhere_ends_the_process_as_usual() {
     assert_eq!(end_of("fault-elsewhere").signal(), Some(libc::SIGBUS));
     assert_eq!(end_of("fault-elsewhere-without-a-handler").signal(), Some(libc::SIGBUS));
 }
 
 #[test]
-fn a_fault_elsewhere_goes_to_the_handler_that_was_there() {
+fn a_fault_elsewhere_goes_to_the_previous_handler() {
     assert_eq!(end_of("handler-with-information").code(), Some(42));
     assert_eq!(end_of("handler-of-a-number").code(), Some(43));
 }
 
 #[test]
-fn a_signal_that_was_sent_ends_the_process_as_without_us() {
+fn a_sent_signal_ends_the_process_as_usual() {
     assert_eq!(end_of("sent-signal").signal(), Some(libc::SIGBUS));
 }
 
 #[test]
-fn a_signal_that_was_sent_to_a_process_that_ignores_it_is_ignored() {
+fn a_sent_signal_that_the_process_ignores_is_ignored() {
     assert!(end_of("sent-signal-that-is-ignored").success());
     // A fault cannot be ignored.
     assert_eq!(end_of("fault-elsewhere-that-is-ignored").signal(), Some(libc::SIGBUS));
@@ -54,12 +54,12 @@ fn a_fault_in_another_signals_handler_is_repaired() {
 }
 
 #[test]
-fn many_threads_meet_one_hole() {
+fn many_threads_fault_on_one_page() {
     assert!(end_of("many-threads").success());
 }
 
 #[test]
-fn a_fault_is_repaired_where_the_process_may_have_no_more_areas() {
+fn a_fault_is_repaired_at_the_limit_of_memory_areas() {
     assert!(end_of("no-more-areas").success());
 }
 
@@ -68,7 +68,7 @@ fn a_fault_is_repaired_on_a_small_stack() {
     assert!(end_of("small-stack").success());
 }
 
-/// What a process does.
+/// Runs a part, in its process.
 pub fn meet(part: &str, path: &Path) {
     match part {
         "fault-elsewhere" => {
@@ -169,7 +169,7 @@ fn survive_our_own(path: &Path) {
     assert_eq!(mapping.get(7 * PAGE as i64), Ok(1));
 }
 
-/// A fault in memory that somebody else has mapped.
+/// Faults in memory that other code has mapped.
 fn fault_elsewhere(path: &Path) {
     let file = File::open(path).expect("a file");
     let (len, flags) = (16 * PAGE, libc::MAP_SHARED);
@@ -177,7 +177,7 @@ fn fault_elsewhere(path: &Path) {
     let start = unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_READ, flags, file.as_raw_fd(), 0) };
     assert_ne!(start, libc::MAP_FAILED);
     let place = start.cast::<u8>().wrapping_add(12 * PAGE);
-    // SAFETY: the address is mapped. There is no page, and the process is to end here.
+    // SAFETY: the address is mapped. Its page does not exist, so that the process ends here, as intended.
     let byte = unsafe { place.read_volatile() };
     panic!("read {byte} where the file has nothing");
 }
@@ -188,15 +188,15 @@ extern "C" fn sum_lent(_: libc::c_int) {
     // SAFETY: written before the signal is sent, in this thread.
     let (start, len) = unsafe { LENT };
     for at in (0..len).step_by(PAGE) {
-        // SAFETY: the mapping is alive, and has so many bytes.
+        // SAFETY: the mapping is alive, and has these bytes.
         unsafe { start.wrapping_add(at).read_volatile() };
     }
 }
 
-/// The handler of another signal, during a call of the system, meets a hole.
+/// The handler of another signal faults on a lost page during a system call.
 fn nested_fault(path: &Path) {
     let mapping = Mapping::open(path).expect("a mapping");
-    // SAFETY: the file becomes shorter while the slice lives, which the handler below reads by single volatile reads.
+    // SAFETY: the file is truncated while the slice is alive, and the handler below reads it by single volatile reads.
     let lent = unsafe { mapping.as_slice() }.expect("its pages");
     // SAFETY: nobody else runs.
     unsafe { LENT = (lent.as_ptr(), lent.len()) };
@@ -210,7 +210,7 @@ fn nested_fault(path: &Path) {
     assert_eq!(mapping.check(0..8 * PAGE as u64), Err(Error::Truncated));
 }
 
-/// Whoever reads what another thread's fault has put in the place of a page hears that it was lost, each time.
+/// Each thread that reads the replacement of a page, made by another thread's fault, gets an error.
 fn many_threads(path: &Path) {
     let mut mapping = Mapping::open(path).expect("a mapping");
     for _ in 0..2_000 {
@@ -225,7 +225,7 @@ fn many_threads(path: &Path) {
     }
 }
 
-/// A process with as many areas of memory as it may have still repairs a fault in the middle of one.
+/// A process at its limit of memory areas repairs a fault in the middle of one.
 fn no_more_areas(path: &Path) {
     let mapping = Mapping::options().access(Access::Write).open(path).expect("a mapping");
     let mut copy = Mapping::options().access(Access::Copy).open(path).expect("a mapping");

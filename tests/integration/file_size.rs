@@ -1,4 +1,4 @@
-//! A process that may not make long files (`ulimit -f`): the kernel ends it with SIGXFSZ where we do not refuse first.
+//! A process with a limit of file sizes (`ulimit -f`): the kernel ends it with SIGXFSZ unless we refuse first.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use wasi_mmap_core::{Access, Error};
 use wasi_mmap_host::MmapCtx;
 use wasmtime::component::Component;
 
-/// What files may be long, in bytes.
+/// The maximum length of a file in bytes.
 const MOST: u64 = 1 << 20;
 
 #[test]
@@ -81,7 +81,7 @@ pub fn meet(part: &str, scratch: &Path) {
             for (len, fits) in [(MOST + 1, false), (MOST, true)] {
                 let arguments = ["probe", "anonymous", &len.to_string(), "1"];
                 let mut run = Run::new(MmapCtx::default(), scratch, &arguments).expect("a store");
-                let (printed, outcome) = run.call_compiled(&probe, true).expect("the host lives");
+                let (printed, outcome) = run.call_compiled(&probe, true).expect("the host survives");
                 assert_eq!(outcome.is_ok(), fits, "{printed}");
                 assert!(fits || printed.contains("RLIMIT_FSIZE"), "{printed}");
             }

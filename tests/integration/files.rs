@@ -16,7 +16,7 @@ fn component(is_composed: bool) -> Vec<u8> {
     if is_composed { compose(&files).expect("a composition") } else { files }
 }
 
-/// Makes a sparse file of 6 GiB, has it worked on, and looks at it with ordinary reads.
+/// Makes a sparse file of 6 GiB, calls `work` on it, and checks it with ordinary reads.
 fn check_large(work: impl FnOnce(&Path)) {
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("large");
@@ -63,7 +63,7 @@ fn write_elsewhere(path: &Path, byte: &str) {
     assert!(child.wait().expect("it ends").success());
 }
 
-/// What a plugin sees of a byte before another process writes it, after that, and after a refresh.
+/// Returns the values that a plugin reads of a byte: before another process writes it, afterwards, and after a refresh.
 fn watch(is_composed: bool) -> String {
     let scratch = tempfile::tempdir().expect("a directory");
     let (path, done) = (scratch.path().join("file"), scratch.path().join("done"));
@@ -85,7 +85,7 @@ fn watch(is_composed: bool) -> String {
 }
 
 #[test]
-fn what_another_process_writes_is_seen_at_once_natively() {
+fn writes_of_another_process_are_seen_at_once_natively() {
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
     std::fs::write(&path, "a").expect("a file");
@@ -104,12 +104,12 @@ fn what_another_process_writes_is_seen_at_once_natively() {
 }
 
 #[test]
-fn what_another_process_writes_is_seen_at_once_on_the_host() {
+fn writes_of_another_process_are_seen_at_once_on_the_host() {
     assert_eq!(watch(false), "abb");
 }
 
 /// The difference that `docs/differences.md` names.
 #[test]
-fn what_another_process_writes_is_seen_after_a_refresh_on_the_fallback() {
+fn writes_of_another_process_are_seen_after_a_refresh_on_the_fallback() {
     assert_eq!(watch(true), "aab");
 }

@@ -15,7 +15,7 @@ use wasi_mmap_native::OsStorage;
 struct Disk(tempfile::TempDir);
 
 impl Disk {
-    /// `None` where this user may not mount one.
+    /// Mounts one. Returns `None` if this user may not.
     fn new() -> Option<Self> {
         let directory = tempfile::tempdir().expect("a directory");
         let mut mount = Command::new("mount");
@@ -82,10 +82,10 @@ fn fallback_library() {
     keep_what_cannot_be_written::<wasi_mmap::fallback::CachedStorage<wasi_mmap::fallback::StdFile>>(disk.path());
 }
 
-/// A plugin with a thousand mappings meets a full disk in each of them, again and again. It may take a few thousands of
-/// the areas of memory of this process, and not the 65,530 that there are.
+/// A plugin with a thousand mappings meets a full disk repeatedly in each of them. It may take a few thousand memory
+/// areas of this process, but not all 65,530.
 #[test]
-fn pages_without_space_do_not_use_up_the_hosts_areas() {
+fn pages_without_space_do_not_exhaust_the_hosts_memory_areas() {
     let output = child::command("lose-pages", &[]).output().expect("a process");
     println!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));

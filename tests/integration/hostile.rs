@@ -1,4 +1,4 @@
-//! Plugins that try to harm their host, each other, or files that are not theirs.
+//! Plugins that attack their host, each other, or files that are not theirs.
 
 use std::fs;
 use std::mem::MaybeUninit;
@@ -14,7 +14,7 @@ use wasi_mmap_host::{Interrupt, Limit, MmapCtx};
 use wasmtime::Result;
 use wasmtime::component::Component;
 
-/// How long the sparse file is, in bytes: to populate it would take seconds, and to search it for ever.
+/// The length of the sparse file in bytes: to populate it would take seconds, and to search it forever.
 const LARGE: u64 = 64 << 30;
 
 /// A directory with a sparse file.
@@ -34,7 +34,7 @@ fn try_in(ctx: MmapCtx, scratch: &Path, trick: &str) -> Result<Ended> {
     Run::new(ctx, scratch, &["hostile", trick])?.call_compiled(hostile(), true)
 }
 
-/// What a trick prints under a limit.
+/// Checks the output of a trick under limits.
 #[track_caller]
 fn prints_under(limits: &[(Limit, u64)], trick: &str, expected: &str) {
     let scratch = scratch();
@@ -49,7 +49,7 @@ fn prints(trick: &str, expected: &str) {
 }
 
 #[test]
-fn handles_that_a_plugin_does_not_have_trap_it_alone() {
+fn forged_handles_trap_only_the_plugin() {
     let scratch = scratch();
     for trick in ["dropped-handle", "foreign-handle", "unknown-handle"] {
         let ctx = any_windows();
@@ -64,7 +64,7 @@ fn handles_that_a_plugin_does_not_have_trap_it_alone() {
 }
 
 #[test]
-fn links_that_are_swapped_lead_nowhere_else() {
+fn swapped_links_do_not_lead_out_of_the_directory() {
     let plain = plugin("hostile", "wasm32-wasip2");
     let composed = wasi_mmap_host::fallback::compose(&plain).expect("a composition");
     for (component, with_host) in [(plain, true), (composed, false)] {
@@ -103,7 +103,7 @@ fn links_that_are_swapped_lead_nowhere_else() {
 }
 
 #[test]
-fn what_the_system_shows_as_files_is_refused() {
+fn files_that_the_system_generates_are_refused() {
     for (directory, files) in
         [("/proc", ["self/maps", "self/mem", "self/environ"]), ("/dev", ["zero", "null", "random"])]
     {
@@ -111,7 +111,7 @@ fn what_the_system_shows_as_files_is_refused() {
             for access in ["read", "copy", "write"] {
                 let arguments = ["probe", "map", access, "0", "4096", &format!("/scratch/{file}")];
                 let mut run = Run::new(any_windows(), Path::new(directory), &arguments).expect("a store");
-                let (printed, outcome) = run.call(&plugin("probe", "wasm32-wasip2"), true).expect("the host lives");
+                let (printed, outcome) = run.call(&plugin("probe", "wasm32-wasip2"), true).expect("the host survives");
                 println!("{directory}/{file} to {access}: {printed}");
                 assert_eq!(outcome, Err(()), "{directory}/{file} was mapped: {printed}");
             }
@@ -158,7 +158,7 @@ fn every_limit_is_named() {
 }
 
 #[test]
-fn advice_does_not_use_up_the_hosts_areas() {
+fn advice_does_not_exhaust_the_hosts_memory_areas() {
     let needed = "1024: limit exceeded: partial-advice is 1024, and 1025 would be needed";
     prints("advise-every-page", needed);
     prints("harmful-advice", "not permitted");
@@ -166,7 +166,7 @@ fn advice_does_not_use_up_the_hosts_areas() {
 }
 
 #[test]
-fn what_could_take_for_ever_ends() {
+fn calls_that_could_take_forever_end() {
     prints("populate", "68719476736 bytes");
     prints("long-needle", "None");
     prints("copy-pieces", "true true");
@@ -175,7 +175,7 @@ fn what_could_take_for_ever_ends() {
     let (printed, outcome) = try_in(any_windows(), scratch.path(), "numbers").expect("it runs to its end");
     println!("{} pieces of memory of the neighbours", neighbours.dismiss());
     assert_eq!(outcome, Ok(()));
-    assert!(printed.ends_with("answers\n"), "{printed}");
+    assert!(printed.ends_with("results\n"), "{printed}");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_long_fill_lets_others_run_in_an_async_store() {
     assert!(format!("{error:?}").contains("in a fill"), "{error:?}");
 }
 
-/// Calls whose work is of any length, and what each says that it was interrupted in.
+/// Calls that can take any time, and the operation that the error of an interrupt names.
 const LONG: [(&str, &str); 10] = [
     ("read-steps", "reading a slice"),
     ("read-backwards", "reading a slice"),
@@ -229,7 +229,7 @@ const LONG: [(&str, &str); 10] = [
     ("compare-all", "a comparison"),
 ];
 
-/// A context whose embedder does something when the plugin has made its mapping.
+/// Returns a context whose embedder acts when the plugin makes its mapping.
 fn when_mapped(act: impl Fn(&Interrupt) + Send + Sync + 'static) -> MmapCtx {
     let interrupt = Arc::new(OnceLock::<Interrupt>::new());
     let inside = Arc::clone(&interrupt);
@@ -276,12 +276,12 @@ fn every_long_call_lets_others_run_in_an_async_store() {
 }
 
 #[test]
-fn calls_in_pieces_do_what_they_would_do_at_once() {
+fn calls_in_chunks_have_the_same_result() {
     prints("pieces-of-slices", "same");
     prints("pieces-of-the-rest", "same");
 }
 
-/// How long this thread has run, in milliseconds: what others do on the machine does not count.
+/// Returns the processor time of this thread in milliseconds, which the load on the machine does not change.
 fn worked() -> i64 {
     let mut usage = MaybeUninit::<libc::rusage>::uninit();
     // SAFETY: the structure is large enough.
@@ -292,9 +292,9 @@ fn worked() -> i64 {
     milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime)
 }
 
-/// A search past a window reads what a search without one reads, twice at the most: not the needle anew for each step.
+/// A search past a window reads at most twice what a search without one reads: not the whole needle for each step.
 #[test]
-fn a_long_needle_is_no_more_work_beside_a_window() {
+fn a_long_needle_takes_no_more_work_beside_a_window() {
     let (scratch, component) = (scratch(), hostile());
     let [without, with] = ["none", "window"].map(|window| {
         let mut run =
@@ -309,9 +309,9 @@ fn a_long_needle_is_no_more_work_beside_a_window() {
     assert!(with < 20 * without.max(100), "{with} ms, and {without} ms without a window");
 }
 
-/// Where the pool of huge pages is empty, and nothing was reserved, the access faults: that is no reason to die.
+/// If the pool of huge pages is empty and nothing was reserved, the access faults. The host must survive this.
 #[test]
-fn huge_pages_that_are_missing_do_not_bring_the_host_down() {
+fn missing_huge_pages_do_not_crash_the_host() {
     let scratch = scratch();
     let (printed, outcome) = try_in(any_windows(), scratch.path(), "missing-huge-pages").expect("it runs to its end");
     println!("{printed}");

@@ -12,7 +12,7 @@ fn map(len: u64, flags: MapFlags) -> Result<Mapping, Error> {
     Mapping::options().length(len).flags(MapFlags::HUGE_PAGES | flags).anonymous()
 }
 
-/// How many bytes of huge pages this process has mapped.
+/// Returns the number of bytes of huge pages that this process has mapped.
 fn mapped() -> u64 {
     let maps = fs::read_to_string("/proc/self/maps").expect("Linux");
     let areas = maps.lines().filter(|line| line.contains("anon_hugepage"));
@@ -25,13 +25,13 @@ fn mapped() -> u64 {
         .sum()
 }
 
-/// The pool of huge pages, made larger for a while.
+/// The pool of huge pages, enlarged until it is dropped.
 struct Pool(u64);
 
 impl Pool {
     const FILE: &str = "/proc/sys/vm/nr_hugepages";
 
-    /// `None` where this user may not.
+    /// Enlarges the pool. Returns `None` if this user may not.
     fn of(pages: u64) -> Option<Self> {
         let old = fs::read_to_string(Self::FILE).ok()?.trim().parse().ok()?;
         let pool = Self(old);
@@ -55,7 +55,7 @@ impl Drop for Pool {
 }
 
 #[test]
-fn huge_pages_are_given_back_after_a_resize() {
+fn huge_pages_are_freed_after_a_resize() {
     let output = child::command("huge-pages", &[]).output().expect("a process");
     println!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
@@ -63,7 +63,7 @@ fn huge_pages_are_given_back_after_a_resize() {
 
 /// The test above, alone in a process.
 pub fn resize() {
-    // Lengths within pages, and between them; without a pool nothing of it may be touched.
+    // Lengths within pages and at their borders. Without a pool, the memory must not be touched.
     match map(4 * HUGE, MapFlags::NO_RESERVE) {
         Err(Error::Unsupported(_) | Error::Io(_)) => {
             println!("skipped: this system has no huge pages");

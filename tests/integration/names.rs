@@ -1,4 +1,4 @@
-//! Memory with a name that somebody else has made.
+//! Named memory that another user has made.
 
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use rustix::fs::{FlockOperation, flock};
 use wasi_mmap::Mapping;
 use wasi_mmap_core::Error;
 
-/// Where the memory of a name lies.
+/// Returns the path of the memory of a name.
 fn object(name: &str) -> String {
     let hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
     format!("/dev/shm/wasi-mmap-{}-{hex}", rustix::process::geteuid().as_raw())
@@ -22,7 +22,7 @@ fn name(of: &str) -> String {
     format!("test {} {of}", std::process::id())
 }
 
-/// Removes it in the end, whoever made it.
+/// The path of an object that is removed on drop, whoever made it.
 struct Object(String);
 
 impl Drop for Object {
@@ -32,7 +32,7 @@ impl Drop for Object {
     }
 }
 
-/// Maps the memory of a name, in a thread of its own: `None` if that does not come to an end.
+/// Maps the memory of a name in a thread of its own. Returns `None` if this does not end.
 fn map(name: &str) -> Option<Result<(), Error>> {
     let (sender, receiver) = mpsc::channel();
     let name = name.to_owned();
@@ -54,7 +54,7 @@ fn is_refused(name: &str, object: &str) {
 
 /// Another user makes the object first, writes to it, and holds its lock, or does not.
 #[test]
-fn memory_of_a_name_is_not_taken_from_another_user() {
+fn named_memory_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root can become another user");
         return;
@@ -101,7 +101,7 @@ pub fn squat(object: &str, lock: &str) {
 }
 
 #[test]
-fn memory_of_a_name_that_others_may_use_is_refused() {
+fn named_memory_that_others_can_access_is_refused() {
     for mode in [0o666, 0o640, 0o602] {
         let name = name(&format!("mode {mode:o}"));
         let object = Object(object(&name));
@@ -115,7 +115,7 @@ fn memory_of_a_name_that_others_may_use_is_refused() {
 }
 
 #[test]
-fn what_is_no_memory_has_no_name() {
+fn objects_that_are_not_memory_are_refused() {
     let name = name("a pipe");
     let object = Object(object(&name));
     let path = std::ffi::CString::new(object.0.as_str()).expect("a path");

@@ -1,11 +1,11 @@
-//! Threads of the host that allocate, spawn and free all the time: whatever memory a failed call leaves open, they are
-//! given it.
+//! Threads of the host that allocate, spawn and free all the time: if a failed call leaves memory unmapped, they
+//! are given it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 
-/// How long their pieces of memory are, in bytes: enough that the allocator asks the system for each.
+/// The size of each block of memory in bytes: large enough that the allocator asks the system for each.
 const PIECES: [usize; 3] = [256 << 10, 1 << 20, 16 << 20];
 
 /// Threads that run until they are [dismissed](Self::dismiss).

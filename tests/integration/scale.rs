@@ -1,4 +1,4 @@
-//! Many mappings and plugins at once, one after the other, and what a process has of them when it has no more to give.
+//! Many mappings and plugins, at once and one after the other, and the limits of a process.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use wasi_mmap_core::{Access, Error};
 use wasi_mmap_host::Limit;
 use wasmtime::component::Component;
 
-/// What this process has.
+/// The resources that this process holds.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     descriptors: i64,
@@ -41,23 +41,23 @@ fn alone(part: &str, arguments: &[&str]) {
 }
 
 #[test]
-fn opening_and_closing_leaves_nothing() {
+fn opening_and_closing_leaks_nothing() {
     alone("soak", &[if is_long() { "100000" } else { "2000" }]);
 }
 
 #[test]
-fn many_at_once_cost_what_each_costs() {
+fn the_cost_of_many_is_linear() {
     let [mappings, plugins] = if is_long() { ["10000", "1000"] } else { ["500", "50"] };
     alone("many", &[mappings, plugins]);
 }
 
 #[test]
-fn plugins_that_leak_everything_cost_nothing_when_they_are_gone() {
+fn leaking_plugins_leave_nothing_behind() {
     alone("leak", &[if is_long() { "200" } else { "10" }]);
 }
 
 #[test]
-fn a_process_that_has_no_more_to_give_says_so() {
+fn exhausted_limits_of_the_process_are_errors() {
     alone("limits-of-the-process", &[]);
 }
 
@@ -71,7 +71,7 @@ fn ended_well(run: &mut Run, component: &Component) -> String {
     printed
 }
 
-/// Compares what is held with what was held when the same had been done only a few times.
+/// Checks that no more is held than after a few repetitions.
 #[track_caller]
 fn same(what: &str, before: Held, after: Held) {
     println!("{what}: {before:?}, then {after:?}");
@@ -140,7 +140,7 @@ pub fn leak(stores: usize) {
     same("all stores", gone, one().1);
 }
 
-/// As many descriptors as this process may have at most.
+/// Raises the limit of open descriptors to its maximum, and returns it.
 fn raise_the_limit_of_descriptors() -> usize {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the structure is large enough.
@@ -151,7 +151,7 @@ fn raise_the_limit_of_descriptors() -> usize {
     usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
 }
 
-/// Makes 10 and then `count`, and says what each has cost; answers them.
+/// Makes 10 and then `count` objects, prints the cost of each, and returns them.
 fn cost<T>(what: &str, count: usize, mut make: impl FnMut() -> T) -> Vec<T> {
     let mut all = Vec::with_capacity(count + 10);
     for count in [10, count] {
@@ -188,7 +188,7 @@ pub fn many(mappings: usize, plugins: usize) {
     drop(hold());
     let start = Held::now();
     let all = cost("mappings", mappings, || Mapping::open(&file).expect("a mapping"));
-    // A fault is repaired among so many.
+    // A fault is repaired among so many mappings.
     fs::OpenOptions::new().write(true).open(&file).expect("a file").set_len(4096).expect("it becomes shorter");
     for mapping in all.iter().rev().take(100) {
         assert_eq!((mapping.get(5 * 4096), mapping.get(5)), (Err(Error::Truncated), Ok(7)));

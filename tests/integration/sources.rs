@@ -1,4 +1,4 @@
-//! Statements about the sources that are compared with them.
+//! Statements of the documents that are compared with the sources.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,7 +28,7 @@ fn add_unsafe(folder: &Path, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn unsafe_code_is_where_the_document_says() {
+fn unsafe_code_is_only_where_the_document_lists_it() {
     let mut found = BTreeSet::new();
     for folder in
         ["core/src", "native/src", "host/src", "host/cli/src", "guest/src", "guest/component/src", "xtask/src"]
@@ -63,7 +63,7 @@ fn binaries(package: &Path) -> Vec<String> {
     }
 }
 
-/// A program that no test runs could break without anyone noticing.
+/// A program that no test runs could break unnoticed.
 #[test]
 fn every_program_is_run_by_a_test() {
     let tests = sources("tests/integration") + &sources("host/cli/tests");
@@ -125,7 +125,7 @@ fn the_page_of_the_interface_is_that_of_the_interface() {
 
 /// The copies of WASI's packages are those of the engine.
 #[test]
-fn wasi_is_that_of_the_engine() {
+fn the_wasi_packages_are_those_of_the_engine() {
     let originals = source_of("wasmtime-wasi").join("src/p2/wit/deps");
     let folders =
         ["wit/deps", "guest/python/wit/deps"].map(|folder| fs::read_dir(root().join(folder)).expect("a folder"));

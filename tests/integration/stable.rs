@@ -85,7 +85,7 @@ fn all_are(bytes: &[u8], byte: u8) -> bool {
     bytes.iter().all(|&one| one == byte)
 }
 
-/// Does something to a file, in a process of its own; how long it waited for that.
+/// Acts on a file in a process of its own, and returns the time in seconds that it waited.
 pub fn act_elsewhere(action: &str, path: &Path) -> f64 {
     let output = child::command("stable", &[action, path.to_str().expect("UTF-8")]).output().expect("a process");
     assert!(output.status.success(), "{action}: {output:?}");
@@ -151,7 +151,7 @@ pub fn act(action: &str, path: &Path) {
     }
 }
 
-/// Writes all of a file anew, again and again.
+/// Rewrites all of a file repeatedly.
 fn storm(path: &Path) {
     let stop = path.with_extension("stop");
     let mut waited = Vec::new();
@@ -171,7 +171,7 @@ fn storm(path: &Path) {
 }
 
 #[test]
-fn a_slice_stays_whatever_another_process_does() {
+fn a_slice_stays_the_same_whatever_another_process_does() {
     for folder in folders() {
         for (action, is_copied, len, first) in [
             ("write", true, LEN, b'b'),
@@ -192,7 +192,7 @@ fn a_slice_stays_whatever_another_process_does() {
             println!("{}: {action} waited {:.1} ms", folder.path().display(), waited * 1e3);
             assert!(all_are(&slice, b'a') && all_are(&part, b'a'), "{action}");
             let expected = if is_copied { Stability::Copied } else { Stability::Lease };
-            // Who does not wait for the end of a lease is gone before it.
+            // Processes that do not wait for the end of the lease have ended before it.
             let is_over = || action != "no-wait" || [slice.stability(), part.stability()] == [expected; 2];
             (0..10_000).take_while(|_| !is_over()).for_each(|_| std::thread::sleep(Duration::from_millis(1)));
             assert_eq!([slice.stability(), part.stability()], [expected; 2], "{action}");
@@ -212,7 +212,7 @@ fn a_slice_stays_whatever_another_process_does() {
 }
 
 #[test]
-fn a_slice_outlives_its_mapping_and_leaves_it_alone() {
+fn a_slice_outlives_its_mapping() {
     for folder in folders() {
         let path = make(folder.path(), "file");
         drop(soon(&path));
@@ -241,7 +241,7 @@ fn a_slice_outlives_its_mapping_and_leaves_it_alone() {
 }
 
 #[test]
-fn what_others_can_write_is_refused_with_the_reason() {
+fn files_that_others_can_write_are_refused_with_the_reason() {
     for folder in folders() {
         for action in ["open-writer", "map-writer"] {
             let path = make(folder.path(), action);
@@ -282,7 +282,7 @@ fn memfd(flags: libc::c_uint) -> File {
 }
 
 #[test]
-fn memory_is_held_by_its_seals_alone() {
+fn memory_is_stable_only_through_seals() {
     use std::os::fd::AsRawFd;
     let map = |file: &File| Mapping::options().map(file);
     let file = memfd(libc::MFD_ALLOW_SEALING);
@@ -300,7 +300,7 @@ fn memory_is_held_by_its_seals_alone() {
     assert_eq!((slice.stability(), slice.len(), all_are(&slice, b'a')), (Stability::Sealed, 8192, true));
 }
 
-/// Runs a program; whether it could be done.
+/// Runs a program, and returns whether it succeeded.
 fn does(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
@@ -326,7 +326,7 @@ impl Drop for Mount {
     }
 }
 
-/// What a user who does not own the file is answered.
+/// Returns the outcome for a user who does not own the file.
 fn taken_by_another_user(path: &Path) -> String {
     let mut command = child::command("stable", &["take", path.to_str().expect("UTF-8")]);
     let output = command.uid(65534).gid(65534).output().expect("a process");
@@ -371,7 +371,7 @@ fn no_byte_changes_under_many_breaks() {
             for _ in 0..2 {
                 scope.spawn(|| {
                     while broken.load(Relaxed) < breaks {
-                        // Empty at times, while it is written anew.
+                        // Empty at times, while it is rewritten.
                         let Ok(mapping) = Mapping::open(&path) else { continue };
                         let started = Instant::now();
                         let Ok(slice) = mapping.stable() else {

@@ -37,7 +37,7 @@ impl Target {
         assert!(range.end - range.start <= self.len as u64);
         let storage = mapping.storage_mut()?;
         let plan = storage.plan_stable_window(to_write)?;
-        // SAFETY: the memory is private, has so many bytes, outlives the window, and nobody uses it meanwhile.
+        // SAFETY: the memory is private, has these bytes, outlives the window, and nobody uses it meanwhile.
         unsafe { storage.attach_stable_window(plan, range, self.memory.expose_provenance()) }
     }
 
@@ -173,7 +173,8 @@ fn a_lease_ends_after_its_holder_has_lost_the_right_to_give_it_up() {
     }
 }
 
-/// Another process writes to the file while the window's owner stores to it: the window's bytes are copied, and no store is lost.
+/// Another process writes to the file while the window's owner stores to it: the window's bytes are copied, and no
+/// store is lost.
 #[test]
 fn the_end_of_a_lease_undoes_no_store_to_a_window() {
     const BIG: usize = 64 << 20;
@@ -258,7 +259,8 @@ fn windows_of_shared_memory_do_not_overlap() {
     Target::detach(&mut mapping, &third);
 }
 
-/// What a former writer has left behind the end of the file, in its last page, is not shown: the system clears it later.
+/// Bytes that a former writer has left after the end of the file, in its last page, are not visible: the system clears
+/// them later.
 #[test]
 fn a_window_shows_zeros_behind_the_end_of_the_file() {
     for folder in folders() {

@@ -63,7 +63,7 @@ fn in_a_process_of_its_own(part: &str) {
     }
 }
 
-/// What the processes of this module's tests do.
+/// The parts of the tests of this module that run in processes of their own.
 pub fn meet(part: &str, folder: &Path) {
     if part == "stable-limit" {
         let usage = check(Some(WindowPolicy::Stable), Some(5 * 4096), folder, "held-limit");

@@ -20,7 +20,7 @@ const PAGE: usize = 4096;
 const PAGES: usize = 4;
 const LEN: usize = PAGES * PAGE;
 
-/// What is read, and asked afterwards whether it was the file's.
+/// A source of bytes that can be asked afterwards if they were the file's.
 trait Looking {
     /// Looks at a byte of each page.
     fn look(&self) -> [u8; PAGES];
@@ -83,12 +83,12 @@ impl Drop for ReadWindow {
     }
 }
 
-/// Looks while another thread makes the file shorter and whole again, and after that changes the file and looks again.
+/// Reads while another thread truncates and restores the file; then changes the file and reads again.
 fn look_through_cuts<L: Looking>(what: &str, path: &Path, make: impl Fn() -> L) {
     fs::write(path, [1; LEN]).expect("a file");
     let file = OpenOptions::new().write(true).open(path).expect("a file");
     let rounds = if is_long() { 300_000 } else { 30_000 };
-    // Both threads run all the time: who sleeps is not there when it matters.
+    // Both threads run all the time: a sleeping one would miss the moment.
     let (cutting, done) = (AtomicBool::new(false), AtomicBool::new(false));
     let (mut repaired, mut lost) = (0, 0);
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Another process makes a file shorter and longer, while threads and plugins operate on it.
+//! Another process truncates and extends a file, while threads and plugins operate on it.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use wasi_mmap_core::{Access, Error};
 use wasi_mmap_native::OsStorage;
 use wasmtime::component::Component;
 
-/// Several threads use one mapping, so that two meet one hole, and one reads what another one's fault has left.
+/// Uses one mapping in several threads, so that two fault on one page, and one reads what the other's fault has left.
 fn share(mapping: &RwLock<Mapping>, seed: u64, done: &AtomicBool) -> Result<Tally, String> {
     let (mut random, mut tally) = (Random(seed), Tally::default());
     while !done.load(Relaxed) || tally.right == 0 {
@@ -36,7 +36,7 @@ fn in_plugin(component: &Component, with_host: bool, access: &str, scratch: &Pat
     serde_json::from_str(&printed).map_err(|_| printed)
 }
 
-/// How many descriptors this process has of a file.
+/// Returns the number of descriptors that this process has of a file.
 fn descriptors(file: &Path) -> usize {
     let links =
         fs::read_dir("/proc/self/fd").expect("Linux").filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
@@ -44,7 +44,7 @@ fn descriptors(file: &Path) -> usize {
 }
 
 #[test]
-fn a_file_that_shrinks_and_grows_brings_nobody_down() {
+fn a_file_that_shrinks_and_grows_crashes_nobody() {
     // In memory, where there is such a place: disk file systems keep pages in larger pieces, and clear the rest of a
     // piece while they cut it, which whoever reads at that moment may see.
     let shared_memory = Path::new("/dev/shm");
@@ -77,7 +77,7 @@ fn a_file_that_shrinks_and_grows_brings_nobody_down() {
             ("plugin, a copy", scope.spawn(move || in_plugin(plain, true, "copy", directory))),
             ("plugin with the fallback", scope.spawn(move || in_plugin(composed, false, "read", directory))),
         ];
-        // All have begun, or some have failed, before anything happens to the file.
+        // The file does not change before all have begun, or some have failed.
         while descriptors(file) < threads.len() - 1 && !threads.iter().any(|(_, thread)| thread.is_finished()) {
             std::thread::yield_now();
         }
@@ -99,18 +99,18 @@ fn a_file_that_shrinks_and_grows_brings_nobody_down() {
         total += tally;
     }
     println!("{count} times shorter and longer: {total:?}");
-    assert!(total.truncated > 0, "nobody has noticed");
-    assert!(total.refreshed > 0, "nobody has recovered");
+    assert!(total.truncated > 0, "no operation met the truncation");
+    assert!(total.refreshed > 0, "no mapping was refreshed");
     assert!(fs::read(file).expect("a file") == storm::content(), "the file is whole in the end");
     let mut shared = shared.write().expect("a lock");
     shared.refresh().expect("the file is whole");
     assert!(shared.read_range(..storm::LEN as u64).expect("it is") == storm::content());
 }
 
-/// The engine copies what a host function answers after it has returned. There, the file becomes shorter: the plugin's
-/// memory grows for the bytes, and whoever watches that cuts the file.
+/// The engine copies the result of a host function after it has returned. The file is truncated at that moment: the
+/// plugin's memory grows for the bytes, and a limiter that is told of it truncates the file.
 #[test]
-fn what_is_lost_in_the_engines_copy_is_not_answered() {
+fn bytes_lost_during_the_engines_copy_are_an_error() {
     const LEN: usize = 64 << 20;
     let scratch = tempfile::tempdir().expect("a directory");
     let file = scratch.path().join("file");
@@ -130,7 +130,7 @@ fn what_is_lost_in_the_engines_copy_is_not_answered() {
                 }
             }
         }));
-        let (printed, outcome) = run.call_compiled(&probe, true).expect("the host lives");
+        let (printed, outcome) = run.call_compiled(&probe, true).expect("the host survives");
         match cut {
             None => assert_eq!((printed, outcome), (format!("{LEN} bytes, {LEN} of them not 0\n"), Ok(()))),
             Some(_) => assert_eq!((printed.split(':').next(), outcome), (Some("truncated"), Err(()))),
@@ -138,9 +138,9 @@ fn what_is_lost_in_the_engines_copy_is_not_answered() {
     }
 }
 
-/// What is refused has changed nothing, even where something was lost before.
+/// A refused resize changes nothing, even if pages were lost before.
 #[test]
-fn a_resize_of_what_was_lost_leaves_the_file_as_it_is() {
+fn a_resize_of_lost_pages_leaves_the_file_as_it_is() {
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
     fs::write(&path, vec![1; 8 * 4096]).expect("a file");

@@ -75,7 +75,7 @@ fn limits_hold() {
     assert_eq!((usage.get(Limit::Windows), usage.get(Limit::WindowBytes)), (0, 0));
 }
 
-/// Where there are no windows, the plugin hears so, and views are copies.
+/// Checks that windows are refused as unsupported, and that views are copies.
 #[track_caller]
 fn has_no_windows(engine: &Engine) {
     let scratch = scratch();
@@ -116,14 +116,14 @@ fn the_fallback_has_no_windows() {
     }
 }
 
-/// How many areas of this process map a file.
+/// Returns the number of memory areas of this process that map a file.
 fn areas(file: &Path) -> usize {
     let name = file.display().to_string();
     fs::read_to_string("/proc/self/maps").expect("Linux").matches(&name).count()
 }
 
-/// What a plugin that ended with windows attached has left: the files are as they were, but for what a shared window
-/// wrote, and nothing stays mapped.
+/// Checks what a plugin leaves that ended with windows attached: the files are unchanged, except for what a shared
+/// window wrote, and nothing stays mapped.
 fn check_leaked(scratch: &Path) {
     for (name, expected) in [("leaked-write", b'!'), ("leaked-read", b'a'), ("leaked-copy", b'a')] {
         let path = scratch.join(name);
@@ -163,9 +163,9 @@ fn a_plugin_may_trap_with_windows_attached() {
 }
 
 #[test]
-fn a_window_over_the_stack_harms_the_plugin_alone() {
+fn a_window_over_the_stack_harms_only_the_plugin() {
     let scratch = scratch();
-    // Whether it traps or goes on with a stack of letters is its own affair.
+    // It may trap, or go on with a stack of letters.
     let ended = check_in(engine(), any_windows(), scratch.path(), "over-the-stack");
     println!("{ended:?}");
     holds("nobody");

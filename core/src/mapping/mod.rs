@@ -19,8 +19,8 @@ use crate::{Access, Error, Result, Storage};
 
 /// A run of bytes with a cursor, over a file or over anonymous memory: Python's `mmap.mmap`.
 ///
-/// Bytes are copied in and out. If others change the file meanwhile, the result is other bytes, and if they truncate it,
-/// an error, but never a dangling reference. All offsets and lengths are in bytes, counted from the start of the
+/// Bytes are copied in and out. If others change the file meanwhile, the result is other bytes, and if they truncate
+/// it, an error, but never a dangling reference. All offsets and lengths are in bytes, counted from the start of the
 /// mapping, and have 64 bits on every system.
 ///
 /// Over an OS mapping, [`find`](Self::find), [`rfind`](Self::rfind) and [`read_line`](Self::read_line) search the pages

@@ -59,6 +59,8 @@ pub use std_file::StdFile;
 pub use storage::CachedStorage;
 
 /// A mapping over the page cache. See [`wasi_mmap_core::Mapping`] for its operations.
+///
+/// It is neither [`Send`] nor [`Sync`]: the mappings of a thread share its cache without a lock.
 pub type Mapping = wasi_mmap_core::Mapping<CachedStorage<StdFile>>;
 
 /// The options of a new mapping. See [`wasi_mmap_core::MappingOptions`].

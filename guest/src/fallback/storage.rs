@@ -15,6 +15,8 @@ use super::page_cache::{AccessPattern, Cache, CachedFile};
 use super::private_pages::PrivatePages;
 
 /// A storage of `core` over a file in a [`Cache`], or over memory without a file.
+///
+/// It is neither [`Send`] nor [`Sync`], as the cache is not.
 #[derive(Debug)]
 pub struct CachedStorage<F: File> {
     source: Source<F>,

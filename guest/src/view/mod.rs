@@ -201,6 +201,8 @@ impl Deref for View<'_> {
 ///
 /// Dropping it ends the view. If a copy cannot be written back then, its changes are lost silently;
 /// [`close`](Self::close) and [`flush`](Self::flush) report that.
+///
+/// It is neither [`Send`] nor [`Sync`]: a copy is written back to its mapping, which may be bound to its thread.
 #[must_use]
 pub struct ViewMut<'a>(BytesMut<'a>);
 

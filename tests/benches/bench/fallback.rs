@@ -10,11 +10,11 @@ use crate::plugins::{Measure, Plugins};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-/// How many small reads, and how many small writes.
+/// The number of small reads, and of small writes.
 const READS: u64 = 200_000;
 const WRITES: u64 = 100_000;
 
-/// How a plugin has the fallback.
+/// The way in which a plugin uses the fallback.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     /// As a library in a component.
@@ -26,7 +26,7 @@ enum Form {
 }
 
 impl Form {
-    /// What its rows' names have before the operation.
+    /// The prefix of the names of its rows.
     fn prefix(self) -> &'static str {
         match self {
             Self::Library => "fallback",
@@ -44,7 +44,7 @@ impl Form {
     }
 }
 
-/// Something that a plugin does with the mapping, and what it would do without.
+/// An operation of a plugin on the mapping, and its equivalent without one.
 struct Operation {
     name: &'static str,
     unit: &'static str,
@@ -53,7 +53,7 @@ struct Operation {
     peer_name: &'static str,
     file: &'static str,
     numbers: &'static [u64],
-    /// How many of the unit a second is.
+    /// The number of units in a second.
     factor: f64,
     bar: f64,
 }
@@ -180,7 +180,7 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Vec<Com
     comparisons
 }
 
-/// The operations with pages of other sizes, which ours, of 64 KiB, are compared with.
+/// The operations with other page sizes, which are compared with the default of 64 KiB.
 pub(crate) fn page_sizes(plugins: &Plugins) -> Vec<Comparison<'_>> {
     let sizes = [
         ("16-kib", "pages of 16 KiB", 16 * KIB),
@@ -200,7 +200,7 @@ pub(crate) fn page_sizes(plugins: &Plugins) -> Vec<Comparison<'_>> {
     OPERATIONS.iter().map(compare).collect()
 }
 
-/// How many bytes are written for each that is changed, by what the system counts.
+/// Returns the number of bytes written for each byte changed, as the system counts them.
 fn amplification(files: &Files, plugins: &Plugins) -> Result<Sample> {
     const CHANGES: u64 = 1000;
     open_written(files)?.sync_all()?;
@@ -210,7 +210,7 @@ fn amplification(files: &Files, plugins: &Plugins) -> Result<Sample> {
     Ok(Sample { answer: 0, amount: (after - before) / (CHANGES * 64) as f64 })
 }
 
-/// How many bytes this process has given to `write(2)`. Linux `proc_pid_io(5)`.
+/// Returns the number of bytes that this process has passed to `write(2)`. Linux `proc_pid_io(5)`.
 fn written() -> Result<f64> {
     let io = std::fs::read_to_string("/proc/self/io")?;
     let line = io.lines().find_map(|line| line.strip_prefix("wchar:")).context("no wchar")?;

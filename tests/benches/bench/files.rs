@@ -1,4 +1,4 @@
-//! The files that are measured on.
+//! The files of the benchmarks.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -11,11 +11,11 @@ use wasmtime::error::Context as _;
 
 const MIB: u64 = 1 << 20;
 
-/// How long the text is, and what is scanned: 256 MiB.
+/// The length of the text, and of what is scanned: 256 MiB.
 pub(crate) const TEXT: u64 = 256 * MIB;
-/// How long the large file is: 1 GiB.
+/// The length of the large file: 1 GiB.
 pub(crate) const LARGE: u64 = 1024 * MIB;
-/// How long the file is that is written: 64 MiB.
+/// The length of the file that is written: 64 MiB.
 pub(crate) const WRITTEN: u64 = 64 * MIB;
 
 /// A folder with the files, which are kept for the next time.
@@ -42,12 +42,12 @@ impl Files {
         &self.folder
     }
 
-    /// The file of a name: `text`, `large` or `written`.
+    /// Returns the path of a file: `text`, `large` or `written`.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Takes a file out of the system's page cache. POSIX `posix_fadvise(2)`.
+    /// Drops a file from the system's page cache. POSIX `posix_fadvise(2)`.
     pub(crate) fn cool(&self, name: &str) -> Result<()> {
         let file = File::open(self.path(name))?;
         file.sync_all()?;

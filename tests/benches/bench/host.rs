@@ -10,7 +10,7 @@ use crate::plugins::Plugins;
 use crate::window::map;
 
 const MIB: u64 = 1 << 20;
-/// How many calls are made.
+/// The number of calls.
 const CALLS: u64 = 2_000_000;
 
 pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<Vec<Comparison<'a>>> {
@@ -70,7 +70,7 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
             "ns for read-at of 16 bytes",
             Box::new(move || {
                 let sample = plugins.host("read-small", "text", &[CALLS]).map(per_call)?;
-                // The other call answers nothing that could be compared.
+                // The other call returns nothing that could be compared.
                 Ok(Sample { answer: 0, ..sample })
             }),
             vec![peer(

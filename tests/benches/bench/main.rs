@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what the project does against what its users would take instead, in one run.
+//! `cargo xtask bench`: compares the project with its alternatives, in one run.
 
 mod fallback;
 mod files;
@@ -19,7 +19,7 @@ use measure::{Comparison, Row};
 use plugins::Plugins;
 use wasi_mmap_test_support as support;
 
-/// Measure the project against what its users would take instead.
+/// Compare the project with its alternatives.
 ///
 /// Every row is a ratio of two medians of one run, in which the two take turns; below 1 ours takes less. That both find
 /// the same is checked before anything is timed, and in every round.
@@ -44,7 +44,7 @@ struct Options {
     #[arg(long)]
     json: bool,
 
-    /// How often everything is measured
+    /// The number of rounds
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
 
@@ -65,12 +65,12 @@ struct Options {
     bench: bool,
 }
 
-/// What is measured together.
+/// A group of measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Group {
     /// The file's pages in the plugin's memory
     Window,
-    /// The mapping without a sandbox
+    /// The native mapping
     OsStorage,
     /// The host's mapping, called by a plugin
     Host,

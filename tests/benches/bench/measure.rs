@@ -7,7 +7,7 @@ use serde::Serialize;
 use wasmtime::error::Context as _;
 use wasmtime::{Result, ensure};
 
-/// One measurement: what came out, and how much it took, in the unit of its comparison.
+/// One measurement: the result, and its cost in the unit of the comparison.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
     pub(crate) answer: u64,
@@ -15,7 +15,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// The same in a finer unit, of which there are `factor` in one, or for one of so many that were done.
+    /// Returns the measurement in a unit that is `factor` times finer, or for one of `factor` operations.
     pub(crate) fn times(self, factor: f64) -> Self {
         Self { amount: self.amount * factor, ..self }
     }
@@ -32,14 +32,14 @@ pub(crate) struct Comparison<'a> {
     pub(crate) peers: Vec<Peer<'a>>,
 }
 
-/// What ours is compared with.
+/// A peer that ours is compared with.
 pub(crate) struct Peer<'a> {
     /// The end of the row's name, if there are several.
     pub(crate) suffix: &'static str,
     pub(crate) name: &'static str,
-    /// What the ratio should not exceed.
+    /// The bar: the ratio should not exceed it.
     pub(crate) bar: Option<f64>,
-    /// `None` where the peer cannot be had.
+    /// `None` if the peer is not available.
     pub(crate) subject: Option<Subject<'a>>,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Comparison<'a> {
         Self { name: name.into(), unit, ours, peers }
     }
 
-    /// Measures everything so often, after once that is not counted.
+    /// Measures everything in rounds, after a first one that is not counted.
     pub(crate) fn measure(self, rounds: u32) -> Result<Vec<Row>> {
         let bar = ProgressBar::new(u64::from(rounds) + 1).with_message(self.name.clone());
         bar.set_style(ProgressStyle::with_template("{spinner} {msg} {pos}/{len} {elapsed}").expect("a template"));
@@ -82,7 +82,7 @@ impl<'a> Comparison<'a> {
                 let theirs = subject().with_context(|| format!("{}, {}", self.name, peer.name))?;
                 ensure!(
                     theirs.answer == mine.answer,
-                    "{}: {} answers {:#x}, ours {:#x}",
+                    "{}: {} returns {:#x}, ours {:#x}",
                     self.name,
                     peer.name,
                     theirs.answer,

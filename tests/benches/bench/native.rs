@@ -17,10 +17,10 @@ use crate::measure::{Comparison, Peer, Sample, Subject, peer, timed};
 use crate::window::map;
 
 const MIB: usize = 1 << 20;
-/// How many small reads, and how many mappings.
+/// The number of small reads, and of mappings.
 const READS: usize = 4_000_000;
 const OPENS: usize = 20_000;
-/// How many slices and writes, which are slow in Python.
+/// The number of slices and of writes, which are slow in Python.
 const PYTHON_SLICES: usize = 200_000;
 const PYTHON_WRITES: usize = 500_000;
 
@@ -221,7 +221,7 @@ fn lines(mut next: impl FnMut() -> Result<(usize, Option<u8>)>) -> Result<Sample
     })
 }
 
-/// What CPython's `mmap` does in its own loop, against the same loop over ours.
+/// Compares a loop over CPython's `mmap` with the same loop over ours.
 fn python(files: &Files) -> Vec<Comparison<'_>> {
     let version = Command::new("python3").arg("--version").output();
     let has_python = version.is_ok_and(|output| output.status.success());
@@ -302,7 +302,7 @@ fn python(files: &Files) -> Vec<Comparison<'_>> {
     ]
 }
 
-/// What the script prints.
+/// The output of the script.
 #[derive(Debug, Deserialize)]
 struct Done {
     answer: u64,
@@ -319,7 +319,7 @@ fn run_python(files: &Files, workload: &str, name: &str) -> Result<Sample> {
     Ok(Sample { answer, amount })
 }
 
-/// Opening for the plugins' sake, where a file must be there before they write it.
+/// Opens the file that is written, as plugins do: without creating it.
 pub(crate) fn open_written(files: &Files) -> Result<File> {
     Ok(File::options().read(true).write(true).open(files.path("written"))?)
 }

@@ -23,7 +23,7 @@ pub(crate) struct Plugins {
     emulation: Option<Module>,
 }
 
-/// What the plugin prints.
+/// The output of the plugin.
 #[derive(Debug, Deserialize)]
 struct Done {
     answer: u64,
@@ -31,11 +31,11 @@ struct Done {
     memory_bytes: u64,
 }
 
-/// What is measured of a run.
+/// The measurements of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Measure {
     Seconds,
-    /// How large the plugin's memory is at the end.
+    /// The size of the plugin's memory at the end.
     Memory,
 }
 
@@ -90,7 +90,7 @@ impl Plugins {
         self.host_and_then(workload, file, numbers, |_, sample| Ok(sample))
     }
 
-    /// The same, and looks at what is there while the plugin's store still lives.
+    /// Does the same, and calls a function while the plugin's store is still alive.
     pub(crate) fn host_and_then(
         &self,
         workload: &str,
@@ -132,7 +132,7 @@ impl Plugins {
         self.run_module(&self.module, measure, workload, file, numbers)
     }
 
-    /// Whether there is a program over the emulated `mmap`.
+    /// Returns whether the program over the emulated `mmap` is available.
     pub(crate) fn has_emulation(&self) -> bool {
         self.emulation.is_some()
     }

@@ -1,4 +1,4 @@
-//! The results for people: a table, Markdown, and plots.
+//! Reports: a table, Markdown, and plots.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -51,7 +51,7 @@ pub(crate) fn save(folder: &Path, groups: &[(String, Vec<Row>)], rounds: u32) ->
     Ok(())
 }
 
-/// The kind of the machine, and the versions of what was measured.
+/// Returns the kind of the machine, and the versions of the programs that were measured.
 fn machine() -> String {
     let line = |path: &str, key: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::window::anonymous;
 
 const FEW: usize = 10;
 
-/// What each of them costs, all alive at once.
+/// The cost of each, while all are alive.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cost {
     microseconds: f64,
@@ -25,11 +25,11 @@ struct Cost {
     bytes: f64,
 }
 
-/// Makes `count` of something and keeps them.
+/// Makes `count` objects and keeps them.
 #[expect(clippy::cast_precision_loss, reason = "less than 2^52")]
 fn each<T>(count: usize, mut make: impl FnMut() -> Result<T>) -> Result<Cost> {
     let mut all = Vec::with_capacity(count);
-    // What is made once is not counted.
+    // One-time allocations are not counted.
     drop(make()?);
     let before = anonymous()?;
     let time = timed(|| {

@@ -11,11 +11,11 @@ use crate::files::{Files, LARGE};
 use crate::measure::{Comparison, Peer, Sample, peer, timed};
 use crate::plugins::Plugins;
 
-/// How often the file is scanned in one measurement.
+/// The number of scans of the file in one measurement.
 const PASSES: usize = 4;
-/// How many words are loaded.
+/// The number of words that are loaded.
 const LOADS: usize = 4_000_000;
-/// How many windows are attached and detached, and how long each is: 64 KiB.
+/// The number of windows that are attached and detached, and the length of each: 64 KiB.
 const CYCLES: u64 = 10_000;
 const WINDOW: u64 = 64 << 10;
 
@@ -182,7 +182,7 @@ fn native_cycles(files: &Files) -> Result<Sample> {
     })
 }
 
-/// How much private memory a window of so many bytes costs, all of which is read.
+/// Returns the private memory that a window of `len` bytes costs, all of which is read.
 fn private(plugins: &Plugins, len: u64) -> Result<Sample> {
     let before = anonymous()?;
     plugins.host_and_then("view-keep", "large", &[len], |_, _| {
@@ -190,7 +190,7 @@ fn private(plugins: &Plugins, len: u64) -> Result<Sample> {
     })
 }
 
-/// The private memory of this process, in KiB. Linux `proc_pid_status(5)`.
+/// Returns the private memory of this process in KiB. Linux `proc_pid_status(5)`.
 pub(crate) fn anonymous() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon")?;

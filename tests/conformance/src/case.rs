@@ -1,4 +1,4 @@
-//! A small language for cases: a case makes files, maps them, operates on the mappings, and says what it expects.
+//! A small language for cases: a case makes files, maps them, operates on the mappings, and states what it expects.
 
 use std::cmp::Ordering;
 
@@ -27,7 +27,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// All of them.
+    /// All backends.
     pub const ALL: [Self; 7] = [
         Self::Native,
         Self::Windows,
@@ -38,21 +38,21 @@ impl Backend {
         Self::FallbackLibrary,
     ];
 
-    /// Whether it simulates the mapping with ordinary file I/O.
+    /// Returns whether the backend simulates the mapping with ordinary file I/O.
     pub fn is_fallback(self) -> bool {
         matches!(self, Self::Fallback | Self::FallbackWit | Self::FallbackLibrary)
     }
 }
 
-/// One thing that the suite shows.
+/// A case of the suite: one property of a mapping.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Case {
-    /// What it shows, in a sentence.
+    /// The property, in a sentence.
     pub name: &'static str,
-    /// What it does, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// Which backends do not run it, and why.
+    /// The backends that do not run it, and the reasons.
     pub skips: Vec<(Backend, &'static str)>,
 }
 
@@ -64,17 +64,17 @@ pub enum Step {
     File { name: &'static str, bytes: Vec<u8> },
     /// Writes to a file with ordinary I/O.
     Overwrite { name: &'static str, offset: u64, bytes: Vec<u8> },
-    /// Gives a file another length with ordinary I/O.
+    /// Changes the length of a file with ordinary I/O.
     SetLen { name: &'static str, len: u64 },
-    /// Expects that the system lets nobody give a file this length.
+    /// Expects that the system refuses to give a file this length.
     SetLenFails { name: &'static str, len: u64 },
-    /// Gives a file another name.
+    /// Renames a file.
     Rename { from: &'static str, to: &'static str },
     /// Deletes a file.
     Remove { name: &'static str },
     /// Expects a file to have exactly these bytes.
     FileIs { name: &'static str, bytes: Vec<u8> },
-    /// Expects a file to be so long.
+    /// Expects a file to have this length.
     FileLenIs { name: &'static str, len: u64 },
     /// Makes a mapping in a slot.
     Map { slot: usize, source: Source, options: MapOptions, expect: Result<(), Refusal> },
@@ -86,7 +86,7 @@ pub enum Step {
     Drop { slot: usize },
 }
 
-/// Where a mapping comes from.
+/// The source of a mapping.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "named after the constructors")]
 pub enum Source {
@@ -95,7 +95,7 @@ pub enum Source {
     Named(&'static str),
 }
 
-/// A case that shows `name`.
+/// Makes a case without steps.
 pub fn case(name: &'static str) -> Case {
     Case { name, steps: Vec::new(), skips: Vec::new() }
 }
@@ -106,18 +106,18 @@ impl Case {
         self
     }
 
-    /// Says that a backend does not run the case.
+    /// Skips the case on a backend.
     pub fn skip(mut self, backend: Backend, why: &'static str) -> Self {
         self.skips.push((backend, why));
         self
     }
 
-    /// Says that no fallback runs the case.
+    /// Skips the case on all fallbacks.
     pub fn skip_fallbacks(self, why: &'static str) -> Self {
         self.skip(Backend::Fallback, why).skip(Backend::FallbackWit, why).skip(Backend::FallbackLibrary, why)
     }
 
-    /// Says that only Windows runs the case.
+    /// Skips the case on all backends but Windows.
     pub fn only_on_windows(self, why: &'static str) -> Self {
         let others = Backend::ALL.into_iter().filter(|&backend| backend != Backend::Windows);
         others.fold(self, |case, backend| case.skip(backend, why))
@@ -138,12 +138,12 @@ impl Case {
         self.step(Step::Overwrite { name: "f", offset, bytes: bytes.as_ref().to_vec() })
     }
 
-    /// Gives the file `f` another length with ordinary I/O.
+    /// Changes the length of the file `f` with ordinary I/O.
     pub fn set_len(self, len: u64) -> Self {
         self.step(Step::SetLen { name: "f", len })
     }
 
-    /// Expects that the system lets nobody give the file `f` this length.
+    /// Expects that the system refuses to give the file `f` this length.
     pub fn set_len_fails(self, len: u64) -> Self {
         self.step(Step::SetLenFails { name: "f", len })
     }
@@ -168,7 +168,7 @@ impl Case {
         self.step(Step::FileIs { name, bytes: bytes.as_ref().to_vec() })
     }
 
-    /// Expects the file `f` to be so long.
+    /// Expects the file `f` to have this length.
     pub fn file_len_is(self, len: u64) -> Self {
         self.step(Step::FileLenIs { name: "f", len })
     }
@@ -272,22 +272,22 @@ impl Case {
     }
 }
 
-/// A number as a value.
+/// Makes a value from a number.
 pub fn number(number: u64) -> Value {
     Value::Number(number)
 }
 
-/// Bytes as a value.
+/// Makes a value from bytes.
 pub fn bytes(bytes: impl AsRef<[u8]>) -> Value {
     Value::Bytes(bytes.as_ref().to_vec())
 }
 
-/// The place that a search found.
+/// Makes the value of a search that found something at an offset.
 pub fn at(place: u64) -> Value {
     Value::Place(Some(place))
 }
 
-/// A search that found nothing.
+/// The value of a search that found nothing.
 pub const NOWHERE: Value = Value::Place(None);
 
 /// No value: the operation succeeds.
@@ -304,17 +304,17 @@ const fn refusal(name: &'static str, argument: &'static str) -> Refusal {
     Refusal { name, argument }
 }
 
-/// An argument outside the mapping.
+/// Makes the refusal of an argument outside the mapping.
 pub const fn out_of_range(argument: &'static str) -> Refusal {
     refusal("out-of-range", argument)
 }
 
-/// An argument that no mapping could take.
+/// Makes the refusal of an argument that no mapping accepts.
 pub const fn invalid(argument: &'static str) -> Refusal {
     refusal("invalid", argument)
 }
 
-/// A mapping that would reach past the end of its file.
+/// Makes the refusal of a mapping that would reach past the end of its file.
 pub const fn beyond_end_of_file(argument: &'static str) -> Refusal {
     refusal("beyond-end-of-file", argument)
 }
@@ -325,11 +325,11 @@ pub const CLOSED: Refusal = refusal("closed", "");
 pub const READ_ONLY: Refusal = refusal("read-only", "");
 /// The file is empty.
 pub const EMPTY_FILE: Refusal = refusal("empty-file", "");
-/// The descriptor, the system or the host does not allow it.
+/// The descriptor, the system or the host does not permit the operation.
 pub const NOT_PERMITTED: Refusal = refusal("not-permitted", "");
-/// The system or the backend cannot do it.
+/// The system or the backend does not support the operation.
 pub const UNSUPPORTED: Refusal = refusal("unsupported", "");
-/// The file was made shorter under the mapping.
+/// The file was truncated under the mapping.
 pub const TRUNCATED: Refusal = refusal("truncated", "");
 /// The system failed in a way that has no case of its own.
 pub const IO: Refusal = refusal("io", "");

@@ -1,23 +1,23 @@
-//! Records that are flushed one after the other, for a process that is killed in the middle.
+//! Records that are flushed one after the other, for a process that is killed meanwhile.
 
 use std::io::Write;
 use std::path::Path;
 
 use wasi_mmap_core::{Access, Backend, Mapping};
 
-/// How many records the file holds. Each lies across the border of two pages.
+/// The number of records in the file. Each crosses the border of two pages.
 pub const SLOTS: usize = 16;
-/// How long a record is, in bytes.
+/// The length of a record in bytes.
 const RECORD: usize = 512;
 const PAGE: usize = 4096;
-/// How long the file is, in bytes.
+/// The length of the file in bytes.
 pub const LEN: usize = (SLOTS + 1) * PAGE;
 
 fn place(number: u64) -> usize {
     (number as usize % SLOTS + 1) * PAGE - RECORD / 2
 }
 
-/// Writes records from `from` on, and for each, once it is flushed, a line to `said`. Ends only when it cannot say it.
+/// Writes records from `from` on, and after each flush a line to `said`. Returns when the line cannot be written.
 ///
 /// # Panics
 ///
@@ -34,13 +34,13 @@ pub fn record<S: Backend>(path: &Path, from: u64, mut said: impl Write) {
     }
 }
 
-/// Compares the file's bytes with what was said last.
+/// Compares the bytes of the file with the last record that was reported as flushed.
 ///
 /// # Errors
 ///
-/// What was lost.
+/// The record that was lost.
 pub fn check(bytes: &[u8], last: u64) -> Result<(), String> {
-    // The one after the last may have been under way, and may be there in part.
+    // The next record may have been written in part.
     for number in (last + 1).saturating_sub(SLOTS as u64)..=last {
         if number == 0 || (last + 1) % SLOTS as u64 == number % SLOTS as u64 {
             continue;

@@ -1,4 +1,4 @@
-//! A disk that becomes full under a mapping: an error, and nothing is lost that was safe.
+//! A disk that becomes full under a mapping: an error is returned, and nothing that was flushed is lost.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -10,7 +10,7 @@ use wasi_mmap_core::{Access, Backend, Error, MapOptions, Mapping, MappingOptions
 
 const PAGE: usize = 4096;
 
-/// How the mapping is written.
+/// The way in which the mapping is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Through {
@@ -30,8 +30,8 @@ impl Through {
     /// All ways.
     pub const ALL: [Self; 5] = [Self::Object, Self::View, Self::Fill, Self::CopyWithin, Self::CopyFrom];
 
-    /// What a page holds in the end, never 0: for fills one byte, else a period that has no common factor with a page,
-    /// so that every page stands in the first two.
+    /// Returns the final bytes of a page, none of them 0: for fills one byte, else a period coprime to the page size,
+    /// so that the bytes of every page occur in the first two pages.
     fn page(self, page: usize) -> Vec<u8> {
         match self {
             Self::Fill => vec![1 + (page % PERIOD) as u8; PAGE],
@@ -40,7 +40,7 @@ impl Through {
     }
 }
 
-/// After how many bytes what pages hold begins anew.
+/// The number of bytes after which the contents of pages repeat.
 const PERIOD: usize = 251;
 
 /// Writes a page.
@@ -70,25 +70,25 @@ where
     }
 }
 
-/// Removes a file, whose room is free at once: a child that another thread is just starting may still have it open.
-fn give_back(path: &Path) {
+/// Removes a file and frees its space at once, even if a child that another thread is starting still has it open.
+fn remove_and_free(path: &Path) {
     fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0)).expect("it becomes empty");
     fs::remove_file(path).expect("it goes");
 }
 
-/// Fills a small disk through a sparse file in `directory`, all of which is on that disk; makes room, and goes on.
+/// Fills a small disk through a sparse file in `directory` on that disk; then makes room, and continues.
 ///
-/// Answers how many pages were written before the disk was full.
+/// Returns the number of pages that were written before the disk was full.
 ///
 /// # Panics
 ///
-/// If anything goes otherwise than it must.
+/// Panics if a result is wrong.
 pub fn fill_the_disk<S: Backend>(directory: &Path, through: Through) -> usize
 where
     Mapping<S>: Views,
 {
     let (sparse, filler) = (directory.join("sparse"), directory.join("filler"));
-    // Most of the disk is taken by another file, that can go.
+    // Another file takes most of the disk, and is removed later.
     let mut other = File::create(&filler).expect("a file");
     let pages = 200;
     while other.write(&[b'x'; PAGE]).is_ok_and(|count| count > 0) {}
@@ -102,7 +102,7 @@ where
     let mut flushed = 0;
     let mut full = None;
     for page in 0..pages {
-        // Every ten pages it is made safe.
+        // Every tenth page is followed by a flush.
         let written = write(&mut mapping, through, page);
         let written = written.and_then(|()| if page % 10 == 9 { mapping.flush() } else { Ok(()) });
         match written {
@@ -116,14 +116,14 @@ where
         }
     }
     let full = full.expect("the disk is full before the file is");
-    assert!(flushed >= 10, "some of it was safe");
+    assert!(flushed >= 10, "some pages were flushed");
     let safe: Vec<u8> = (0..flushed).flat_map(|page| through.page(page)).collect();
     let on_disk = fs::read(&sparse).expect("the file is there");
-    assert!(on_disk[..safe.len()] == safe, "what was flushed is intact");
+    assert!(on_disk[..safe.len()] == safe, "flushed bytes are intact");
 
-    // With room again, all can be written: what was lost after a refresh, what was kept by another flush.
+    // With free space again, everything can be written: lost pages after a refresh, kept ones by another flush.
     drop(other);
-    give_back(&filler);
+    remove_and_free(&filler);
     match mapping.flush() {
         Ok(()) => {}
         Err(Error::NoSpace) => mapping.refresh().expect("the file is as long as it was"),
@@ -136,15 +136,15 @@ where
     let all: Vec<u8> = (0..pages).flat_map(|page| through.page(page)).collect();
     assert!(fs::read(&sparse).expect("the file is there") == all, "everything is on the disk");
     drop(mapping);
-    give_back(&sparse);
+    remove_and_free(&sparse);
     full
 }
 
-/// What the fallback could not write stays in its cache, and is written when there is room.
+/// Checks that bytes that the fallback cannot write stay in its cache, and are written when there is room.
 ///
 /// # Panics
 ///
-/// If anything goes otherwise than it must.
+/// Panics if a result is wrong.
 pub fn keep_what_cannot_be_written<S: Backend>(directory: &Path) {
     let (sparse, filler) = (directory.join("sparse"), directory.join("filler"));
     File::create(&sparse).expect("a file").set_len(20 * PAGE as u64).expect("a sparse file takes no room");
@@ -161,9 +161,9 @@ pub fn keep_what_cannot_be_written<S: Backend>(directory: &Path) {
         assert!(mapping.read_range(..bytes.len() as u64).expect("it is kept") == bytes);
     }
     drop(other);
-    give_back(&filler);
+    remove_and_free(&filler);
     mapping.flush().expect("there is room");
     assert!(fs::read(&sparse).expect("the file is there") == bytes, "everything is on the disk");
     mapping.close().expect("there is nothing left to write");
-    give_back(&sparse);
+    remove_and_free(&sparse);
 }

@@ -1,30 +1,30 @@
-//! A file that no 32-bit program could map whole: what happens on either side of 2 GiB and of 4 GiB, and across.
+//! A file that no 32-bit program could map whole: operations on both sides of 2 GiB and 4 GiB, and across.
 
 use std::path::Path;
 
 use wasi_mmap_core::{Access, Backend, Mapping, Result};
 
-/// Where the lines are that a number of 31 or 32 bits does not cross.
+/// The offsets that numbers of 31 and 32 bits do not reach.
 pub const LINES: [u64; 2] = [1 << 31, 1 << 32];
 
-/// How long the file is to be: 6 GiB.
+/// The length of the file: 6 GiB.
 pub const LEN: u64 = 6 << 30;
 
-/// How long it is afterwards.
+/// The length of the file afterwards.
 pub const LEN_AFTER: u64 = (4 << 30) + 3;
 
-/// What is written across each line, from 4 bytes before it on.
+/// The bytes that are written across each line, from 4 bytes before it.
 pub const MARK: &[u8] = b"one side, the other";
 
 /// Reads, writes, searches and resizes a sparse file of [`LEN`] bytes.
 ///
 /// # Errors
 ///
-/// What the mapping answers.
+/// Those of the mapping.
 ///
 /// # Panics
 ///
-/// If something is not as it should be.
+/// Panics if a result is wrong.
 pub fn check<S: Backend>(path: &Path) -> Result<()> {
     let mut mapping = Mapping::<S>::options().access(Access::Write).open(path)?;
     assert_eq!((mapping.len()?, mapping.file_len()?), (LEN, LEN));
@@ -34,7 +34,7 @@ pub fn check<S: Backend>(path: &Path) -> Result<()> {
         let mut bytes = vec![0; MARK.len()];
         mapping.read_exact_at(&mut bytes, at)?;
         assert_eq!(bytes, MARK, "across {line}");
-        // From both sides, with bounds that are on either side.
+        // From both ends, with bounds on both sides of the line.
         let bounds = [(line - 100_000, line + 100_000), (at, at + MARK.len() as u64)];
         for (start, end) in bounds.map(|(start, end)| (Some(start as i64), Some(end as i64))) {
             assert_eq!(mapping.find_from_cursor(MARK, start, end)?, Some(at));
@@ -62,6 +62,6 @@ pub fn check<S: Backend>(path: &Path) -> Result<()> {
     mapping.resize(LEN_AFTER)?;
     assert_eq!((mapping.len()?, mapping.file_len()?), (LEN_AFTER, LEN_AFTER));
     assert_eq!(mapping.get(-1)?, MARK[6]);
-    mapping.read_exact_at(&mut [0], LEN_AFTER).expect_err("there is nothing behind the end");
+    mapping.read_exact_at(&mut [0], LEN_AFTER).expect_err("there is nothing past the end");
     mapping.close()
 }

@@ -1,6 +1,6 @@
 //! The loops that benchmarks time, the same natively and in plugins.
 
-/// What is in no file of the benchmarks.
+/// A needle that occurs in no file of the benchmarks.
 pub const ABSENT: &[u8] = b"\0absent\0";
 
 /// A sum of 8-byte words in four lanes, which are rotated after each row of 256 bytes: a page in the wrong place is
@@ -27,18 +27,18 @@ pub fn sum(state: Sum, bytes: &[u8]) -> Sum {
     Sum([one, two, three, four])
 }
 
-/// What [`sum`] has summed up.
+/// The state of [`sum`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sum([u64; 4]);
 
 impl Sum {
-    /// All lanes in one number.
+    /// Combines the lanes into one number.
     pub fn finish(self) -> u64 {
         self.0.iter().fold(0, |all, lane| all.rotate_left(13) ^ lane)
     }
 }
 
-/// Sums the bytes up so often.
+/// Sums the bytes up `count` times.
 pub fn sum_times(bytes: &[u8], count: usize) -> u64 {
     (0..count).fold(Sum::default(), |state, _| sum(state, std::hint::black_box(bytes))).finish()
 }
@@ -48,7 +48,7 @@ pub fn touch(bytes: &[u8]) {
     std::hint::black_box(bytes.iter().step_by(4096).fold(0, |all, byte| all ^ byte));
 }
 
-/// Loads words of 8 bytes at random places.
+/// Loads `count` words of 8 bytes at random offsets.
 pub fn random_loads(bytes: &[u8], count: usize) -> u64 {
     let words = bytes.as_chunks::<8>().0;
     let mut random = Random::new(7);
@@ -65,19 +65,19 @@ pub fn random_loads(bytes: &[u8], count: usize) -> u64 {
 pub struct Random(u64);
 
 impl Random {
-    /// Numbers that depend on a seed.
+    /// Makes a generator from a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next number below `end`, which is at most 2^32.
+    /// Returns the next number below `end`, which is at most 2^32.
     #[inline]
     pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 32) * end) >> 32
     }
 
-    /// A multiple of 8 below `end` at which a word of 8 bytes ends before it.
+    /// Returns a random multiple of 8 at which a word of 8 bytes lies before `end`.
     #[inline]
     pub fn word_below(&mut self, end: u64) -> u64 {
         self.below(end / 8) * 8

@@ -1,6 +1,6 @@
 //! A plugin's own memory.
 
-/// Reads every page of this program's memory, and writes what was there: a page that the host has taken away traps.
+/// Reads every page of this program's memory, and writes the same byte: a page that the host has unmapped traps.
 ///
 /// Natively, where no window replaces memory, it does nothing.
 pub fn touch_everything() {

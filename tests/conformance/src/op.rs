@@ -44,7 +44,7 @@ pub enum Op {
     Refresh,
 }
 
-/// What an operation answered.
+/// The result of an operation.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "named after their types")]
 pub enum Value {
@@ -68,9 +68,9 @@ pub trait Subject: Sized {
     fn apply(&mut self, op: &Op) -> Result<Value>;
     /// Copies `count` bytes at `offset` of `source` to `destination`.
     fn copy_from(&mut self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<Value>;
-    /// What the offset of a mapping must be a multiple of.
+    /// Returns the number of bytes that the offset of a mapping must be a multiple of.
     fn granularity() -> u64;
-    /// What the start of a flushed or advised range must be a multiple of.
+    /// Returns the number of bytes that the start of a flushed or advised range must be a multiple of.
     fn page_size() -> u64;
 }
 
@@ -121,7 +121,7 @@ impl<S: Backend> Subject for Mapping<S> {
             Op::Rfind(needle, start, end) => self.rfind_from_cursor(needle, *start, *end).map(Value::Place),
             Op::CopyWithin(destination, source, count) => match source.checked_add(*count) {
                 Some(end) => self.copy_within(*source..end, *destination),
-                // No range says it, and the interface does.
+                // A range cannot express this; the interface can.
                 None => self.copy_within_at(*destination, *source, *count),
             }
             .map(unit),
@@ -159,17 +159,17 @@ impl<S: Backend> Subject for Mapping<S> {
     }
 }
 
-/// What a case expects of an error: its case, and the argument's name where the case has one.
+/// An expected error: its name, and that of the argument if it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// The case, as the WIT interface spells it.
+    /// The name of the error, as the WIT interface spells it.
     pub name: &'static str,
-    /// The argument, or empty.
+    /// The name of the argument, or empty.
     pub argument: &'static str,
 }
 
 impl Refusal {
-    /// Whether an error is the expected one.
+    /// Returns whether an error is the expected one.
     pub fn matches(&self, error: &Error) -> bool {
         let argument = error.argument().map_or("", |argument| &argument.name);
         self.name == error.name() && self.argument == argument

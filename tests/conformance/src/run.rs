@@ -11,15 +11,15 @@ use crate::case::{Backend, Case, Source, Step};
 use crate::cases::{self, Sizes};
 use crate::op::{Refusal, Subject};
 
-/// What became of a case on a backend.
+/// The outcome of a case on a backend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// It went as expected.
+    /// The case passed.
     Passed,
-    /// It did not; says where and how.
+    /// The case failed, in this step and way.
     Failed(String),
-    /// It was not run; says why.
+    /// The case was skipped, for this reason.
     Skipped(String),
 }
 
@@ -28,7 +28,7 @@ pub enum Verdict {
 pub struct Report {
     /// The case's name.
     pub case: String,
-    /// What became of it.
+    /// The outcome.
     pub verdict: Verdict,
 }
 
@@ -180,7 +180,7 @@ fn expect_equal(what: &str, expected: &[u8], found: &[u8]) -> Result<(), String>
     ))
 }
 
-/// Cuts a long text, at a place where UTF-8 allows it.
+/// Cuts a long text between two characters.
 fn abbreviate(text: &str) -> String {
     match text.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -1,4 +1,4 @@
-//! Operations on a file that becomes shorter and longer all the time: what they answer was in the file at some time.
+//! Operations on a file that is truncated and extended all the time: their results were in the file at some time.
 //!
 //! The file never holds anything but [`content`], cut off at the end of a page. None of its bytes is 0, so that a page
 //! which the fault handler has put in place of a lost one cannot be taken for the file's.
@@ -36,7 +36,7 @@ impl Random {
     }
 }
 
-/// What the whole file holds: bytes from 1 to 255, in which no eight stand twice in a row.
+/// Returns the bytes of the whole file, from 1 to 255. No sequence of eight occurs twice.
 pub fn content() -> &'static [u8] {
     static CONTENT: OnceLock<Vec<u8>> = OnceLock::new();
     CONTENT.get_or_init(|| {
@@ -45,14 +45,14 @@ pub fn content() -> &'static [u8] {
     })
 }
 
-/// What a storm did.
+/// The counts of a storm.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// Operations that answered what the file had.
+    /// The number of operations that returned the file's bytes.
     pub right: u64,
-    /// Operations that answered `truncated`, or found the file too short to be mapped.
+    /// The number of operations that failed with `truncated`, or found the file too short to be mapped.
     pub truncated: u64,
-    /// How often the file could be mapped anew.
+    /// The number of refreshes that succeeded.
     pub refreshed: u64,
 }
 
@@ -64,11 +64,11 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Operates on the file at `path` until `done`, and until an operation was right: the file is whole in the end.
+/// Operates on the file at `path` until `done`, and until an operation succeeds: in the end, the file is whole.
 ///
 /// # Errors
 ///
-/// A wrong answer, or an error that is not the file's length.
+/// A wrong result, or an error other than the file's length.
 pub fn storm<S: Backend>(
     path: &Path,
     access: Access,
@@ -107,11 +107,11 @@ where
     Ok(tally)
 }
 
-/// Counts an outcome; answers whether the mapping is whole.
+/// Counts an outcome, and returns whether the mapping is whole.
 ///
 /// # Errors
 ///
-/// A wrong answer; an error that is not the file's length.
+/// A wrong result; an error other than the file's length.
 pub fn count(outcome: Result<std::result::Result<(), String>>, tally: &mut Tally) -> std::result::Result<bool, String> {
     match outcome {
         Ok(right) => {
@@ -127,11 +127,11 @@ pub fn count(outcome: Result<std::result::Result<(), String>>, tally: &mut Tally
     }
 }
 
-/// Maps the file anew, if it is whole again.
+/// Refreshes the mapping, if the file is whole again.
 ///
 /// # Errors
 ///
-/// An error that is not the file's length.
+/// An error other than the file's length.
 pub fn refresh<S: Backend>(mapping: &mut Mapping<S>, tally: &mut Tally) -> std::result::Result<(), String> {
     match mapping.refresh() {
         Ok(()) => tally.refreshed += 1,
@@ -141,7 +141,7 @@ pub fn refresh<S: Backend>(mapping: &mut Mapping<S>, tally: &mut Tally) -> std::
     Ok(())
 }
 
-/// Whether bytes are those of the file from `at` on.
+/// Checks that bytes are those of the file from `at` on.
 fn same(what: &str, bytes: &[u8], at: usize) -> std::result::Result<(), String> {
     let expected = &content()[at..at + bytes.len()];
     match bytes.iter().zip(expected).position(|(one, other)| one != other) {
@@ -156,7 +156,7 @@ fn same(what: &str, bytes: &[u8], at: usize) -> std::result::Result<(), String> 
     }
 }
 
-/// An operation that only reads. The inner error says what was wrong with an answer.
+/// Performs an operation that only reads. The inner error describes a wrong result.
 ///
 /// # Errors
 ///
@@ -169,7 +169,7 @@ where
     let longest = if random.below(2) == 0 { 200 } else { LEN };
     let count = 1 + random.below((LEN - start).min(longest));
     let (offset, length) = (start as u64, count as u64);
-    // Eight bytes of the file that stand nowhere else.
+    // Eight bytes of the file that occur nowhere else.
     let needle = &content()[random.below(LEN - 8)..][..8];
     let at = content().windows(8).position(|bytes| bytes == needle).map(|at| at as u64);
     let found =
@@ -198,8 +198,7 @@ where
     })
 }
 
-/// An operation that changes the mapping or its cursor, but no byte. The inner error says what was wrong with an
-/// answer.
+/// Performs an operation that changes the mapping or its cursor, but no byte. The inner error describes a wrong result.
 ///
 /// # Errors
 ///
@@ -231,7 +230,7 @@ where
     Ok(Ok(()))
 }
 
-/// Makes the file shorter and longer at random, `count` times; in the end it is whole.
+/// Truncates and extends the file at random, `count` times. In the end it is whole.
 ///
 /// # Errors
 ///

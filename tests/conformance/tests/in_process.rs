@@ -1,4 +1,4 @@
-//! The suite and the model on the backends of this process: the mappings of this system, and the fallback as a library.
+//! The suite and the model on the backends that run in process: native mappings, and the fallback as a library.
 
 use wasi_mmap::Mapping;
 #[cfg(unix)]

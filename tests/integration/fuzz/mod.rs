@@ -28,7 +28,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
 }
 
-/// What cargo-fuzz runs is what is replayed here.
+/// The targets of cargo-fuzz are those that are replayed here.
 #[test]
 fn every_target_is_replayed() {
     let mut targets: Vec<_> = fs::read_dir(folder().join("fuzz_targets"))

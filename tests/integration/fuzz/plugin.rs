@@ -1,5 +1,5 @@
-//! The fuzz target for plugins: a plugin runs a random program against the model, while its file becomes shorter and
-//! longer.
+//! The fuzz target for plugins: a plugin runs a random program against the model, while its file is truncated
+//! and extended.
 
 use std::fs;
 use std::sync::OnceLock;

@@ -12,6 +12,8 @@ use super::state::PageCache;
 use crate::fallback::file::File;
 
 /// A page cache that mappings share. Clones are handles to the same cache.
+///
+/// It is neither [`Send`] nor [`Sync`]: its mappings share it without a lock.
 #[derive(Debug)]
 pub struct Cache<F: File>(Rc<RefCell<PageCache<F>>>);
 

@@ -51,7 +51,7 @@ fn searches() -> Vec<Case> {
             .op(find("abc", i64::MIN, None), at(0))
             .op(find("abc", 0, i64::MIN), NOWHERE)
             .op(rfind("abc", 0, -7), NOWHERE),
-        case("find moves bounds to the edges")
+        case("find clamps bounds to the mapping")
             .file("abcabcabc")
             .map(read())
             .op(find("abc", 4, 100), at(6))
@@ -83,7 +83,7 @@ fn searches() -> Vec<Case> {
             .op(rfind("", 0, 99), at(3))
             .op(find("", 2, 1), NOWHERE)
             .op(find("", -1, -1), at(2)),
-        case("find sees zero bytes")
+        case("find finds zero bytes")
             .file(b"\0\0a\0b\0\0c")
             .map(read())
             .op(find(b"\0", 0, None), at(0))
@@ -143,14 +143,14 @@ fn long_searches() -> Vec<Case> {
     for place in places {
         text[place..place + 10].copy_from_slice(b"NEEDLE-IN-");
     }
-    let mut forward = case("find sees needles across the borders of pages").file(&text).map(read());
+    let mut forward = case("find finds needles across page boundaries").file(&text).map(read());
     let mut start = 0;
     for place in places {
         forward = forward.op(find("NEEDLE-IN-", start, None), at(place as u64));
         start = place as i64 + 1;
     }
     forward = forward.op(find("NEEDLE-IN-", start, None), NOWHERE);
-    let mut backward = case("rfind sees needles across the borders of pages").file(&text).map(read());
+    let mut backward = case("rfind finds needles across page boundaries").file(&text).map(read());
     let mut end = 300_000;
     for place in places.into_iter().rev() {
         backward = backward.op(rfind("NEEDLE-IN-", 0, end), at(place as u64));

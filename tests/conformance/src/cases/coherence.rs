@@ -10,7 +10,7 @@ pub(super) fn cases(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
     let outside = "the fallback sees what is written past it after a flush, a refresh or an eviction";
     let unflushed = "the fallback writes to the file when it flushes, evicts, closes or drops";
     vec![
-        case("two mappings of one file are one memory")
+        case("two mappings of one file share their memory")
             .file(&two)
             .map(write())
             .map_in(1, write())
@@ -84,7 +84,7 @@ pub(super) fn cases(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .op(Op::Set(0, b'X'), DONE)
             .file_is("Xbc")
             .skip_fallbacks(unflushed),
-        case("a flush writes back no byte that was not changed")
+        case("a flush writes back only changed bytes")
             .file(&two)
             .map(write())
             .op(Op::Set(5, b'M'), DONE)
@@ -94,7 +94,7 @@ pub(super) fn cases(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .op(Op::ReadAt(4, 3), bytes("oMO"))
             .op(Op::Close, DONE)
             .file_is([&two[..4], b"oMO", &two[7..]].concat()),
-        case("a mapping goes on after the other one is closed")
+        case("a mapping remains usable after another one is closed")
             .file(&two)
             .map(write())
             .map_in(1, write())

@@ -73,7 +73,7 @@ fn extents(sizes: Sizes) -> Vec<Case> {
             .file_len_is(0)
             .skip(Backend::Windows, windows::GROWS),
         case("a new mapping has its cursor at the start").file("abc").map(read()).op(Op::Tell, number(0)),
-        case("hints change nothing that can be seen")
+        case("hints have no visible effect")
             .file(&three)
             .map(write().flags(MapFlags::POPULATE | MapFlags::NO_RESERVE | MapFlags::STACK))
             .op(Op::Set(1, 7), DONE)
@@ -139,7 +139,7 @@ fn rights() -> Vec<Case> {
             .op(Op::Tell, number(0))
             .holds("abc")
             .file_is("abc"),
-        case("a copy takes writes and keeps them from the file")
+        case("a copy accepts writes, which do not reach the file")
             .file("abc")
             .map(copy())
             .op(Op::Write(b"xy".to_vec()), number(2))

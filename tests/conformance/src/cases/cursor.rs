@@ -17,7 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn seeks() -> Vec<Case> {
     vec![
-        case("seek answers where the cursor is")
+        case("seek returns the new position of the cursor")
             .file("0123456789")
             .map(read())
             .op(Op::Seek(Start(3)), number(3))
@@ -46,7 +46,7 @@ fn seeks() -> Vec<Case> {
 
 fn reads() -> Vec<Case> {
     vec![
-        case("read moves the cursor and ends at the end")
+        case("read moves the cursor and stops at the end")
             .file("0123456789")
             .map(read())
             .op(Op::Read(Some(4)), bytes("0123"))
@@ -62,7 +62,7 @@ fn reads() -> Vec<Case> {
             .map(read())
             .op(Op::Seek(Start(7)), number(7))
             .op(Op::Read(None), bytes("789")),
-        case("a read of any size is moved to the end")
+        case("a read of any size stops at the end")
             .file("0123456789")
             .map(read())
             .op(Op::Seek(Start(9)), number(9))
@@ -84,7 +84,7 @@ fn lines() -> Vec<Case> {
     let mut text = long.clone();
     text.extend_from_slice(b"end");
     vec![
-        case("read_line takes the line feed along")
+        case("read_line includes the line feed")
             .file("one\ntwo\n\nthree")
             .map(read())
             .op(Op::ReadLine, bytes("one\n"))
@@ -94,7 +94,7 @@ fn lines() -> Vec<Case> {
             .op(Op::ReadLine, bytes("three"))
             .op(Op::ReadLine, bytes(""))
             .op(Op::Tell, number(14)),
-        case("read_line knows no other line end")
+        case("read_line recognizes no other line ending")
             .file("one\r\ntwo\rthree\n")
             .map(read())
             .op(Op::ReadLine, bytes("one\r\n"))
@@ -115,7 +115,7 @@ fn lines() -> Vec<Case> {
 
 fn writes() -> Vec<Case> {
     vec![
-        case("write moves the cursor and answers the count")
+        case("write moves the cursor and returns the count")
             .file("0123456789")
             .map(write())
             .op(Op::Write(b"ab".to_vec()), number(2))
@@ -193,7 +193,7 @@ fn closing() -> Vec<Case> {
             .fails(Op::WriteSlice(Default::default(), b"abc".to_vec()), CLOSED)
             .file_is("abc"),
         closed(
-            case("a closed mapping for reading answers closed before read-only")
+            case("a closed mapping for reading fails with closed, not with read-only")
                 .file("abc")
                 .map(read())
                 .op(Op::Close, DONE),

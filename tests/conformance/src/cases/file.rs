@@ -56,11 +56,11 @@ fn flushes(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .fails(flush(1, None, none), invalid("offset"))
             .fails(flush(page - 1, 1, none), invalid("offset"))
             .fails(flush(len, None, none), invalid("offset")),
-        case("flush of nothing at an aligned end is done")
+        case("flush of nothing at an aligned end succeeds")
             .file(pattern(2 * page))
             .map(write())
             .op(flush(2 * page, None, none), DONE),
-        case("flush takes each mode, and not two that exclude each other")
+        case("flush accepts each mode, but not two that exclude each other")
             .file(&data)
             .map(write())
             .op(flush(0, None, FlushFlags::SYNC), DONE)
@@ -80,7 +80,7 @@ fn flushes(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(flush(1, 1, FlushFlags::SYNC | FlushFlags::ASYNC), DONE)
             .fails(flush(len + 1, None, none), out_of_range("offset"))
             .file_is(&data),
-        case("flush of a private mapping checks all and writes nothing")
+        case("flush of a private mapping checks its arguments and writes nothing")
             .file(&data)
             .map(MapOptions::new().flags(MapFlags::PRIVATE))
             .op(Op::Set(0, 1), DONE)
@@ -95,12 +95,12 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
     let data = pattern(2 * page + 5);
     let len = 2 * page + 5;
     let known = [Advice::Normal, Advice::Random, Advice::Sequential, Advice::WillNeed];
-    let mut hints = case("hints change nothing that can be seen by reading").file(&data).map(write());
+    let mut hints = case("hints do not change the bytes").file(&data).map(write());
     for advice in known {
         hints = hints.op(advise(advice, 0, None), DONE).op(advise(advice, page, page), DONE);
     }
     let for_pages = [Advice::DontFork, Advice::DoFork, Advice::DontDump, Advice::DoDump];
-    let mut pages = case("advice on a child's pages and on core dumps is taken").file(&data).map(write());
+    let mut pages = case("advice on a child's pages and on core dumps is accepted").file(&data).map(write());
     for advice in for_pages {
         pages = pages.op(advise(advice, 0, None), DONE).op(advise(advice, page, page), DONE);
     }
@@ -113,7 +113,7 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .fails(advise(Advice::Normal, u64::MAX, None), out_of_range("start"))
             .fails(advise(Advice::Normal, 1, None), invalid("start"))
             .fails(advise(Advice::Normal, page + 1, 0), invalid("start")),
-        case("advice for more than there is is clipped")
+        case("advice past the end is clipped")
             .file(&data)
             .map(read())
             .op(advise(Advice::WillNeed, page, 100 * page), DONE)
@@ -140,7 +140,7 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(Op::Get(page as i64), number((!data[page as usize]).into()))
             .skip(Backend::Windows, windows::NO_ADVICE),
         pages.holds(&data).skip_fallbacks(FOR_PAGES).skip(Backend::Windows, windows::NO_ADVICE),
-        case("remove takes a part of the file's bytes")
+        case("remove turns a part of the file into zeros")
             .file(pattern(3 * page))
             .map(write())
             .op(advise(Advice::Remove, page, page), DONE)
@@ -158,7 +158,7 @@ fn advices(Sizes { page, .. }: Sizes) -> Vec<Case> {
 
 fn lengths(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
     vec![
-        case("size is the whole file's, whatever is mapped")
+        case("size is that of the whole file")
             .file(pattern(3 * g))
             .map(read().offset(g).length(5))
             .op(Op::Len, number(5))

@@ -40,10 +40,10 @@ fn anonymous(Sizes { page, granularity: g }: Sizes) -> Vec<Case> {
             .fails(Op::Set(0, 1), READ_ONLY),
         fails(write(), invalid("length"))("anonymous memory needs a length"),
         fails(write().length(0), invalid("length"))("anonymous memory of length 0 is refused"),
-        fails(write().length(1).offset(1), invalid("offset"))("anonymous memory takes no misaligned offset"),
+        fails(write().length(1).offset(1), invalid("offset"))("anonymous memory refuses a misaligned offset"),
         fails(write().length(u64::MAX), OUT_OF_MEMORY)("anonymous memory of 2^64 - 1 bytes cannot be had"),
         fails(write().length(1 << 63), OUT_OF_MEMORY)("anonymous memory of 2^63 bytes cannot be had"),
-        case("anonymous memory has an offset in name only")
+        case("the offset of anonymous memory has no effect")
             .anonymous(write().length(len).offset(g))
             .holds(vec![0; len as usize])
             .op(Op::Size, number(len)),
@@ -82,14 +82,14 @@ fn anonymous(Sizes { page, granularity: g }: Sizes) -> Vec<Case> {
             .holds([vec![8; page as usize], vec![7; page as usize]].concat())
             .skip_fallbacks(FOR_PAGES)
             .skip(Backend::Windows, windows::NO_ADVICE),
-        case("remove takes the pages of shared anonymous memory")
+        case("remove turns pages of shared anonymous memory into zeros")
             .anonymous(write().length(3 * page))
             .op(Op::Fill(0, 3 * page, 7), DONE)
             .op(Op::Advise(Advice::Remove, page, Some(page)), DONE)
             .holds([vec![7; page as usize], vec![0; page as usize], vec![7; page as usize]].concat())
             .skip_fallbacks(FOR_PAGES)
             .skip(Backend::Windows, windows::NO_ADVICE),
-        case("the memory of a mapping is gone when it is closed")
+        case("closing anonymous memory frees it")
             .anonymous(write().length(10))
             .op(Op::Fill(0, 10, 7), DONE)
             .op(Op::Close, DONE)
@@ -109,7 +109,7 @@ fn named(Sizes { page, granularity: g }: Sizes) -> Vec<Case> {
     let [one, other, kept, lives, long] = ["one", "other", "kept", "lives", "long"].map(unique);
     let (odd, longest) = (unique("/../\u{e4} \n"), unique(&"x".repeat(70)));
     vec![
-        case("one name is one memory")
+        case("mappings of one name share their memory")
             .named(0, one, write().length(len))
             .holds(vec![0; len as usize])
             .named(1, one, write().length(len))
@@ -142,7 +142,7 @@ fn named(Sizes { page, granularity: g }: Sizes) -> Vec<Case> {
             .op_in(2, Op::Close, DONE)
             .named(3, lives, write().length(page))
             .holds_in(3, vec![0; page as usize]),
-        case("named memory is as long as its first mapping said")
+        case("the first mapping sets the length of named memory")
             .named(0, long, write().length(page))
             .named(1, long, read())
             .op_in(1, Op::Len, number(page))
@@ -154,7 +154,7 @@ fn named(Sizes { page, granularity: g }: Sizes) -> Vec<Case> {
         fails(unique("new"), write().length(1).offset(1), invalid("offset"))("named memory takes no misaligned offset"),
         fails("", write().length(1), invalid("name"))("memory cannot have an empty name"),
         fails(TOO_LONG, write().length(1), invalid("name"))("memory cannot have a name of more than 100 bytes"),
-        case("names are any text")
+        case("any text is a valid name")
             .named(0, odd, write().length(5))
             .named(1, odd, write().length(5))
             .op(Op::Set(0, 7), DONE)

@@ -16,16 +16,16 @@ use wasi_mmap_core::{Access, MapOptions};
 
 use crate::case::Case;
 
-/// The sizes that cases depend on, in bytes; a backend says what its own are.
+/// The sizes of a backend that cases depend on, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
-    /// What the start of a flushed or advised range must be a multiple of.
+    /// The page size: the start of a flushed or advised range is a multiple of it.
     pub page: u64,
-    /// What the offset of a mapping must be a multiple of; itself a multiple of `page`.
+    /// The granularity: the offset of a mapping is a multiple of it. Itself a multiple of `page`.
     pub granularity: u64,
 }
 
-/// All cases, with names that are unique.
+/// Returns all cases. Their names are unique.
 pub fn all(sizes: Sizes) -> Vec<Case> {
     let mut cases = constructor::cases(sizes);
     cases.extend(cursor::cases());
@@ -41,25 +41,25 @@ pub fn all(sizes: Sizes) -> Vec<Case> {
     cases
 }
 
-/// Why the fallback takes no other advice.
+/// The reason for which the fallback accepts no other advice.
 const FOR_PAGES: &str = "it speaks of pages that a plugin does not have";
 
-/// Options for a mapping that reads.
+/// Returns the options of a mapping for reading.
 fn read() -> MapOptions {
     MapOptions::new().access(Access::Read)
 }
 
-/// Options for a mapping that writes to its file.
+/// Returns the options of a mapping that writes to its file.
 fn write() -> MapOptions {
     MapOptions::new().access(Access::Write)
 }
 
-/// Options for a mapping that keeps its writes.
+/// Returns the options of a mapping that keeps its writes.
 fn copy() -> MapOptions {
     MapOptions::new().access(Access::Copy)
 }
 
-/// `len` bytes that no shift of themselves repeats soon, so that a byte in the wrong place shows.
+/// Returns `len` bytes with a long period, so that a byte in the wrong place is noticed.
 fn pattern(len: u64) -> Vec<u8> {
     (0..len).map(|i| (i.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect()
 }

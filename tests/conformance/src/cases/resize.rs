@@ -37,7 +37,7 @@ fn files(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .op(Op::Set(-1, 9), DONE)
             .op(Op::Close, DONE)
             .file_is([&three[..], &zeros(2 * g), &[9]].concat()),
-        case("what is cut off and grown again is zeros")
+        case("bytes that are cut off and grown again are zeros")
             .file("abcdefgh")
             .map(write())
             .op(Op::Resize(3), DONE)
@@ -55,7 +55,7 @@ fn files(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .op(Op::Get(1), number((!three[1]).into()))
             .op(Op::Close, DONE)
             .file_is([three[0], !three[1]]),
-        case("resize to the same length of a part cuts the file behind it")
+        case("resizing a part to its own length cuts the file off behind it")
             .file(&three)
             .map(write().length(g))
             .op(Op::Resize(g), DONE)
@@ -172,7 +172,7 @@ fn cursors() -> Vec<Case> {
             .op(Op::Tell, number(8))
             .op(Op::Seek(Current(-5)), number(3))
             .op(Op::ReadByte, number(b'3'.into())),
-        case("a cursor past the end is inside again after growing")
+        case("a cursor past the end is within the mapping again after growing")
             .file("0123456789")
             .map(write())
             .op(Op::Seek(Start(8)), number(8))

@@ -10,7 +10,7 @@ fn slice(start: impl Into<Option<i64>>, stop: impl Into<Option<i64>>, step: i64)
     Slice { start: start.into(), stop: stop.into(), step }
 }
 
-/// What Python's `bytes` has for a slice, worked out one index at a time.
+/// Returns the indices of a slice of Python's `bytes`, worked out one at a time.
 fn chosen(all: &[u8], slice: Slice) -> Vec<u8> {
     indices(all.len() as i64, slice).into_iter().map(|index| all[index]).collect()
 }
@@ -75,8 +75,8 @@ fn grid(len: i64) -> Vec<Slice> {
 
 pub(super) fn cases() -> Vec<Case> {
     let all = pattern(60);
-    let mut reading = case("every slice reads what Python's bytes have").file(&all).map(read());
-    let mut writing = case("every slice writes what Python's bytearray would have").file(&all).map(copy());
+    let mut reading = case("every slice reads as Python's bytes do").file(&all).map(read());
+    let mut writing = case("every slice writes as Python's bytearray does").file(&all).map(copy());
     let mut expected = all.clone();
     for (round, one) in grid(60).into_iter().enumerate() {
         reading = reading.op(Op::ReadSlice(one), Value::Bytes(chosen(&all, one)));
@@ -95,7 +95,7 @@ pub(super) fn cases() -> Vec<Case> {
             .fails(Op::ReadSlice(slice(None, None, 0)), invalid("step"))
             .fails(Op::WriteSlice(slice(None, None, 0), vec![]), invalid("step"))
             .holds("abc"),
-        case("a slice takes exactly as many bytes as it has")
+        case("a slice accepts exactly as many bytes as it selects")
             .file("0123456789")
             .map(write())
             .fails(Op::WriteSlice(slice(0, 3, 1), b"ab".to_vec()), invalid("bytes"))

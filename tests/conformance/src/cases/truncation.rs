@@ -1,4 +1,4 @@
-//! A file that is made shorter while it is mapped. Python's reference, section 9, where CPython dies.
+//! A file that is truncated while it is mapped. Python's reference, section 9, where CPython crashes.
 
 use wasi_mmap_core::{MapFlags, MapOptions, Rights};
 
@@ -11,7 +11,7 @@ pub(super) fn cases(Sizes { page, .. }: Sizes) -> Vec<Case> {
     let first = &data[..page as usize];
     let zeros = vec![0; 2 * page as usize];
     let cases = vec![
-        case("reads of what a shorter file has lost answer truncated, and of the rest succeed")
+        case("reads of lost bytes fail with truncated, and other reads succeed")
             .file(&data)
             .map(read())
             .set_len(page)
@@ -23,20 +23,20 @@ pub(super) fn cases(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(Op::Size, number(page))
             .op(Op::Len, number(3 * page))
             .op(Op::ReadAt(0, page), bytes(first)),
-        case("a long read of what a shorter file has lost leaves the cursor where it is")
+        case("a long read of lost bytes leaves the cursor where it is")
             .file(pattern(8 * page))
             .map(read())
             .set_len(page)
             .fails(Op::Read(None), TRUNCATED)
             .op(Op::Tell, number(0))
             .op(Op::Read(Some(page)), bytes(first)),
-        case("the page in which a shorter file ends is there, with zeros behind the end")
+        case("the last page of a truncated file can be read, with zeros past the end")
             .file(&data)
             .map(read())
             .set_len(page + 1)
             .op(Op::ReadAt(page, 3), bytes([data[page as usize], 0, 0]))
             .fails(Op::Get(2 * page as i64), TRUNCATED),
-        case("writes to what a shorter file has lost answer truncated, and do not make it longer")
+        case("writes to lost bytes fail with truncated, and do not extend the file")
             .file(&data)
             .map(write())
             .set_len(page)
@@ -46,7 +46,7 @@ pub(super) fn cases(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(Op::Set(0, !data[0]), DONE)
             .op(Op::Close, DONE)
             .file_is([&[!data[0]], &first[1..]].concat()),
-        case("a copy of a shorter file answers truncated")
+        case("a copy of a truncated file fails with truncated")
             .file(&data)
             .map(copy())
             .set_len(page)
@@ -54,7 +54,7 @@ pub(super) fn cases(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .fails(Op::Set(2 * page as i64, 1), TRUNCATED)
             .op(Op::Set(0, !data[0]), DONE)
             .op(Op::Get(0), number((!data[0]).into())),
-        case("a search finds what is there, and answers truncated where it comes to what is not")
+        case("a search finds bytes before the lost ones, and fails with truncated where it reaches them")
             .file(&data)
             .map(read())
             .set_len(page)
@@ -62,7 +62,7 @@ pub(super) fn cases(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .fails(Op::Find(b"nowhere in this file".to_vec(), None, None), TRUNCATED)
             .fails(Op::Rfind(first[100..110].to_vec(), None, None), TRUNCATED)
             .op(Op::Find(b"nowhere in this file".to_vec(), None, Some(page as i64)), NOWHERE),
-        case("refresh answers truncated while the file is too short, and maps it anew when it is whole")
+        case("refresh fails with truncated while the file is too short, and maps it again once it is restored")
             .file(&data)
             .map(read())
             .set_len(page)
@@ -74,7 +74,7 @@ pub(super) fn cases(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .overwrite(2 * page, "back")
             .op(Op::Refresh, DONE)
             .op(Op::ReadAt(2 * page, 4), bytes("back")),
-        case("refresh keeps private changes outside of what was lost")
+        case("refresh keeps private changes outside the lost part")
             .file(&data)
             .map(copy())
             .set_len(page)
@@ -84,7 +84,7 @@ pub(super) fn cases(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(Op::Refresh, DONE)
             .op(Op::Get(0), number((!data[0]).into()))
             .op(Op::Get(-1), number(0)),
-        case("a private mapping grows after a refresh of what was lost")
+        case("a private mapping can grow after a refresh of lost bytes")
             .file(&data)
             .map_opened(Rights::all(), MapOptions::new().flags(MapFlags::PRIVATE))
             .set_len(page)

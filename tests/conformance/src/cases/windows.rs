@@ -1,4 +1,4 @@
-//! What is different on Windows. Python's reference, sections 3.3, 5 and 10.
+//! The differences on Windows. Python's reference, sections 3.3, 5 and 10.
 
 use wasi_mmap_core::{Advice, MapFlags, MapOptions, Rights};
 
@@ -7,14 +7,14 @@ use super::{Sizes, copy, pattern, read, write};
 use crate::case::*;
 use crate::op::Op;
 
-/// Why Windows does not run what it has its own case for; `docs/differences.md` says the same.
+/// The reasons for which Windows skips cases, as `docs/differences.md` gives them.
 pub(super) const GROWS: &str =
     "on Windows, a writable mapping that reaches past the end of its file makes the file longer";
 pub(super) const NEVER_SHORTER: &str = "Windows lets nobody make a file shorter while it is mapped";
 pub(super) const NO_ADVICE: &str = "Windows takes no advice for mappings";
 pub(super) const NO_PRIVATE_RESIZE: &str = "on Windows, a private mapping does not resize its file";
 
-/// Why only Windows runs a case.
+/// The reason for which only Windows runs a case.
 const ONLY_WINDOWS: &str = "only Windows has its rules for mappings";
 
 pub(super) fn cases(sizes: Sizes) -> Vec<Case> {

@@ -1,4 +1,4 @@
-//! What a fuzzer runs: bytes go in, and nothing may panic, die, or differ from a model. A test replays the corpus.
+//! The fuzz targets: they take bytes, and must not panic, crash, or differ from a model. A test replays the corpus.
 
 mod windows;
 
@@ -11,7 +11,7 @@ use crate::model;
 
 pub use windows::windows;
 
-/// A directory for the files of one thread, which goes with it.
+/// A directory for the files of one thread, which is removed on drop.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -28,12 +28,12 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left would harm nobody.
+        // Leftover files do no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// A directory for the files of this thread's inputs.
+/// Returns a directory for the files of this thread.
 pub fn scratch() -> PathBuf {
     thread_local! {
         static SCRATCH: Scratch = Scratch::new();
@@ -41,7 +41,7 @@ pub fn scratch() -> PathBuf {
     SCRATCH.with(|scratch| scratch.0.clone())
 }
 
-/// Operations against the model, natively and on the fallback; the file is cut and made whole again between them.
+/// Compares operations with the model, natively and on the fallback. Between them, the file is truncated and restored.
 ///
 /// # Panics
 ///
@@ -53,7 +53,7 @@ pub fn operations(bytes: &[u8]) {
     played.unwrap_or_else(|wrong| panic!("fallback: {wrong}"));
 }
 
-/// Operations on a file that becomes shorter and longer between them, and stays so.
+/// Performs operations on a file whose length changes between them.
 ///
 /// # Panics
 ///

@@ -8,9 +8,9 @@ use wasi_mmap_native::{Mapping, Window, page_size};
 
 use super::scratch;
 
-/// How many pages the windows' mapping has.
+/// The number of pages of the mapping.
 const PAGES: usize = 6;
-/// How many windows there can be at a time, each of at most so many pages.
+/// The maximum number of windows at a time, and of pages of each.
 const PLACES: usize = 3;
 
 /// Memory that windows lie in.
@@ -32,7 +32,7 @@ impl Memory {
 
     fn read(&self, range: Range<usize>) -> Vec<u8> {
         assert!(range.end <= self.1);
-        // SAFETY: the memory has so many bytes, which nobody else uses now.
+        // SAFETY: the memory has these bytes, and nobody else uses them now.
         unsafe { std::slice::from_raw_parts(self.0.wrapping_add(range.start), range.len()) }.to_vec()
     }
 }
@@ -44,7 +44,7 @@ impl Drop for Memory {
     }
 }
 
-/// Windows: what is written through them, through the mapping, and to its file is one memory.
+/// Checks that windows, their mapping and its file show the same bytes, whichever is written.
 ///
 /// # Panics
 ///

@@ -1,8 +1,8 @@
-//! Sequences that a fuzzer's bytes stand for: each byte chooses, so that what a change of it leads to can guide the
-//! fuzzer.
+//! Sequences that are decoded from a fuzzer's bytes. Each byte is a choice, so that the effect of changing it can guide
+//! the fuzzer.
 //!
-//! What is chosen among is what [`random`](super::random) chooses among, with numbers that take few bytes: there,
-//! choices are random and can shrink; here, they follow from the input alone.
+//! The choices are those of [`random`](super::random), with numbers that take few bytes. There, they are random and can
+//! shrink; here, they follow from the input alone.
 
 use std::io::SeekFrom;
 
@@ -12,12 +12,12 @@ use wasi_mmap_core::{Access, Advice, FlushFlags, MapFlags, MapOptions, Slice};
 use super::{PAGE, SLOTS, Sequence, Step};
 use crate::op::Op;
 
-/// How many steps a sequence has at most: a fuzzer tries many short ones.
+/// The maximum number of steps of a sequence: a fuzzer tries many short ones.
 const MOST_STEPS: usize = 60;
-/// How many operations meet a fault at most.
+/// The maximum number of operations during a fault.
 const MOST_LOOKS: u8 = 6;
 
-/// The sequence that some bytes stand for. It ends where they end.
+/// Returns the sequence that the bytes encode. It ends where they end.
 pub(super) fn sequence(bytes: &[u8]) -> Sequence {
     let mut choices = Choices(Unstructured::new(bytes));
     let len = match choices.below(8) {
@@ -33,16 +33,16 @@ pub(super) fn sequence(bytes: &[u8]) -> Sequence {
     Sequence { len: len as usize, steps }
 }
 
-/// What the bytes choose. Where they have ended, it is always the first.
+/// The choices that the bytes encode. After their end, it is always the first.
 struct Choices<'a>(Unstructured<'a>);
 
 impl Choices<'_> {
-    /// A number from `low` to `high`.
+    /// Returns a number from `low` to `high`.
     fn between<T: arbitrary::unstructured::Int>(&mut self, low: T, high: T) -> T {
         or_first(self.0.int_in_range(low..=high), low)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     fn below(&mut self, end: u8) -> u8 {
         self.between(0, end - 1)
     }
@@ -59,7 +59,7 @@ impl Choices<'_> {
         (self.below(4) > 0).then(|| some(self))
     }
 
-    /// Numbers that are likely to be inside, at an edge, or far outside.
+    /// Returns a number that is likely to be within the mapping, at an edge, or far outside.
     fn offset(&mut self) -> u64 {
         match self.below(16) {
             0..8 => self.between(0, 20_000),
@@ -86,7 +86,7 @@ impl Choices<'_> {
         }
     }
 
-    /// Few different bytes, so that searches find something: eight letters that two bytes choose, again and again.
+    /// Returns few different bytes, so that searches find something: eight letters that two bytes choose, repeated.
     fn bytes(&mut self, most: u16) -> Vec<u8> {
         let count = self.between(0, most);
         let letters: u16 = or_first(self.0.arbitrary(), 0);

@@ -10,7 +10,7 @@ use super::{Outcome, PAGE, SLOTS, Step, granularity};
 use crate::case::{CLOSED, READ_ONLY, UNSUPPORTED, beyond_end_of_file, invalid, out_of_range};
 use crate::op::{Op, Refusal, Value};
 
-/// A mapping, as simply as it can be said.
+/// A mapping in its simplest form.
 #[derive(Debug, Clone)]
 pub(super) struct ModelMapping {
     start: usize,
@@ -59,7 +59,7 @@ impl ModelMapping {
         }
     }
 
-    /// Where a count of bytes at an offset lies, or whose fault it is that it does not.
+    /// Returns the range of `count` bytes at an offset, or the refusal that names the wrong argument.
     pub(super) fn at(
         &self,
         offset: u64,
@@ -132,7 +132,7 @@ impl ModelMapping {
         let len = self.len as u64;
         let rest = len.saturating_sub(self.position);
         match op {
-            Op::IsClosed | Op::Close => unreachable!("answered above"),
+            Op::IsClosed | Op::Close => unreachable!("handled above"),
             Op::Len => Ok(Value::Number(len)),
             Op::Size => Ok(Value::Number(file.len() as u64)),
             Op::Tell => Ok(Value::Number(self.position)),
@@ -339,7 +339,7 @@ impl Model {
         Ok(())
     }
 
-    /// Whether a step would cut off bytes of another mapping: what that sees then is no matter of this test. Windows
+    /// Returns whether a step would cut off bytes of another mapping, which this test does not cover. Windows
     /// cuts none off while there is one.
     pub(super) fn cuts_another(&self, step: &Step) -> bool {
         let Step::Do { slot, op: Op::Resize(len) } = step else { return false };

@@ -20,21 +20,21 @@ type Outcome = std::result::Result<Value, Refusal>;
 
 /// The page of the model. Cases choose their offsets as multiples of it.
 const PAGE: usize = 4096;
-/// What the offset of a mapping must be a multiple of on Windows; elsewhere it is the page.
+/// The granularity of offsets of a mapping on Windows; elsewhere it is the page.
 const WINDOWS_GRANULARITY: u64 = 65_536;
-/// How many mappings there are at a time.
+/// The number of mappings at a time.
 const SLOTS: usize = 2;
 
 /// One step of a sequence.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Maps the file anew in a slot.
+    /// Maps the file again in a slot.
     Map { slot: usize, options: MapOptions },
     /// Operates on the mapping in a slot.
     Do { slot: usize, op: Op },
     /// Copies from one slot to the other: destination, offset, count.
     Copy { to: usize, destination: u64, offset: u64, count: u64 },
-    /// Somebody else gives the file another length, while the mappings are looked at.
+    /// Another process changes the length of the file while the mappings are read.
     Fault { len: u64, looks: Vec<(usize, Op)> },
 }
 

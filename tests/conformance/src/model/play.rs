@@ -13,8 +13,8 @@ use crate::op::{Op, Subject, Value};
 
 type Subjects<S> = [Option<S>; SLOTS];
 
-/// Plays the sequence that some bytes stand for, against the model. In a fault the file is cut at the end of a page,
-/// and made whole again: until then an operation answers what the model does, or that the file is too short.
+/// Plays the sequence that the bytes encode, against the model. In a fault, the file is truncated at the end of a page,
+/// and restored later: until then, an operation returns what the model returns, or that the file is too short.
 ///
 /// # Errors
 ///
@@ -24,12 +24,12 @@ pub fn play_bytes<S: Subject>(bytes: &[u8], scratch: &Path) -> std::result::Resu
     play::<S>(&sequence, false, scratch).map_err(|difference| format!("{difference}\n{sequence:#?}"))
 }
 
-/// The same with a file that gets any length in a fault and keeps it: what the operations answer is not compared, but
-/// they must answer.
+/// Does the same with a file that gets any length in a fault and keeps it: the results are not compared, but
+/// the operations must return.
 ///
 /// # Errors
 ///
-/// The operation that failed otherwise than for its arguments or the file's length.
+/// An operation that failed for another reason than its arguments or the file's length.
 pub fn play_with_faults<S: Subject>(bytes: &[u8], scratch: &Path) -> std::result::Result<(), String> {
     let sequence = decoded::sequence(bytes);
     let path = scratch.join("faults");
@@ -57,7 +57,7 @@ pub fn play_with_faults<S: Subject>(bytes: &[u8], scratch: &Path) -> std::result
     Ok(())
 }
 
-/// Performs a step that is no fault; `None` if there is no mapping for it.
+/// Performs a step other than a fault. Returns `None` if there is no mapping for it.
 fn perform<S: Subject>(step: &Step, path: &Path, subjects: &mut Subjects<S>) -> Option<Result<Value>> {
     match step {
         Step::Map { slot, options } => {
@@ -105,8 +105,8 @@ pub(super) fn play<S: Subject>(sequence: &Sequence, windows: bool, scratch: &Pat
     if fs::read(&path).map_err(io)? == model.file { Ok(()) } else { Err("the file differs at the end".into()) }
 }
 
-/// Cuts the file at the end of a page, looks at the mappings, and makes the file whole again. Nothing is lost but what
-/// the cut takes from private mappings: they end before it.
+/// Truncates the file at the end of a page, reads the mappings, and restores the file. Private mappings end before the
+/// cut, so that they lose nothing.
 fn survive<S: Subject>(
     model: &mut Model,
     subjects: &mut Subjects<S>,

@@ -1,4 +1,4 @@
-//! Sequences at random.
+//! Random sequences.
 
 use std::io::SeekFrom;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::case::Backend;
 use crate::is_long;
 use crate::op::{Op, Subject};
 
-/// Numbers that are likely to be inside, at an edge, or far outside.
+/// Returns numbers that are likely to be within the mapping, at an edge, or far outside.
 fn offset() -> impl Strategy<Value = u64> {
     prop_oneof![
         8 => 0..20_000u64,
@@ -79,7 +79,8 @@ fn operation() -> impl Strategy<Value = Op> {
             Op::WriteSlice(Slice { start: Some(start), stop: (stop >= 0).then_some(stop), step }, bytes)
         }),
         2 => (bytes(4), maybe(signed()), maybe(signed())).prop_map(|(needle, start, end)| Op::Find(needle, start, end)),
-        2 => (bytes(4), maybe(signed()), maybe(signed())).prop_map(|(needle, start, end)| Op::Rfind(needle, start, end)),
+        2 => (bytes(4), maybe(signed()), maybe(signed()))
+            .prop_map(|(needle, start, end)| Op::Rfind(needle, start, end)),
         2 => (offset(), offset(), count()).prop_map(|(to, from, count)| Op::CopyWithin(to, from, count)),
         2 => (offset(), count(), any::<u8>()).prop_map(|(offset, count, byte)| Op::Fill(offset, count, byte)),
         1 => (offset(), bytes(10)).prop_map(|(offset, bytes)| Op::Compare(offset, bytes)),
@@ -122,16 +123,16 @@ pub struct Run {
     pub seed: u64,
     /// The number of operations, at least.
     pub operations: usize,
-    /// Whether the backend can keep writes in a mapping.
+    /// True if the backend can keep writes in a mapping.
     pub private: bool,
-    /// Whether the backend has the rules of Windows.
+    /// True if the backend has the rules of Windows.
     pub windows: bool,
 }
 
 /// Seeds that once led to a difference, and what it was. They run before all others.
 pub const SEEDS: [u64; 6] = [
     // A range that was cut short to have a 64-bit end blamed the wrong argument of a copy; a private mapping that was
-    // made shorter and longer again showed what it had held before.
+    // shrunk and grown again showed its former bytes.
     1,
     7,
     // Native: a mapping with advice for a part of it could not be resized.

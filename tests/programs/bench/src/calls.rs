@@ -10,7 +10,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[];
 #[cfg(target_env = "p2")]
 pub(crate) const WORKLOADS: &[Workload] = &[("empty-call", empty_call)];
 
-/// `number 0` times the resolution of the clock: a function of WASI that takes nothing and answers a constant.
+/// `number 0` times the resolution of the clock: a function of WASI without arguments that returns a constant.
 #[cfg(target_env = "p2")]
 fn empty_call(job: &Job<'_>) -> Result<Done> {
     timed(|| {

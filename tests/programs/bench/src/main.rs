@@ -1,4 +1,4 @@
-//! What benchmarks time inside a sandbox: `bench WORKLOAD FILE NUMBER…` does one thing once, and prints a line of JSON
+//! The workloads of the benchmarks in a sandbox: `bench WORKLOAD FILE NUMBER…` runs one once, and prints a line of JSON
 //! with what came out, how many seconds the thing itself took, and how large the memory is afterwards.
 
 mod calls;
@@ -16,7 +16,7 @@ use wasi_mmap::fallback::{self, Cache, CacheOptions};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// What is to be done.
+/// The arguments of a workload.
 struct Job<'a> {
     file: &'a str,
     numbers: &'a [u64],
@@ -38,13 +38,13 @@ fn library(job: &Job<'_>, access: Access, index: usize) -> Result<fallback::Mapp
     Ok(fallback::Mapping::options().access(access).open(job.file)?)
 }
 
-/// What came out, and how long it took.
+/// The result, and the time that it took.
 struct Done {
     answer: u64,
     took: Duration,
 }
 
-/// Times what `work` does.
+/// Times `work`.
 fn timed(work: impl FnOnce() -> Result<u64>) -> Result<Done> {
     let started = Instant::now();
     let answer = std::hint::black_box(work()?);

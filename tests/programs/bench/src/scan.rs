@@ -37,7 +37,7 @@ fn object_scan<S: Storage>(mut mapping: Object<S>, job: &Job<'_>) -> Result<Done
     })
 }
 
-/// The same, with a new list for each read, of which only the first row is looked at.
+/// Does the same with a new list for each read, of which only the first row is summed.
 fn list_scan(job: &Job<'_>) -> Result<Done> {
     let mapping = Mapping::open(job.file)?;
     let (len, chunk) = (mapping.len()?, job.number(0) as u64);
@@ -110,7 +110,7 @@ fn file_lines(job: &Job<'_>) -> Result<Done> {
     })
 }
 
-/// A needle that is not there.
+/// Searches for an absent needle.
 fn find(job: &Job<'_>) -> Result<Done> {
     let mapping = Mapping::open(job.file)?;
     timed(|| Ok(mapping.find(ABSENT, ..)?.unwrap_or(u64::MAX)))

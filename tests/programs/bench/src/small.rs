@@ -1,4 +1,4 @@
-//! Small reads at random places.
+//! Small reads at random offsets.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -16,7 +16,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     ("read-small", read_small),
 ];
 
-/// `number 0` reads of 8 bytes within the first `number 1` bytes, after as many that fill what there is to fill.
+/// Makes `number 0` reads of 8 bytes within the first `number 1` bytes, after as many that warm up the cache.
 fn object_random<S: Storage>(mapping: &Object<S>, job: &Job<'_>) -> Result<Done> {
     let reads = |seed: u64| {
         let (mut random, mut state, mut word) = (Random::new(seed), 0u64, [0; 8]);
@@ -30,7 +30,7 @@ fn object_random<S: Storage>(mapping: &Object<S>, job: &Job<'_>) -> Result<Done>
     timed(|| reads(2))
 }
 
-/// The same, by ordinary reads.
+/// Does the same with ordinary reads.
 fn file_random(job: &Job<'_>) -> Result<Done> {
     let mut file = File::open(job.file)?;
     let (mut random, mut state, mut word) = (Random::new(2), 0u64, [0; 8]);
@@ -44,7 +44,7 @@ fn file_random(job: &Job<'_>) -> Result<Done> {
     })
 }
 
-/// `number 0` reads of 16 bytes at random, as many as there are calls of the host.
+/// Makes `number 0` reads of 16 bytes at random, each of which is a call of the host.
 fn read_small(job: &Job<'_>) -> Result<Done> {
     let mapping = Mapping::open(job.file)?;
     let len = mapping.len()? - 16;

@@ -24,7 +24,7 @@ fn view_scan(job: &Job<'_>) -> Result<Done> {
     timed(|| Ok(sum_times(&view, job.number(0))))
 }
 
-/// The same once, with all that it takes to get there.
+/// Does the same once, including the set-up.
 fn view_first(job: &Job<'_>) -> Result<Done> {
     timed(|| {
         let mapping = Mapping::open(job.file)?;
@@ -45,7 +45,7 @@ fn view_random(job: &Job<'_>) -> Result<Done> {
     timed(|| Ok(random_loads(&view, job.number(0))))
 }
 
-/// The same in memory that holds the whole file.
+/// Does the same in memory that holds the whole file.
 fn memory_random(job: &Job<'_>) -> Result<Done> {
     let bytes = std::fs::read(job.file)?;
     touch(&bytes);

@@ -1,4 +1,4 @@
-//! Small writes at random places.
+//! Small writes at random offsets.
 
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
@@ -15,12 +15,12 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     ("file-write", file_write),
 ];
 
-/// What the write with this number writes.
+/// Returns the bytes of the write with this number.
 fn record(number: usize) -> [u8; 64] {
     [number.to_le_bytes()[0] | 1; 64]
 }
 
-/// `number 0` writes of 64 bytes within the first `number 1` bytes, and what makes them safe.
+/// Makes `number 0` writes of 64 bytes within the first `number 1` bytes, and a flush.
 fn object_write<S: Storage>(mut mapping: Object<S>, job: &Job<'_>) -> Result<Done> {
     timed(|| {
         let mut random = Random::new(5);
@@ -32,7 +32,7 @@ fn object_write<S: Storage>(mut mapping: Object<S>, job: &Job<'_>) -> Result<Don
     })
 }
 
-/// The same, by ordinary writes.
+/// Does the same with ordinary writes.
 fn file_write(job: &Job<'_>) -> Result<Done> {
     let mut file = OpenOptions::new().write(true).open(job.file)?;
     timed(|| {

@@ -1,4 +1,4 @@
-//! What a mapping is good for, in one program that is the same natively and as a plugin.
+//! The uses of a mapping, in one program that is the same natively and as a plugin.
 //!
 //! `demo FILE SCRATCH-DIRECTORY PATTERN` counts the lines of a file and computes a checksum, through views; finds a
 //! pattern, edits a private copy, and writes through a shared mapping of a scratch file. It prints a line of JSON.
@@ -14,9 +14,9 @@ use wasi_mmap::{Access, Mapping, Views};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// How much is looked at at a time.
+/// The number of bytes that are viewed at a time.
 const CHUNK: usize = 1 << 20;
-/// How much of the file goes into the scratch file.
+/// The number of bytes that are copied to the scratch file.
 const SCRATCH: u64 = 1 << 20;
 
 fn main() -> ExitCode {
@@ -58,13 +58,13 @@ fn demo(file: &Path, scratch: &Path, pattern: &[u8]) -> Result<String> {
     .to_string())
 }
 
-/// What one look at every byte finds out.
+/// The results of one pass over all bytes.
 struct Scan {
     /// The last one may lack its line feed.
     lines: u64,
     /// CRC-32, as `gzip` and zlib have it.
     checksum: u32,
-    /// Whether the bytes were the file's own pages, and not copies.
+    /// True if the bytes were the file's own pages, and not copies.
     is_zero_copy: bool,
 }
 
@@ -72,7 +72,7 @@ fn scan(file: &Path) -> Result<Scan> {
     let mapping = Mapping::open(file)?;
     let (mut lines, mut last, mut checksum) = (0, b'\n', crc32fast::Hasher::new());
     let mut is_zero_copy = true;
-    // SAFETY: nobody writes to the file while the demo looks at it, or whoever does gets an answer that was never true.
+    // SAFETY: nobody may write to the file while the demo reads it: a writer would make the result wrong.
     for view in unsafe { mapping.views(.., CHUNK) }? {
         let view = view?;
         lines += memchr::memchr_iter(b'\n', &view).count() as u64;
@@ -84,7 +84,7 @@ fn scan(file: &Path) -> Result<Scan> {
     Ok(Scan { lines: lines + u64::from(last != b'\n'), checksum: checksum.finalize(), is_zero_copy })
 }
 
-/// Counts the places where the pattern stands; they may overlap.
+/// Counts the occurrences of the pattern, which may overlap.
 fn count_matches(file: &Path, pattern: &[u8]) -> Result<u64> {
     let mapping = Mapping::open(file)?;
     let (mut matches, mut start) = (0, 0);

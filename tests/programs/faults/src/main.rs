@@ -1,11 +1,9 @@
-//! What other processes and full disks do to a mapping, as a plugin meets it. The tests' own code does the same
-//! natively.
+//! Mappings whose file other processes change, or whose disk is full, in a plugin. The tests do the same natively.
 //!
-//! `faults storm FILE ACCESS SEED STOP` operates on a file that another process makes shorter and longer, until the
-//! file STOP is there, and prints what it did. `faults full-disk DIRECTORY THROUGH` fills the disk that the directory
-//! is on. `faults keep DIRECTORY` does what only the fallback can. `faults record FILE FROM` writes records until it is
-//! killed. `faults cycles FILE COUNT` maps a file and puts it into a window, so often. `faults hold FILE` leaves it
-//! there.
+//! `faults storm FILE ACCESS SEED STOP` operates on a file that another process truncates and extends, until the file
+//! STOP is there, and prints what it did. `faults full-disk DIRECTORY THROUGH` fills the disk that the directory is on.
+//! `faults keep DIRECTORY` checks what only the fallback does. `faults record FILE FROM` writes records until it is
+//! killed. `faults cycles FILE COUNT` maps a file and makes a window of it, COUNT times. `faults hold FILE` keeps one.
 
 use std::path::Path;
 
@@ -55,7 +53,7 @@ fn main() {
     }
 }
 
-/// Once through all that a mapping and a window are for.
+/// Uses a mapping and a window once.
 fn map_and_view(file: &str, cycle: usize) {
     let mut mapping = Mapping::options()
         .access([Access::Read, Access::Write, Access::Copy][cycle % 3])

@@ -1,4 +1,4 @@
-//! What a plugin sees of files that are large, and of files that others write.
+//! Large files, and files that other processes write, as a plugin sees them.
 //!
 //! `files large FILE` reads, writes, searches and resizes a file of 6 GiB. `files watch FILE DONE` maps a file and says
 //! that it has seen it; when there is a file DONE it prints what it sees of the first byte then, and after a refresh.

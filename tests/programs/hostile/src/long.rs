@@ -1,4 +1,4 @@
-//! Calls that take long: an interrupt must end each, and its pieces must be what the whole is.
+//! Calls that take long: an interrupt must end each, and the result must not depend on the chunks.
 
 use wasi_mmap::bindings::wasi_mmap::mmap::mapping::Mapping;
 use wasi_mmap::bindings::wasi_mmap::mmap::types::{
@@ -28,10 +28,10 @@ pub(crate) const TRICKS: &[Trick] = &[
 
 const PAGE: u64 = 4096;
 
-/// So many bytes are many pieces of the host's.
+/// A number of bytes that the host handles in many chunks.
 const MANY: u64 = 256 << 20;
 
-/// As many as can be passed to the host in one call: the engine has a limit of its own.
+/// The number of ranges that can be passed in one call: the engine has a limit of its own.
 const MANY_TO_PASS: usize = 112 << 20;
 
 /// The sparse file that the test has made, by the bare interface.
@@ -69,7 +69,7 @@ fn read_all_at() -> Result<String, Error> {
     Ok(format!("{} bytes", large(Access::Read)?.read_at(PAGE, MANY)?.len()))
 }
 
-/// The file has no line feed.
+/// Reads a line of a file without a line feed.
 fn read_endless_line() -> Result<String, Error> {
     Ok(format!("{} bytes", large(Access::Read)?.read_line()?.len()))
 }
@@ -122,7 +122,7 @@ fn content(len: usize) -> Result<(Vec<u8>, Mapping), Error> {
     Ok((bytes, mapping))
 }
 
-/// Slices that the host reads and writes in pieces.
+/// Reads and writes slices that the host handles in chunks.
 fn pieces_of_slices() -> Result<String, Error> {
     let len = 70 << 20;
     let (mut bytes, mapping) = content(len)?;
@@ -152,14 +152,14 @@ fn pieces_of_slices() -> Result<String, Error> {
     Ok("same".into())
 }
 
-/// All else that is read, written and compared in pieces, and the cursor after it.
+/// All other operations that read, write and compare in chunks, and the cursor afterwards.
 fn pieces_of_the_rest() -> Result<String, Error> {
     let len = 70usize << 20;
     let (mut bytes, mapping) = content(len)?;
     // No line feed.
     bytes.iter_mut().for_each(|byte| *byte |= 0x20);
     bytes[len - 10] = 0x40;
-    // At the cursor, and moving it; what does not fit writes nothing, and moves nothing.
+    // At the cursor, which moves. A write that does not fit writes nothing and leaves the cursor.
     let begin = 4097;
     mapping.seek(begin, wasi_mmap::bindings::wasi_mmap::mmap::types::Whence::Start)?;
     let begin = begin as usize;

@@ -1,4 +1,4 @@
-//! What a plugin may try against its host: `hostile TRICK`, in `/scratch`, and prints what came of it.
+//! Attacks of a plugin on its host: `hostile TRICK` tries one in `/scratch`, and prints the outcome.
 
 mod long;
 
@@ -54,7 +54,7 @@ fn main() {
     }
 }
 
-/// A file of its own.
+/// Maps a small file of its own.
 fn small(access: Access) -> Object {
     if !fs::exists("/scratch/small").is_ok_and(|there| there) {
         fs::write("/scratch/small", vec![b'a'; 1 << 20]).expect("a file");
@@ -74,11 +74,11 @@ fn anonymous() -> Mapping {
     Mapping::anonymous(options).expect("memory")
 }
 
-/// As many pages as [`anonymous`] memory has.
+/// The number of pages of [`anonymous`] memory.
 #[repr(C, align(4096))]
 struct Pages([u8; 65536]);
 
-/// Another object with the same handle.
+/// Returns another object with the same handle.
 fn alias(mapping: &Mapping) -> Mapping {
     // SAFETY: none is claimed: the host must cope with whatever number a plugin passes it.
     unsafe { Mapping::from_handle(mapping.handle()) }
@@ -112,8 +112,8 @@ fn unknown_handle() -> Result<String, Error> {
     Ok(format!("a mapping that never was is {:?} long", unknown.length()))
 }
 
-/// `link` is made to lead in and out of the directory, by the test, all the time: at least so many tries, and until
-/// both were met.
+/// Opens `link`, which the test makes lead in and out of the directory all the time, for at least the given number of
+/// tries, and until both targets were met.
 fn swapped_links() -> Result<String, Error> {
     let (mut inside, mut refused) = (0, 0);
     let tries: u64 = std::env::args().nth(2).and_then(|tries| tries.parse().ok()).expect("a number");
@@ -155,8 +155,8 @@ fn leak_everything() -> Result<String, Error> {
     }
 }
 
-/// A thousand mappings of a sparse file on a full disk, every second page of which is written. Each page that there is
-/// no space for may take areas of memory of the host's. How many calls were told so.
+/// A thousand mappings of a sparse file on a full disk, every second page of which is written. Each page without
+/// space may take memory areas of the host. Returns the number of calls that were refused for want of space.
 fn lose_every_second_page() -> Result<String, Error> {
     let mut refused = 0;
     for _ in 0..1000 {
@@ -173,7 +173,7 @@ fn lose_every_second_page() -> Result<String, Error> {
     Ok(format!("{refused}"))
 }
 
-/// Advice for every second page makes an area of memory of each, of which the host has some ten thousands.
+/// Gives advice for every second page, which makes a memory area of each. The host has some ten thousand areas.
 fn advise_every_page() -> Result<String, Error> {
     let mut mapping = large(Access::Read);
     for page in 0..1_000_000 {
@@ -184,7 +184,7 @@ fn advise_every_page() -> Result<String, Error> {
     Ok("a million".into())
 }
 
-/// A sparse terabyte, to be read in at once.
+/// A sparse terabyte that is to be populated.
 fn populate() -> Result<String, Error> {
     let options = Object::options().flags(wasi_mmap::MapFlags::POPULATE);
     let mapping = options.open("/scratch/large")?;
@@ -237,7 +237,7 @@ fn long_steps_to_write() -> Result<String, Error> {
     Ok(format!("{count} bytes"))
 }
 
-/// Longer than the pieces that the host searches in.
+/// A needle that is longer than the chunks that the host searches.
 fn long_needle() -> Result<String, Error> {
     let mapping = large(Access::Read);
     let mut needle = vec![0; 48 << 20];
@@ -259,7 +259,7 @@ fn fill_much() -> Result<String, Error> {
     Ok("filled".into())
 }
 
-/// More than can be done in a second.
+/// A fill that takes longer than a second.
 fn fill_all() -> Result<String, Error> {
     let mut mapping = large(Access::Write);
     let len = mapping.len()?;
@@ -280,7 +280,7 @@ fn copy_all() -> Result<String, Error> {
     }
 }
 
-/// Copies that the host makes in pieces, up, down and across, are copies all the same.
+/// Copies that the host makes in chunks, in both directions and between mappings, have the same result.
 fn copy_pieces() -> Result<String, Error> {
     let len = 70usize << 20;
     let mut expected: Vec<u8> = (0..len).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
@@ -332,7 +332,7 @@ fn harmful_advice() -> Result<String, Error> {
     Ok("not permitted".into())
 }
 
-/// Numbers at the edges of what can be counted, for every argument.
+/// Passes numbers at the limits of their types for every argument.
 fn numbers() -> Result<String, Error> {
     let edges = [
         0,
@@ -389,5 +389,5 @@ fn numbers() -> Result<String, Error> {
         answered += 6;
     }
     assert_eq!(mapping.length()?, 65536, "nothing has resized it");
-    Ok(format!("{answered} answers"))
+    Ok(format!("{answered} results"))
 }

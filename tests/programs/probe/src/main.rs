@@ -1,10 +1,10 @@
-//! Tries one thing and says what came of it: for tests of what a plugin may do, and of the host's limits.
+//! Tries one operation and prints the outcome, for tests of permissions and of the host's limits.
 //!
 //! `probe map ACCESS OFFSET LENGTH FILE` maps a file, and prints the mapping's length or the error.
-//! `probe anonymous LENGTH COUNT` makes so many anonymous mappings, and prints how many there are when one is refused.
-//! `probe leak FILE COUNT` maps a file and anonymous memory so often, and drops none of the mappings.
-//! `probe read LENGTH FILE` reads so many bytes in one call, and prints how many of them are not 0.
-//! `probe find FILE` searches a file for what it does not contain.
+//! `probe anonymous LENGTH COUNT` makes COUNT anonymous mappings, and prints how many there are when one is refused.
+//! `probe leak FILE COUNT` maps a file and anonymous memory COUNT times, and drops none of the mappings.
+//! `probe read LENGTH FILE` reads LENGTH bytes in one call, and prints how many of them are not 0.
+//! `probe find FILE` searches a file for an absent needle.
 //! `probe exit STATUS` exits; `probe trap` traps.
 
 use std::process::ExitCode;

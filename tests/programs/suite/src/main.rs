@@ -3,7 +3,7 @@
 //! `suite BACKEND SCRATCH` prints a report for each case, as a line of JSON. `suite BACKEND SCRATCH SEED OPERATIONS`
 //! runs that many random operations against the model, and prints `agreed` or the difference.
 //! `suite BACKEND SCRATCH play FILE` plays the program that the bytes of a file encode, and
-//! `suite BACKEND SCRATCH play-with-faults FILE` plays it while the file becomes shorter and longer. With `--views` at
+//! `suite BACKEND SCRATCH play-with-faults FILE` plays it while the file is truncated and extended. With `--views` at
 //! the end, all of them read and write through views.
 
 use std::path::Path;
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What is run.
+/// The work to do.
 enum Part<'a> {
     /// The cases of the behaviour suite.
     Cases,

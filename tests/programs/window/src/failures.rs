@@ -16,10 +16,10 @@ use crate::{Check, PAGE, Pages, make_file, peek, poke};
 
 pub(crate) const CHECKS: &[Check] = &[("under-failures", under_failures), ("several-areas", several_areas)];
 
-/// How many pages a mapping has.
+/// The number of pages of a mapping.
 const COUNT: usize = 4;
 
-/// Makes a call that may be refused once. Returns what it returns then.
+/// Makes a call that may fail once, and returns the result of the second attempt.
 fn insist<T: Debug>(what: &str, mut call: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
     let mut attempt = || {
         let outcome = call();

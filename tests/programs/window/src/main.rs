@@ -1,4 +1,4 @@
-//! Every rule of windows, as a plugin sees it: `window CHECK` runs one, in `/scratch`, and panics where the rule does
+//! The rules of windows, as a plugin sees them: `window CHECK` runs one, in `/scratch`, and panics where the rule does
 //! not hold.
 
 mod failures;
@@ -53,7 +53,7 @@ impl<const N: usize> Pages<N> {
     }
 }
 
-/// Reads a byte anew: a window changes memory that the compiler believes to know.
+/// Reads a byte from memory: a window changes it without the compiler knowing.
 fn peek(bytes: &[u8], at: usize) -> u8 {
     // SAFETY: the reference is valid for a read.
     unsafe { std::ptr::from_ref(&bytes[at]).read_volatile() }

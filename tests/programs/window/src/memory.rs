@@ -1,4 +1,5 @@
-//! What is seen where: in the window, through the mapping, in the file; and what a careless plugin does to itself.
+//! The bytes that are seen in the window, through the mapping and in the file, and the harm that a careless plugin does
+//! to itself.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -70,7 +71,7 @@ fn read_only_store() {
         let mapping = map(&path, access);
         let pages = Pages::<2>::new().bytes();
         let window = attach(&mapping, pages, 0, WindowMode::Read);
-        // A stray store is this program's own affair.
+        // A stray store harms only this program.
         poke(pages, 3, b'!');
         assert_eq!(peek(pages, 3), b'!');
         assert_eq!(mapping.get(3).expect("it reads"), b'a');
@@ -134,7 +135,8 @@ fn copy_keeps_changes() {
     assert_eq!(mapping.get(PAGE as i64).expect("it reads"), b'z');
 }
 
-/// What was written to a window of a copy, and lost with the file's pages, is not silently the file's again.
+/// Bytes that were written to a window of a copy and lost with the file's pages are not silently replaced by the
+/// file's.
 fn copy_loses_what_the_file_lost() {
     let path = make_file("f", 4);
     let mapping = map(&path, Access::Copy);
@@ -144,7 +146,7 @@ fn copy_loses_what_the_file_lost() {
     poke(pages, PAGE, b'?');
     let file = fs::OpenOptions::new().write(true).open(&path).expect("a file");
     file.set_len(2 * PAGE64).expect("it becomes shorter");
-    // The first page is there, and keeps what was written; the second is gone with what was.
+    // The first page still has what was written to it. The second is lost.
     assert_eq!([peek(pages, 3), peek(pages, PAGE)], [b'!', 0]);
     assert!(window.check().is_err());
     // Longer again, without being cut once more: that would take the first page's changes, too.
@@ -272,7 +274,7 @@ fn over_data() {
     assert_eq!(peek(&DATA.0[0], 0), 0, "what was there is gone");
 }
 
-/// What another plugin did is not seen here.
+/// Windows of other plugins are not visible here.
 fn nobody() {
     let mapping = map(&make_file("f", 4), Access::Read);
     let pages = Pages::<2>::new().bytes();

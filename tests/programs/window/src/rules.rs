@@ -1,4 +1,4 @@
-//! What is refused, and what is busy.
+//! The arguments that are refused, and the calls that fail while a window is attached.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("unsupported", unsupported),
 ];
 
-/// A mapping by the bare interface.
+/// Returns a mapping of the bare interface.
 pub(crate) fn map(path: &str, access: Access) -> Mapping {
     let options = MapOptions::new().access(access);
     let file = <Imported as Backend>::open(Path::new(path), options.rights()).expect("the file opens");
@@ -108,7 +108,7 @@ fn overlap() {
     assert_refused(attach(&other, 1, 2), "busy", "");
     assert_refused(attach(&other, 3, 1), "busy", "");
     assert_refused(attach(&other, 0, 4), "busy", "");
-    // Side by side is well, and the same part in two places, too.
+    // Adjacent windows are allowed, and so is the same part in two places.
     let (left, right) = (attach(&one, 0, 2).expect("it is free"), attach(&other, 4, 2).expect("it is free"));
     assert_eq!([0, 2, 4].map(|page| peek(pages, page * PAGE)), [b'a'; 3]);
     drop(first);

@@ -38,7 +38,7 @@ fn memory(name: Option<&str>) -> Mapping {
     .expect("memory")
 }
 
-/// Which windows there are, and why not the others.
+/// Attaches the windows that are allowed, and checks the reasons for which others are refused.
 fn kinds() {
     let path = make_file("f", 2);
     let pages = Pages::<2>::new().bytes();
@@ -53,7 +53,7 @@ fn kinds() {
     assert_eq!([0, PAGE].map(|at| peek(pages, at)), [b'a', b'b']);
     // Not the file's.
     poke(pages, 5, b'!');
-    // While somebody has it open to write, there is none. This program waits for its own window to be copied.
+    // While the file is open for writing, windows are refused. This program waits until its own window is copied.
     let writing = map(&path, Access::Write);
     writing.write_at(0, b"z").expect("it writes");
     assert_eq!([0, 5, PAGE].map(|at| peek(pages, at)), [b'a', b'!', b'b']);
@@ -106,7 +106,7 @@ fn held_limit() {
     drop(attach(4).expect("4 of 5"));
 }
 
-/// Reads strings until the host says that it is enough.
+/// Reads strings until the host ends it.
 fn strings() {
     let mapping = map("/scratch/text", Access::Read);
     let length = mapping.length().expect("a length") as usize;
@@ -119,7 +119,7 @@ fn strings() {
         let bytes = std::hint::black_box(&pages[..length]);
         let text = std::str::from_utf8(bytes).expect("UTF-8");
         assert!(text.split_terminator(' ').all(|word| word == "ä€😀"), "other words after {rounds} rounds");
-        // WASI takes a name where it lies.
+        // WASI reads a name in place.
         assert!(fs::metadata(std::hint::black_box(&text[..9])).is_err());
         rounds += 1;
         if is_last {
@@ -130,7 +130,7 @@ fn strings() {
     window.check().expect("nothing was lost");
 }
 
-/// Ends with windows attached, if they could be had.
+/// Ends with windows attached, if they are allowed.
 fn leak() {
     let mapping = map("/scratch/text", Access::Read);
     for _ in 0..4 {

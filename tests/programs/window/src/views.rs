@@ -104,7 +104,7 @@ fn scan() {
     println!("{sum}");
 }
 
-/// The same on every backend, whether the view is a window or a copy.
+/// Checks views of both kinds, windows and copies, on every backend.
 fn mutable_view() {
     let path = make_file("f", 3);
     let mut mapping = Mapping::options().access(Access::Write).open(&path).expect("a mapping");
