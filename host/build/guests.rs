@@ -144,7 +144,8 @@ pub(crate) fn directory() -> PathBuf {
 
 /// Returns the root of the repository.
 fn root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Read when the script runs: cargo does not build it anew in a repository that was moved with its target folder.
+    let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
     let root = package.ancestors().find(|folder| folder.join(FALLBACK.workspace).is_dir());
     root.expect("the package lies in the repository of wasi-mmap").to_owned()
 }
