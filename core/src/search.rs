@@ -28,13 +28,22 @@ pub struct Chunks {
     overlap: u64,
     /// The number of positions in a chunk.
     step: u64,
-    backward: bool,
+    direction: Direction,
+}
+
+/// The direction of a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the start to the end.
+    Forward,
+    /// From the end to the start.
+    Backward,
 }
 
 impl Chunks {
     /// Returns the chunks from the start of `range` to its end, of `step` positions each.
     pub fn forward(range: Range<u64>, needle: u64, step: u64) -> Self {
-        Self::new(range, needle, step, false)
+        Self::new(range, needle, step, Direction::Forward)
     }
 
     /// Returns the chunks from the end of `range` to its start, of `step` positions each.
@@ -48,19 +57,20 @@ impl Chunks {
     /// assert_eq!(chunks, [4..10, 0..6]);
     /// ```
     pub fn backward(range: Range<u64>, needle: u64, step: u64) -> Self {
-        Self::new(range, needle, step, true)
+        Self::new(range, needle, step, Direction::Backward)
     }
 
     /// Returns whether the chunks come from the start of the range to its end.
     pub(crate) fn is_forward(&self) -> bool {
-        !self.backward
+        self.direction == Direction::Forward
     }
 
-    fn new(range: Range<u64>, needle: u64, step: u64, backward: bool) -> Self {
+    /// Returns the chunks of `range` in a direction, of `step` positions each.
+    pub fn new(range: Range<u64>, needle: u64, step: u64, direction: Direction) -> Self {
         let overlap = needle.saturating_sub(1);
         // Empty if the needle does not fit.
         let end = range.end.saturating_sub(overlap).max(range.start);
-        Self { starts: range.start..end, overlap, step: step.max(1), backward }
+        Self { starts: range.start..end, overlap, step: step.max(1), direction }
     }
 }
 
@@ -73,12 +83,15 @@ impl Iterator for Chunks {
             return None;
         }
         let step = self.step.min(end - start);
-        let positions = if self.backward {
-            self.starts.end = end - step;
-            end - step..end
-        } else {
-            self.starts.start = start + step;
-            start..start + step
+        let positions = match self.direction {
+            Direction::Forward => {
+                self.starts.start = start + step;
+                start..start + step
+            }
+            Direction::Backward => {
+                self.starts.end = end - step;
+                end - step..end
+            }
         };
         Some(positions.start..positions.end + self.overlap)
     }

@@ -2,10 +2,10 @@
 
 use std::ops::RangeBounds;
 
-use super::bounds::{check_range, offset_and_length};
+use super::bounds::offset_and_length;
 #[cfg(doc)]
 use crate::Error;
-use crate::{Mapping, Result, Storage};
+use crate::{Internals, Mapping, Result, Storage};
 
 /// Copies.
 impl<S: Storage> Mapping<S> {
@@ -29,7 +29,7 @@ impl<S: Storage> Mapping<S> {
     pub fn copy_within(&mut self, source: impl RangeBounds<u64>, destination: u64) -> Result<()> {
         let len = self.len()?;
         let (offset, count) = offset_and_length(&source)?;
-        self.do_copy_within(destination, offset, count.unwrap_or(len.saturating_sub(offset)))
+        self.copy_within_at(destination, offset, count.unwrap_or(len.saturating_sub(offset)))
     }
 
     /// Copies the bytes of `range` in another mapping to `destination` in this one.
@@ -56,21 +56,6 @@ impl<S: Storage> Mapping<S> {
             Some(count) => count,
             None => source.len()?.saturating_sub(offset),
         };
-        self.do_copy_from(destination, source, offset, count)
-    }
-
-    pub(super) fn do_copy_within(&mut self, destination: u64, source: u64, count: u64) -> Result<()> {
-        let storage = self.writable()?;
-        check_range(storage.len(), ("destination", destination), ("count", count))?;
-        let range = check_range(storage.len(), ("source", source), ("count", count))?;
-        storage.copy_within(range, destination)
-    }
-
-    pub(super) fn do_copy_from(&mut self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<()> {
-        let storage = self.writable()?;
-        let from = source.storage()?;
-        check_range(storage.len(), ("destination", destination), ("count", count))?;
-        let range = check_range(from.len(), ("source", offset), ("count", count))?;
-        storage.copy_from(destination, from, range)
+        self.copy_from_at(destination, source, offset, count)
     }
 }

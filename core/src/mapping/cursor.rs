@@ -1,11 +1,10 @@
 //! Reading and writing at the cursor.
 
 use std::io::SeekFrom;
-use std::ops::Range;
 
 use super::bounds::check_range;
 use crate::storage::to_usize;
-use crate::{Error, Mapping, Result, Storage};
+use crate::{Error, Internals, Mapping, Result, Storage};
 
 const AT_THE_END: &str = "the cursor is at the end of the mapping";
 
@@ -246,22 +245,5 @@ impl<S: Storage> Mapping<S> {
         storage.write_at(range.start, bytes)?;
         self.position = range.end;
         Ok(())
-    }
-
-    /// Returns the range that a read of up to `count` bytes (`None`: all) covers. It is empty at the end and past it.
-    #[inline]
-    pub(super) fn next_range(&self, count: Option<u64>) -> Result<Range<u64>> {
-        let len = self.len()?;
-        let start = self.position.min(len);
-        let end = count.map_or(len, |count| start.saturating_add(count).min(len));
-        Ok(start..end)
-    }
-
-    /// Moves the cursor past a range that was read. An empty range leaves it where it is.
-    #[inline]
-    pub(super) fn advance(&mut self, range: &Range<u64>) {
-        if !range.is_empty() {
-            self.position = range.end;
-        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::ops::RangeBounds;
 
-use super::bounds::{check_page, check_range, offset_and_length};
-use crate::{Access, Advice, Error, FlushFlags, Mapping, Result, Storage};
+use super::bounds::offset_and_length;
+use crate::{Advice, Error, FlushFlags, Internals, Mapping, Result, Storage};
 
 /// The file behind the mapping.
 impl<S: Storage> Mapping<S> {
@@ -29,7 +29,7 @@ impl<S: Storage> Mapping<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn flush(&mut self) -> Result<()> {
-        self.do_flush(0, None, FlushFlags::SYNC)
+        self.flush_at(0, None, FlushFlags::SYNC)
     }
 
     /// Writes the changes in a range back to the file. The range starts at a multiple of the page size. POSIX
@@ -58,7 +58,7 @@ impl<S: Storage> Mapping<S> {
     pub fn flush_range(&mut self, range: impl RangeBounds<u64>, flags: FlushFlags) -> Result<()> {
         self.storage()?;
         let (offset, length) = offset_and_length(&range)?;
-        self.do_flush(offset, length, flags)
+        self.flush_at(offset, length, flags)
     }
 
     /// Tells the system how the whole mapping will be used. POSIX `madvise(2)`, Python `mmap.madvise`.
@@ -80,7 +80,7 @@ impl<S: Storage> Mapping<S> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn advise(&mut self, advice: Advice) -> Result<()> {
-        self.do_advise(advice, 0, None)
+        self.advise_at(advice, 0, None)
     }
 
     /// Tells the system how a range will be used. The range starts at a multiple of the page size, and is clipped at
@@ -104,7 +104,7 @@ impl<S: Storage> Mapping<S> {
     pub fn advise_range(&mut self, advice: Advice, range: impl RangeBounds<u64>) -> Result<()> {
         self.storage()?;
         let (start, length) = offset_and_length(&range)?;
-        self.do_advise(advice, start, length)
+        self.advise_at(advice, start, length)
     }
 
     /// Makes the mapping `length` bytes long, and its file end where the mapping ends: it is cut off, or extended with
@@ -167,50 +167,5 @@ impl<S: Storage> Mapping<S> {
             return Err(Error::Busy);
         }
         storage.refresh()
-    }
-
-    pub(super) fn do_flush(&mut self, offset: u64, length: Option<u64>, flags: FlushFlags) -> Result<()> {
-        let access = self.access;
-        let storage = self.storage_mut()?;
-        // An offset past the end leaves no length: `check_range` refuses it by its own name.
-        let length = length.unwrap_or_else(|| storage.len().saturating_sub(offset));
-        let range = check_range(storage.len(), ("offset", offset), ("length", length))?;
-        if access != Access::Write {
-            return Ok(());
-        }
-        check_page(S::page_size(), ("offset", offset))?;
-        let flags = flags.resolve()?;
-        if range.is_empty() { Ok(()) } else { storage.flush(range, flags) }
-    }
-
-    pub(super) fn do_advise(&mut self, advice: Advice, start: u64, length: Option<u64>) -> Result<()> {
-        let storage = self.storage_mut()?;
-        let len = storage.len();
-        if start >= len {
-            return Err(Error::out_of_range("start", format!("{start} is not before the end of the mapping, {len}")));
-        }
-        let end = start.checked_add(length.unwrap_or(len - start)).filter(|&end| i64::try_from(end).is_ok());
-        let Some(end) = end else {
-            return Err(Error::out_of_range("length", "start and length together exceed 2^63 - 1"));
-        };
-        check_page(S::page_size(), ("start", start))?;
-        storage.advise(advice, start..end.min(len))
-    }
-
-    pub(super) fn check_resize(&self, length: u64) -> Result<()> {
-        let storage = self.storage()?;
-        if storage.is_busy() {
-            return Err(Error::Busy);
-        }
-        if self.access != Access::Write {
-            return Err(Error::ReadOnly);
-        }
-        if length == 0 {
-            return Err(Error::invalid("length", "a mapping cannot be empty"));
-        }
-        if storage.offset().checked_add(length).is_none_or(|end| i64::try_from(end).is_err()) {
-            return Err(Error::out_of_range("length", "offset and length together exceed 2^63 - 1"));
-        }
-        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::ops::{Range, RangeBounds};
 use super::bounds::select;
 #[cfg(doc)]
 use crate::Error;
-use crate::{Mapping, Result, Storage};
+use crate::{Direction, Internals, Mapping, Result, Storage};
 
 /// Search.
 impl<S: Storage> Mapping<S> {
@@ -30,7 +30,7 @@ impl<S: Storage> Mapping<S> {
     /// ```
     pub fn find(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Result<Option<u64>> {
         let range = select(self.len()?, &range)?;
-        self.find_within(needle, fitting(needle, range))
+        self.search(needle, SearchPlan::new(needle, range, Direction::Forward), Direction::Forward)
     }
 
     /// Returns the offset of the last occurrence of `needle` that lies wholly within `range`, or `None`.
@@ -52,7 +52,7 @@ impl<S: Storage> Mapping<S> {
     /// ```
     pub fn rfind(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Result<Option<u64>> {
         let range = select(self.len()?, &range)?;
-        self.rfind_within(needle, fitting(needle, range))
+        self.search(needle, SearchPlan::new(needle, range, Direction::Backward), Direction::Backward)
     }
 
     /// Returns the offset of the first occurrence of `needle` between `start` and `end`, or `None`. Python `mmap.find`.
@@ -78,7 +78,7 @@ impl<S: Storage> Mapping<S> {
     /// # Ok::<(), wasi_mmap::Error>(())
     /// ```
     pub fn find_from_cursor(&self, needle: &[u8], start: Option<i64>, end: Option<i64>) -> Result<Option<u64>> {
-        self.find_within(needle, self.search_range(needle, start, end)?)
+        self.search(needle, self.plan_search(needle, start, end, Direction::Forward)?, Direction::Forward)
     }
 
     /// Returns the offset of the last occurrence of `needle` between `start` and `end`, or `None`. Python `mmap.rfind`.
@@ -99,46 +99,38 @@ impl<S: Storage> Mapping<S> {
     /// # Ok::<(), wasi_mmap::Error>(())
     /// ```
     pub fn rfind_from_cursor(&self, needle: &[u8], start: Option<i64>, end: Option<i64>) -> Result<Option<u64>> {
-        self.rfind_within(needle, self.search_range(needle, start, end)?)
+        self.search(needle, self.plan_search(needle, start, end, Direction::Backward)?, Direction::Backward)
     }
 
-    /// Returns the range that a search from `start` to `end` covers, or `None` if not even an empty needle can be found
-    /// there.
-    pub(super) fn search_range(
-        &self,
-        needle: &[u8],
-        start: Option<i64>,
-        end: Option<i64>,
-    ) -> Result<Option<Range<u64>>> {
-        let len = self.len()?;
-        let from_end = |bound: i64| match u64::try_from(bound) {
-            Ok(bound) => bound,
-            Err(_) => len.saturating_sub(bound.unsigned_abs()),
-        };
-        let start = start.map_or(self.position, from_end);
-        let end = end.map_or(len, from_end).min(len);
-        // A start past the end finds nothing, not even an empty needle: so it is since Python 3.15.
-        Ok(if start <= end { fitting(needle, start..end) } else { None })
-    }
-
-    fn find_within(&self, needle: &[u8], range: Option<Range<u64>>) -> Result<Option<u64>> {
-        match range {
-            None => Ok(None),
-            Some(range) if needle.is_empty() => Ok(Some(range.start)),
-            Some(range) => self.storage()?.find(needle, range),
-        }
-    }
-
-    fn rfind_within(&self, needle: &[u8], range: Option<Range<u64>>) -> Result<Option<u64>> {
-        match range {
-            None => Ok(None),
-            Some(range) if needle.is_empty() => Ok(Some(range.end)),
-            Some(range) => self.storage()?.rfind(needle, range),
+    fn search(&self, needle: &[u8], plan: SearchPlan, direction: Direction) -> Result<Option<u64>> {
+        match (plan, direction) {
+            (SearchPlan::Done(found), _) => Ok(found),
+            (SearchPlan::Search(range), Direction::Forward) => self.storage()?.find(needle, range),
+            (SearchPlan::Search(range), Direction::Backward) => self.storage()?.rfind(needle, range),
         }
     }
 }
 
-/// Returns the range if the needle fits in it.
-fn fitting(needle: &[u8], range: Range<u64>) -> Option<Range<u64>> {
-    (needle.len() as u64 <= range.end - range.start).then_some(range)
+/// What remains to be done of a search whose arguments are checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchPlan {
+    /// Nothing: the result is known without a look at the bytes.
+    Done(Option<u64>),
+    /// A search of this range for a needle that is not empty and fits in it.
+    Search(Range<u64>),
+}
+
+impl SearchPlan {
+    pub(super) fn new(needle: &[u8], range: Range<u64>, direction: Direction) -> Self {
+        if needle.len() as u64 > range.end - range.start {
+            Self::Done(None)
+        } else if needle.is_empty() {
+            Self::Done(Some(match direction {
+                Direction::Forward => range.start,
+                Direction::Backward => range.end,
+            }))
+        } else {
+            Self::Search(range)
+        }
+    }
 }

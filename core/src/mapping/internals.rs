@@ -4,7 +4,8 @@ use std::io::SeekFrom;
 use std::ops::{Range, RangeBounds};
 
 use super::bounds::{check_page, check_range, select};
-use crate::{Advice, Error, FlushFlags, Mapping, Result, Storage};
+use super::find::SearchPlan;
+use crate::{Access, Advice, Direction, Error, FlushFlags, Mapping, Result, Slice, Storage, Strided};
 
 /// The origin of a seek: POSIX `lseek(2)`, Python `os.SEEK_*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,13 +82,68 @@ pub trait Internals {
     /// [`Error::Closed`]; [`Error::OutOfRange`] (`offset`, `length`).
     fn select(&self, range: impl RangeBounds<u64>) -> Result<Range<u64>>;
 
-    /// Returns the range that [`Mapping::find_from_cursor`] covers, or `None` if not even an empty needle can be found
-    /// there.
+    /// Checks [`Mapping::find_from_cursor`] or [`Mapping::rfind_from_cursor`], and returns what remains to be done.
     ///
     /// # Errors
     ///
     /// [`Error::Closed`].
-    fn search_range(&self, needle: &[u8], start: Option<i64>, end: Option<i64>) -> Result<Option<Range<u64>>>;
+    fn plan_search(
+        &self,
+        needle: &[u8],
+        start: Option<i64>,
+        end: Option<i64>,
+        direction: Direction,
+    ) -> Result<SearchPlan>;
+
+    /// Checks [`Mapping::write`] of `count` bytes, and returns the range that it covers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::OutOfRange`] (`cursor`, `bytes`).
+    fn next_write_range(&self, count: u64) -> Result<Range<u64>>;
+
+    /// Checks [`Mapping::write_all_at`] of `count` bytes, and returns the range that it covers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::OutOfRange`] (`offset`, `bytes`).
+    fn write_range(&self, offset: u64, count: u64) -> Result<Range<u64>>;
+
+    /// Checks [`Mapping::compare`] of `count` bytes, and returns the range that it covers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]; [`Error::OutOfRange`] (`offset`, `bytes`).
+    fn compare_range(&self, offset: u64, count: u64) -> Result<Range<u64>>;
+
+    /// Checks [`Mapping::fill`], and returns the range that it covers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::OutOfRange`] (`offset`, `length`).
+    fn fill_range(&self, offset: u64, length: u64) -> Result<Range<u64>>;
+
+    /// Checks [`Mapping::copy_within`], and returns the range that it reads.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::OutOfRange`] (`destination`, `source`, `count`).
+    fn copy_within_range(&self, destination: u64, source: u64, count: u64) -> Result<Range<u64>>;
+
+    /// Checks [`Mapping::copy_from`], and returns the range of the other mapping that it reads.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]; [`Error::ReadOnly`]; [`Error::OutOfRange`] (`destination`, `source`, `count`).
+    fn copy_from_range(&self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<Range<u64>>;
+
+    /// Checks [`Mapping::write_slice`] of `count` bytes, and returns the bytes that it covers.
+    ///
+    /// # Errors
+    ///
+    /// In Python's order: [`Error::ReadOnly`]; [`Error::Invalid`] (`step`); [`Error::Closed`]; [`Error::Invalid`]
+    /// (`bytes`).
+    fn resolve_for_write(&self, slice: Slice, count: u64) -> Result<Strided>;
 
     /// Reads `length` bytes at `offset` into a new vector: [`Mapping::read_range`].
     ///
@@ -155,16 +211,16 @@ impl<S: Storage> Internals for Mapping<S> {
 
     #[inline]
     fn storage(&self) -> Result<&S> {
-        Mapping::storage(self)
+        self.storage.as_ref().ok_or(Error::Closed)
     }
 
     #[inline]
     fn storage_mut(&mut self) -> Result<&mut S> {
-        Mapping::storage_mut(self)
+        self.storage.as_mut().ok_or(Error::Closed)
     }
 
     fn seek_to(&mut self, offset: i64, whence: Whence) -> Result<u64> {
-        Mapping::storage(self)?;
+        self.storage()?;
         self.seek(match whence {
             Whence::Start => match u64::try_from(offset) {
                 Ok(offset) => SeekFrom::Start(offset),
@@ -179,21 +235,26 @@ impl<S: Storage> Internals for Mapping<S> {
 
     #[inline]
     fn next_range(&self, count: Option<u64>) -> Result<Range<u64>> {
-        Mapping::next_range(self, count)
+        let len = self.len()?;
+        let start = self.position.min(len);
+        let end = count.map_or(len, |count| start.saturating_add(count).min(len));
+        Ok(start..end)
     }
 
     fn next_line_within(&self, most: u64) -> Result<Range<u64>> {
-        let rest = Mapping::next_range(self, Some(most.saturating_add(1)))?;
+        let rest = self.next_range(Some(most.saturating_add(1)))?;
         if rest.is_empty() {
             return Ok(rest);
         }
-        let end = Mapping::storage(self)?.find(b"\n", rest.clone())?.map_or(rest.end, |offset| offset + 1);
+        let end = self.storage()?.find(b"\n", rest.clone())?.map_or(rest.end, |offset| offset + 1);
         Ok(rest.start..end)
     }
 
     #[inline]
     fn advance(&mut self, range: &Range<u64>) {
-        Mapping::advance(self, range);
+        if !range.is_empty() {
+            self.position = range.end;
+        }
     }
 
     #[inline]
@@ -205,41 +266,127 @@ impl<S: Storage> Internals for Mapping<S> {
         select(self.len()?, &range)
     }
 
-    fn search_range(&self, needle: &[u8], start: Option<i64>, end: Option<i64>) -> Result<Option<Range<u64>>> {
-        Mapping::search_range(self, needle, start, end)
+    fn plan_search(
+        &self,
+        needle: &[u8],
+        start: Option<i64>,
+        end: Option<i64>,
+        direction: Direction,
+    ) -> Result<SearchPlan> {
+        let len = self.len()?;
+        let from_end = |bound: i64| match u64::try_from(bound) {
+            Ok(bound) => bound,
+            Err(_) => len.saturating_sub(bound.unsigned_abs()),
+        };
+        let start = start.map_or(self.position, from_end);
+        let end = end.map_or(len, from_end).min(len);
+        // A start past the end finds nothing, not even an empty needle: so it is since Python 3.15.
+        Ok(if start <= end { SearchPlan::new(needle, start..end, direction) } else { SearchPlan::Done(None) })
+    }
+
+    fn next_write_range(&self, count: u64) -> Result<Range<u64>> {
+        check_range(self.writable_len()?, ("cursor", self.position), ("bytes", count))
+    }
+
+    fn write_range(&self, offset: u64, count: u64) -> Result<Range<u64>> {
+        check_range(self.writable_len()?, ("offset", offset), ("bytes", count))
+    }
+
+    fn compare_range(&self, offset: u64, count: u64) -> Result<Range<u64>> {
+        check_range(self.len()?, ("offset", offset), ("bytes", count))
+    }
+
+    fn fill_range(&self, offset: u64, length: u64) -> Result<Range<u64>> {
+        check_range(self.writable_len()?, ("offset", offset), ("length", length))
+    }
+
+    fn copy_within_range(&self, destination: u64, source: u64, count: u64) -> Result<Range<u64>> {
+        self.copy_from_range(destination, self, source, count)
+    }
+
+    fn copy_from_range(&self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<Range<u64>> {
+        let (len, source_len) = (self.writable_len()?, source.len()?);
+        check_range(len, ("destination", destination), ("count", count))?;
+        check_range(source_len, ("source", offset), ("count", count))
+    }
+
+    fn resolve_for_write(&self, slice: Slice, count: u64) -> Result<Strided> {
+        self.check_writable()?;
+        slice.check()?;
+        let strided = slice.resolve(self.len()?)?;
+        if strided.count != count {
+            return Err(Error::invalid("bytes", format!("{count} bytes for a slice of {}", strided.count)));
+        }
+        Ok(strided)
     }
 
     fn read_vec_at(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
-        let storage = Mapping::storage(self)?;
+        let storage = self.storage()?;
         storage.read_vec(check_range(storage.len(), ("offset", offset), ("length", length))?)
     }
 
     fn fill_at(&mut self, offset: u64, length: u64, byte: u8) -> Result<()> {
-        self.do_fill(offset, length, byte)
+        let range = self.fill_range(offset, length)?;
+        self.storage_mut()?.fill(range, byte)
     }
 
     fn copy_within_at(&mut self, destination: u64, source: u64, count: u64) -> Result<()> {
-        self.do_copy_within(destination, source, count)
+        let range = self.copy_within_range(destination, source, count)?;
+        self.storage_mut()?.copy_within(range, destination)
     }
 
     fn copy_from_at(&mut self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<()> {
-        self.do_copy_from(destination, source, offset, count)
+        let range = self.copy_from_range(destination, source, offset, count)?;
+        self.storage_mut()?.copy_from(destination, source.storage()?, range)
     }
 
     fn flush_at(&mut self, offset: u64, length: Option<u64>, flags: FlushFlags) -> Result<()> {
-        self.do_flush(offset, length, flags)
+        let access = self.access;
+        let storage = self.storage_mut()?;
+        // An offset past the end leaves no length: `check_range` refuses it by its own name.
+        let length = length.unwrap_or_else(|| storage.len().saturating_sub(offset));
+        let range = check_range(storage.len(), ("offset", offset), ("length", length))?;
+        if access != Access::Write {
+            return Ok(());
+        }
+        check_page(S::page_size(), ("offset", offset))?;
+        let flags = flags.resolve()?;
+        if range.is_empty() { Ok(()) } else { storage.flush(range, flags) }
     }
 
     fn advise_at(&mut self, advice: Advice, start: u64, length: Option<u64>) -> Result<()> {
-        self.do_advise(advice, start, length)
+        let storage = self.storage_mut()?;
+        let len = storage.len();
+        if start >= len {
+            return Err(Error::out_of_range("start", format!("{start} is not before the end of the mapping, {len}")));
+        }
+        let end = start.checked_add(length.unwrap_or(len - start)).filter(|&end| i64::try_from(end).is_ok());
+        let Some(end) = end else {
+            return Err(Error::out_of_range("length", "start and length together exceed 2^63 - 1"));
+        };
+        check_page(S::page_size(), ("start", start))?;
+        storage.advise(advice, start..end.min(len))
     }
 
     fn check_resize(&self, length: u64) -> Result<()> {
-        Mapping::check_resize(self, length)
+        let storage = self.storage()?;
+        if storage.is_busy() {
+            return Err(Error::Busy);
+        }
+        if self.access != Access::Write {
+            return Err(Error::ReadOnly);
+        }
+        if length == 0 {
+            return Err(Error::invalid("length", "a mapping cannot be empty"));
+        }
+        if storage.offset().checked_add(length).is_none_or(|end| i64::try_from(end).is_err()) {
+            return Err(Error::out_of_range("length", "offset and length together exceed 2^63 - 1"));
+        }
+        Ok(())
     }
 
     fn window_range(&self, offset: u64, length: u64, writable: bool) -> Result<Range<u64>> {
-        let storage = Mapping::storage(self)?;
+        let storage = self.storage()?;
         if writable {
             self.check_writable()?;
         }

@@ -11,6 +11,7 @@ mod positional;
 mod slices;
 
 pub use bounds::part_of_window;
+pub use find::SearchPlan;
 pub use internals::{Internals, Whence};
 
 use std::fmt;
@@ -185,16 +186,6 @@ impl<S: Storage> Mapping<S> {
         Ok(())
     }
 
-    #[inline]
-    fn storage(&self) -> Result<&S> {
-        self.storage.as_ref().ok_or(Error::Closed)
-    }
-
-    #[inline]
-    fn storage_mut(&mut self) -> Result<&mut S> {
-        self.storage.as_mut().ok_or(Error::Closed)
-    }
-
     /// Returns the storage, for a write.
     #[inline]
     fn writable(&mut self) -> Result<&mut S> {
@@ -204,6 +195,13 @@ impl<S: Storage> Mapping<S> {
             return Err(Error::ReadOnly);
         }
         Ok(storage)
+    }
+
+    /// Returns the length, for a write.
+    fn writable_len(&self) -> Result<u64> {
+        let len = self.len()?;
+        self.check_writable()?;
+        Ok(len)
     }
 
     /// Refuses a write to a read-only mapping, even if it is closed: Python checks an assignment in this order.

@@ -7,7 +7,7 @@ use super::bounds::{check_range, not_within, offset_and_length, resolve_index, s
 #[cfg(doc)]
 use crate::Error;
 use crate::storage::to_usize;
-use crate::{Mapping, Result, Storage};
+use crate::{Internals, Mapping, Result, Storage};
 
 /// At an offset.
 impl<S: Storage> Mapping<S> {
@@ -185,7 +185,7 @@ impl<S: Storage> Mapping<S> {
     pub fn fill(&mut self, range: impl RangeBounds<u64>, byte: u8) -> Result<()> {
         let len = self.len()?;
         let (offset, length) = offset_and_length(&range)?;
-        self.do_fill(offset, length.unwrap_or(len.saturating_sub(offset)), byte)
+        self.fill_at(offset, length.unwrap_or(len.saturating_sub(offset)), byte)
     }
 
     /// Compares the bytes at `offset` with `bytes`, as many as those are. C `memcmp(3)`.
@@ -206,7 +206,7 @@ impl<S: Storage> Mapping<S> {
     /// # Ok::<(), wasi_mmap::Error>(())
     /// ```
     pub fn compare(&self, bytes: &[u8], offset: u64) -> Result<Ordering> {
-        let range = check_range(self.len()?, ("offset", offset), ("bytes", bytes.len() as u64))?;
+        let range = self.compare_range(offset, bytes.len() as u64)?;
         self.storage()?.compare(range.start, bytes)
     }
 
@@ -252,11 +252,5 @@ impl<S: Storage> Mapping<S> {
         self.check_writable()?;
         let storage = self.storage_mut()?;
         storage.write_at(resolve_index(index, storage.len())?, &[value])
-    }
-
-    pub(super) fn do_fill(&mut self, offset: u64, length: u64, byte: u8) -> Result<()> {
-        let storage = self.writable()?;
-        let range = check_range(storage.len(), ("offset", offset), ("length", length))?;
-        storage.fill(range, byte)
     }
 }

@@ -1,7 +1,9 @@
 //! Python's slices.
 
+#[cfg(doc)]
+use crate::Error;
 use crate::storage::zeroed;
-use crate::{Error, Mapping, Result, Slice, Storage};
+use crate::{Internals, Mapping, Result, Slice, Storage};
 
 /// Slices, with steps.
 impl<S: Storage> Mapping<S> {
@@ -52,14 +54,8 @@ impl<S: Storage> Mapping<S> {
     /// # Ok::<(), wasi_mmap::Error>(())
     /// ```
     pub fn write_slice(&mut self, slice: Slice, bytes: &[u8]) -> Result<()> {
-        self.check_writable()?;
-        slice.check()?;
+        let strided = self.resolve_for_write(slice, bytes.len() as u64)?;
         let storage = self.storage_mut()?;
-        let strided = slice.resolve(storage.len())?;
-        if strided.count != bytes.len() as u64 {
-            let reason = format!("{} bytes for a slice of {}", bytes.len(), strided.count);
-            return Err(Error::invalid("bytes", reason));
-        }
         match strided.contiguous() {
             Some(range) if range.is_empty() => Ok(()),
             Some(range) => storage.write_at(range.start, bytes),
