@@ -7,7 +7,7 @@
 //! cargo run --release -p wasi-mmap --example shared_memory -- board "hello from the other"
 //! ```
 //!
-//! In a host, the embedder decides which plugins share a name. `host/examples/shared_memory.rs` runs this program
+//! In a host, the embedder decides which plugins share a name. `host/examples/two_plugins.rs` runs this program
 //! twice as a plugin.
 
 use std::error::Error;

@@ -57,7 +57,7 @@ fn limits_refuses_what_is_too_large_and_reports_every_mapping() {
 
 #[test]
 fn two_plugins_share_memory() {
-    let output = run("shared_memory", "shared_memory", &[]);
+    let output = run("two_plugins", "shared_memory", &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "hello from one\nhello from the other\n");
 }

@@ -52,7 +52,7 @@ fn a_log_grows() {
     }
 }
 
-/// `host/examples/shared_memory.rs` runs it in two plugins, which share the memory.
+/// `host/examples/two_plugins.rs` runs it in two plugins, which share the memory.
 #[test]
 fn memory_has_a_name() {
     for (printed, _) in run(&plugin("shared_memory", "wasm32-wasip2"), "", &["board", "hello"]) {

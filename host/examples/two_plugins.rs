@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo build --release -p wasi-mmap --example shared_memory --target wasm32-wasip2
-//! cargo run --release -p wasi-mmap-host --example shared_memory -- \
+//! cargo run --release -p wasi-mmap-host --example two_plugins -- \
 //!     target/wasm32-wasip2/release/examples/shared_memory.wasm
 //! ```
 
@@ -34,7 +34,7 @@ impl MmapView for State {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [path] = &arguments[..] else { bail!("usage: shared_memory PLUGIN") };
+    let [path] = &arguments[..] else { bail!("usage: two_plugins PLUGIN") };
 
     let engine = Engine::new(wasi_mmap_host::configure(&mut Config::new()))?;
     let mut linker = Linker::<State>::new(&engine);
