@@ -1,8 +1,8 @@
-//! What an embedder sees of the mappings that a plugin makes.
+//! Events for the embedder: the mappings that a plugin makes or is refused.
 
 use wasi_mmap_core::{Error, MapOptions};
 
-/// What a plugin wanted to map.
+/// The source of the bytes of a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MapSource<'a> {
@@ -14,15 +14,17 @@ pub enum MapSource<'a> {
     Named(&'a str),
 }
 
-/// A mapping that a plugin made, or was refused: Python's audit event `mmap.__new__`.
+/// A mapping that a plugin made or was refused. Python's audit event `mmap.__new__`.
+///
+/// [`MmapCtxBuilder::audit`](crate::MmapCtxBuilder::audit) has an example.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct MapEvent<'a> {
-    /// What was to be mapped.
+    /// The source to be mapped.
     pub source: MapSource<'a>,
-    /// The offset, length and access that were asked for.
+    /// The requested offset, length, access and flags.
     pub options: &'a MapOptions,
-    /// The length of the new mapping in bytes, or why there is none.
+    /// The length of the new mapping in bytes, or the reason for the refusal.
     pub outcome: Result<u64, &'a Error>,
 }
 

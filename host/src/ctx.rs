@@ -1,4 +1,4 @@
-//! The context that a store has for its plugin's mappings.
+//! The context of a store for its plugin's mappings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,9 @@ use crate::limits::{Limit, Limits, Usage};
 
 type Audit = Arc<dyn Fn(&MapEvent<'_>) + Send + Sync>;
 
-/// What a store has for its plugin's mappings: limits, and what the embedder wants to know.
+/// The context of a store for its plugin's mappings: limits, policy, audit.
+///
+/// [`MmapCtx::default`] has the default limits, [stable](WindowPolicy::Stable) windows, and a namespace of its own.
 #[derive(Default)]
 pub struct MmapCtx {
     pub(crate) limits: Limits,
@@ -24,27 +26,55 @@ pub struct MmapCtx {
 }
 
 impl MmapCtx {
-    /// Builds a context.
+    /// Returns a builder with the defaults.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_host::{MmapCtx, WindowPolicy};
+    ///
+    /// let ctx = MmapCtx::builder().mapped_bytes(1 << 30).windows(WindowPolicy::Never).build();
+    /// assert_eq!(ctx.windows(), WindowPolicy::Never);
+    /// ```
     pub fn builder() -> MmapCtxBuilder {
         MmapCtxBuilder::default()
     }
 
-    /// What the plugin's mappings use now.
+    /// Returns the present use of the limits. It stays readable while the store runs.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_host::{Limit, MmapCtx};
+    ///
+    /// let ctx = MmapCtx::default();
+    /// let usage = ctx.usage().clone();
+    /// assert_eq!(usage.get(Limit::MappedBytes), 0); // from any thread, at any time
+    /// ```
     pub fn usage(&self) -> &Arc<Usage> {
         &self.usage
     }
 
-    /// The limits.
+    /// Returns the limits.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// A handle that ends a long call from another thread.
+    /// Returns a handle that ends long calls from another thread.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let ctx = wasi_mmap_host::MmapCtx::default();
+    /// let interrupt = ctx.interrupt_handle();
+    /// std::thread::spawn(move || interrupt.set()).join().expect("it does not panic");
+    /// assert!(ctx.interrupt_handle().is_set());
+    /// ```
     pub fn interrupt_handle(&self) -> Interrupt {
         self.interrupt.clone()
     }
 
-    /// Which windows the plugin may have.
+    /// Returns which windows the plugin may have.
     pub fn windows(&self) -> WindowPolicy {
         self.windows
     }
@@ -63,35 +93,37 @@ impl fmt::Debug for MmapCtx {
     }
 }
 
-/// Which windows a plugin may have: parts of mappings in its own memory. Where it may have none, it is answered `unsupported`, and the
-/// guest library copies.
+/// The windows that a plugin may have: parts of mappings in its own memory. A plugin that asks for another gets
+/// `unsupported`, and the guest library copies.
 ///
-/// The engine, and what is generated for an interface, take a plugin's memory for memory that changes only when the plugin runs: a
-/// string is looked at where it lies, and taken for UTF-8 when it is copied. If another process writes to it in between, safe code of the
-/// host has a `String` that is none.
+/// The engine and generated bindings rely on a plugin's memory to change only while the plugin runs: a string is
+/// validated where it lies, and copied afterwards. If another process writes to it in between, safe code of the host
+/// gets a `String` that is not UTF-8.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WindowPolicy {
-    /// None.
+    /// No windows.
     Never,
-    /// Those whose bytes nobody but the plugin can change while they are attached:
+    /// Windows whose bytes nobody but the plugin can change while they are attached:
     ///
-    /// - anonymous memory, but not memory with a name, which others may share;
-    /// - copies of files: the bytes are copied to the plugin's memory, and what was changed back, unless nobody can write to the file;
-    /// - files that are read, if something [holds](crate::Stability) their bytes: a seal, fs-verity, a file system that is not
-    ///   written, or a lease. With a lease, who wants to write waits until the bytes are copied: [`Limit::HeldBytes`].
+    /// - anonymous memory, but not named memory, which others may share;
+    /// - private copies of files ([`Access::Copy`](wasi_mmap_core::Access::Copy)): the bytes are copied to the plugin's
+    ///   memory, and its changes back, unless nobody can write to the file;
+    /// - files that are read, if something [keeps](crate::Stability) their bytes: a seal, fs-verity, a read-only file
+    ///   system, or a lease. A process that opens a leased file for writing waits until the bytes are copied:
+    ///   [`Limit::HeldBytes`].
     ///
-    /// A file is never written through a window.
+    /// A file is never written through such a window.
     #[default]
     Stable,
-    /// All. For plugins that are trusted, on files that others leave alone or that the plugin does not pass on as strings: the embedder's
-    /// own code is unsound otherwise.
+    /// All windows. For trusted plugins, on files that others leave alone or whose bytes the plugin does not pass on as
+    /// strings: otherwise the embedder's own safe code is unsound.
     Any,
 }
 
-/// Ends the calls that a plugin has under way, and those that it makes later: they trap.
+/// A handle that ends the long calls of a plugin, those in progress and later ones: they trap.
 ///
-/// wasmtime's epochs and fuel do not reach into host calls; this does, between the pieces that a long call works in.
+/// wasmtime's epochs and fuel do not reach into host calls. This does, between the steps of a long call.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
@@ -101,18 +133,18 @@ impl Interrupt {
         self.0.store(true, Relaxed);
     }
 
-    /// Lets calls go on again.
+    /// Allows long calls again.
     pub fn clear(&self) {
         self.0.store(false, Relaxed);
     }
 
-    /// Whether calls are to end.
+    /// Returns whether long calls end.
     pub fn is_set(&self) -> bool {
         self.0.load(Relaxed)
     }
 }
 
-/// Builds an [`MmapCtx`].
+/// A builder of an [`MmapCtx`].
 #[derive(Default)]
 #[must_use]
 pub struct MmapCtxBuilder {
@@ -120,43 +152,97 @@ pub struct MmapCtxBuilder {
 }
 
 impl MmapCtxBuilder {
-    /// Sets all limits.
+    /// Sets all limits. [`Limits`] has an example.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.ctx.limits = limits;
         self
     }
 
     /// Sets one limit.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_host::{Limit, MmapCtx};
+    ///
+    /// let ctx = MmapCtx::builder().limit(Limit::Windows, 0).limit(Limit::Mappings, 16).build();
+    /// assert_eq!(ctx.limits().get(Limit::Mappings), 16);
+    /// ```
     pub fn limit(mut self, limit: Limit, to: u64) -> Self {
         self.ctx.limits.set(limit, to);
         self
     }
 
-    /// Limits how many bytes of files may be mapped at a time: [`Limit::MappedBytes`].
+    /// Limits the bytes of files that are mapped at a time: [`Limit::MappedBytes`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_host::{Limit, MmapCtx};
+    ///
+    /// let ctx = MmapCtx::builder().mapped_bytes(1 << 30).build();
+    /// assert_eq!(ctx.limits().get(Limit::MappedBytes), 1 << 30);
+    /// ```
     pub fn mapped_bytes(self, bytes: u64) -> Self {
         self.limit(Limit::MappedBytes, bytes)
     }
 
     /// Sets which windows the plugin may have.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_host::{MmapCtx, WindowPolicy};
+    ///
+    /// let trusted = MmapCtx::builder().windows(WindowPolicy::Any).build();
+    /// assert_eq!(trusted.windows(), WindowPolicy::Any);
+    /// assert_eq!(MmapCtx::default().windows(), WindowPolicy::Stable);
+    /// ```
     pub fn windows(mut self, policy: WindowPolicy) -> Self {
         self.ctx.windows = policy;
         self
     }
 
-    /// Gives the plugin a namespace for memory with names. Plugins that have one namespace share memory by its names; a
-    /// plugin that is given none has one of its own.
+    /// Sets the namespace for named memory. Plugins with one namespace share memory by name. By default a plugin has a
+    /// namespace of its own.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_host::{MmapCtx, Namespace};
+    ///
+    /// let namespace = Namespace::default();
+    /// let one = MmapCtx::builder().namespace(namespace.clone()).build();
+    /// let other = MmapCtx::builder().namespace(namespace).build(); // shares the memory of `one`
+    /// # drop((one, other));
+    /// ```
     pub fn namespace(mut self, namespace: Namespace) -> Self {
         self.ctx.namespace = namespace;
         self
     }
 
-    /// Calls a function for every mapping that the plugin makes or is refused, before the plugin hears of it.
+    /// Sets a function that is called for every mapping that the plugin makes or is refused, before the plugin gets the
+    /// result.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_host::MmapCtx;
+    ///
+    /// let ctx = MmapCtx::builder()
+    ///     .audit(|event| match event.outcome {
+    ///         Ok(length) => println!("mapped {length} bytes of {:?}", event.source),
+    ///         Err(error) => println!("refused {:?}: {error}", event.source),
+    ///     })
+    ///     .build();
+    /// # drop(ctx);
+    /// ```
     pub fn audit(mut self, audit: impl Fn(&MapEvent<'_>) + Send + Sync + 'static) -> Self {
         self.ctx.audit = Some(Arc::new(audit));
         self
     }
 
-    /// The context.
+    /// Returns the context.
     #[must_use]
     pub fn build(self) -> MmapCtx {
         self.ctx
@@ -169,17 +255,17 @@ impl fmt::Debug for MmapCtxBuilder {
     }
 }
 
-/// The context, and the table of the store's resources, which is the one that WASI uses.
+/// The context, and the table of the store's resources, which WASI uses as well.
 #[derive(Debug)]
 pub struct MmapCtxView<'a> {
     /// The context.
     pub ctx: &'a mut MmapCtx,
-    /// The table that the plugin's descriptors are in.
+    /// The table that contains the plugin's descriptors.
     pub table: &'a mut ResourceTable,
 }
 
-/// Gives access to the [`MmapCtx`] in a store's data.
+/// Access to the [`MmapCtx`] in a store's data. The [crate's example](crate#example) implements it.
 pub trait MmapView: Send {
-    /// The context and the table.
+    /// Returns the context and the table.
     fn mmap(&mut self) -> MmapCtxView<'_>;
 }

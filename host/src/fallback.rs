@@ -1,19 +1,19 @@
-//! The fallback component, and how it is plugged into a plugin.
+//! The fallback component, and its composition with a plugin.
 
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions, PlugError, plug};
 
-/// The fallback: a component that exports `wasi-mmap:mmap` and imports `wasi:filesystem`, nothing more.
+/// The fallback: a component that exports `wasi-mmap:mmap` and imports `wasi:filesystem` and nothing else.
 pub const COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fallback.wasm"));
 
-/// Why a plugin could not be composed.
+/// The reason why a plugin could not be composed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposeError {
-    /// It is no component, or not a valid one.
+    /// The plugin is not a component, or not a valid one.
     #[error("the plugin is not a valid component: {0}")]
     NotAComponent(String),
-    /// It imports nothing of `wasi-mmap:mmap`, or another version of it.
+    /// The plugin does not import `wasi-mmap:mmap`, or imports another version of it.
     #[error("the plugin imports nothing that the fallback exports: it runs as it is, or was made for another version")]
     NothingToPlug,
     /// The composition failed.
@@ -21,11 +21,12 @@ pub enum ComposeError {
     Graph(String),
 }
 
-/// Plugs the fallback into a plugin: the result imports nothing of `wasi-mmap:mmap`, and otherwise what the plugin imports.
+/// Composes a plugin with the fallback. The result does not import `wasi-mmap:mmap`. Its imports are the plugin's others
+/// and `wasi:filesystem`.
 ///
 /// # Errors
 ///
-/// See [`ComposeError`].
+/// [`ComposeError`].
 pub fn compose(plugin: &[u8]) -> Result<Vec<u8>, ComposeError> {
     let mut graph = CompositionGraph::new();
     let socket = Package::from_bytes("plugin", None, plugin, graph.types_mut())

@@ -1,10 +1,12 @@
 //! Memory-mapped files for WebAssembly components: the host side of `wasi-mmap:mmap` for [wasmtime].
 //!
-//! A plugin that imports the interface gets real mappings of the files that its WASI descriptors stand for, made by
-//! `wasi-mmap-native`. What a descriptor may not do, its mapping may not do.
+//! A plugin that imports the interface gets real mappings of the files behind its WASI descriptors, made by
+//! `wasi-mmap-native`. A mapping has no more rights than its descriptor.
 //!
 //! The shape is that of wasmtime's own WASI crates: build an [`MmapCtx`], keep it in the store beside the WASI context,
-//! implement [`MmapView`], and call [`add_to_linker`].
+//! implement [`MmapView`], and call [`add_to_linker`]. The folder `examples` has whole programs.
+//!
+//! # Example
 //!
 //! ```
 //! use wasi_mmap_host::{MmapCtx, MmapCtxView, MmapView};
@@ -42,38 +44,37 @@
 //!
 //! # Windows
 //!
-//! With [`configure`], a plugin can have a part of a file put in place of its own memory, and reads and writes it with plain
-//! loads and stores. Without, it is answered `unsupported`, and the guest libraries copy instead. The same holds for
-//! the pooling allocator, whose memories outlive their instances, and for memories that may move.
+//! With [`configure`], a plugin can attach a window: pages of a mapping in place of its own memory, which it reads and
+//! writes with plain loads and stores. Without, windows are `unsupported`, and the guest libraries copy instead. The same
+//! holds for the pooling allocator, whose memories outlive their instances, and for memories that may move.
 //!
-//! Bytes that another process changes in a plugin's memory can break the host's own code, which passes strings that it has looked at before.
-//! So a plugin has only [stable](WindowPolicy::Stable) windows unless the embedder trusts it and its files: [`WindowPolicy`].
+//! Bytes that another process changes in a plugin's memory can break the host's own code, which passes on strings that it
+//! validated before. So a plugin has only [stable](WindowPolicy::Stable) windows unless the embedder trusts it and its
+//! files: [`WindowPolicy`].
 //!
-//! # What a plugin can cost
+//! # Costs of a plugin
 //!
-//! Every store has [limits](Limits) on mappings, mapped and anonymous bytes, and on what one call may copy or search. A
-//! call that takes long works in pieces: in an async store it yields between them, and an [`Interrupt`] ends it.
+//! Every store has [limits](Limits) on mappings, on mapped and anonymous bytes, and on what one call may copy or search.
+//! A long call works in steps. Between them it yields in an async store, and an [`Interrupt`] ends it.
 //!
-//! What else is promised of plugins that nobody trusts, and what is not, is in the repository's `SECURITY.md`.
+//! The repository's `SECURITY.md` says what else is promised of plugins that nobody trusts, and what is not.
 
 #![deny(unsafe_code)]
 
 mod audit;
 mod bindings;
+mod call;
 mod ctx;
 #[cfg(feature = "fallback")]
 pub mod fallback;
 mod limits;
 mod linker;
-mod long;
 mod mapping;
 #[expect(
     unsafe_code,
     reason = "puts files into linear memories, and lends pages: all unsafe code of the crate is here"
 )]
 mod memory;
-mod transfer;
-mod work;
 
 pub use audit::{MapEvent, MapSource};
 pub use ctx::{Interrupt, MmapCtx, MmapCtxBuilder, MmapCtxView, MmapView, WindowPolicy};

@@ -1,4 +1,4 @@
-//! What the plugin of one store may use.
+//! The limits of one store's plugin.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,29 +6,30 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use wasi_mmap_core::{Error, Result};
 
-/// A thing that is limited, per store.
+/// A resource that is limited, per store. The command's options have the same names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
-    /// How many mappings there may be at a time. Default 1,024: a process has 65,530 on Linux (`vm.max_map_count`).
+    /// The number of mappings at a time. Default 1,024: a process has 65,530 on Linux (`vm.max_map_count`).
     Mappings,
-    /// How many bytes of files may be mapped at a time. Default 1 TiB: address space, which costs nothing until it is used.
+    /// The bytes of files that are mapped at a time. Default 1 TiB: address space, which costs nothing until it is used.
     MappedBytes,
-    /// How many bytes of anonymous and named memory there may be at a time. Default 1 GiB: memory of the host.
+    /// The bytes of anonymous and named memory at a time. Default 1 GiB: memory of the host.
     AnonymousBytes,
-    /// How many windows there may be at a time. Default 1,024: each is an area of memory of the process.
+    /// The number of windows at a time. Default 1,024: each is an area of memory of the process.
     Windows,
-    /// How many bytes of windows there may be at a time. Default 4 GiB: all of a plugin's memory.
+    /// The bytes of windows at a time. Default 4 GiB: all of a plugin's memory.
     WindowBytes,
-    /// How many bytes windows may hold still by leases at a time. Default 1 GiB: each is a byte of the host's memory once somebody
-    /// writes to the file.
+    /// The bytes of windows that rest on leases at a time. Default 1 GiB: they become memory of the host when somebody
+    /// opens the file for writing.
     HeldBytes,
-    /// How many times parts of mappings may be given advice that lasts. Default 1,024: each may make three areas of memory of
-    /// one, of which the process has 65,530 on Linux. Advice for a whole mapping is free.
+    /// The number of times that a part of a mapping may be given advice that lasts. Default 1,024: each may split one
+    /// area of memory into three, and a process has 65,530 on Linux. Advice for a whole mapping is free.
     PartialAdvice,
-    /// How many bytes one call may carry to the plugin. Default 1 GiB: a quarter of what a plugin can hold.
+    /// The bytes that one call may carry to the plugin. Default 1 GiB: a quarter of what a plugin can hold.
     BytesPerCall,
-    /// How many bytes one call may search, fill, copy, or pass over in a slice with a step. Default 256 GiB: about half a minute.
+    /// The bytes that one call may search, fill, copy, or pass over in a slice with a step. Default 256 GiB: about half a
+    /// minute.
     WorkPerCall,
 }
 
@@ -46,7 +47,13 @@ impl Limit {
         Self::WorkPerCall,
     ];
 
-    /// The limit's name, as errors and the command line spell it.
+    /// Returns the limit's name, as errors and the command line spell it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// assert_eq!(wasi_mmap_host::Limit::MappedBytes.name(), "mapped-bytes");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Mappings => "mappings",
@@ -69,6 +76,18 @@ impl fmt::Display for Limit {
 }
 
 /// The limits of a store. Those of calls hold for each call alone.
+///
+/// # Example
+///
+/// ```
+/// use wasi_mmap_host::{Limit, Limits, MmapCtx};
+///
+/// let mut limits = Limits::default();
+/// assert_eq!(limits.get(Limit::Mappings), 1024);
+/// limits.set(Limit::Mappings, 16);
+/// let ctx = MmapCtx::builder().limits(limits).build();
+/// assert_eq!(ctx.limits().get(Limit::Mappings), 16);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits([u64; Limit::ALL.len()]);
 
@@ -79,17 +98,21 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What a limit is: a count, or bytes.
+    /// Returns a limit: a count, or bytes.
     pub fn get(&self, limit: Limit) -> u64 {
         self.0[limit as usize]
     }
 
-    /// Sets a limit.
+    /// Sets a limit: a count, or bytes.
     pub fn set(&mut self, limit: Limit, to: u64) {
         self.0[limit as usize] = to;
     }
 
-    /// Refuses a call that needs more than a limit.
+    /// Checks that a call needs no more than a limit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LimitExceeded`].
     pub(crate) fn check(&self, limit: Limit, needed: u64) -> Result<()> {
         if needed <= self.get(limit) { Ok(()) } else { Err(exceeded(limit, self.get(limit), needed)) }
     }
@@ -99,7 +122,7 @@ fn exceeded(limit: Limit, most: u64, needed: u64) -> Error {
     Error::LimitExceeded(format!("{limit} is {most}, and {needed} would be needed").into())
 }
 
-/// What a store's mappings use now; shared by all of them.
+/// The present use of a store's limits, shared by all its mappings.
 #[derive(Debug, Default)]
 pub struct Usage {
     mappings: AtomicU64,
@@ -112,7 +135,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// How much of a limit is used: 0 for those that hold for each call alone.
+    /// Returns the present use of a limit: 0 for those that hold for each call alone.
     pub fn get(&self, limit: Limit) -> u64 {
         self.counter(limit).map_or(0, |counter| counter.load(Relaxed))
     }
@@ -131,32 +154,32 @@ impl Usage {
     }
 }
 
-/// A part of a limit that is taken, until it is dropped.
+/// A part of a limit, which is returned when the permit is dropped.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Taken {
+pub(crate) struct Permit {
     usage: Arc<Usage>,
     limit: Limit,
     amount: u64,
 }
 
-impl Taken {
-    /// Takes an amount.
+impl Permit {
+    /// Returns a permit for an amount.
     ///
     /// # Errors
     ///
-    /// `limit-exceeded`.
+    /// [`Error::LimitExceeded`].
     pub(crate) fn new(usage: &Arc<Usage>, limits: &Limits, limit: Limit, amount: u64) -> Result<Self> {
-        let mut taken = Self { usage: Arc::clone(usage), limit, amount: 0 };
-        taken.change(limits, amount)?;
-        Ok(taken)
+        let mut permit = Self { usage: Arc::clone(usage), limit, amount: 0 };
+        permit.change(limits, amount)?;
+        Ok(permit)
     }
 
-    /// Takes another amount in its place; less is always granted.
+    /// Changes the amount. A smaller one is always granted.
     ///
     /// # Errors
     ///
-    /// `limit-exceeded`, and the old amount stays taken.
+    /// [`Error::LimitExceeded`]; the permit keeps the old amount then.
     pub(crate) fn change(&mut self, limits: &Limits, amount: u64) -> Result<()> {
         let (limit, old) = (self.limit, self.amount);
         let Some(counter) = self.usage.counter(limit) else { return Ok(()) };
@@ -174,7 +197,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(counter) = self.usage.counter(self.limit) {
             counter.fetch_sub(self.amount, Relaxed);
@@ -187,18 +210,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_kept_and_given_back() {
+    fn a_limit_holds_until_permits_are_returned() {
         let (usage, mut limits) = (Arc::new(Usage::default()), Limits::default());
         limits.set(Limit::MappedBytes, 100);
-        let mut first = Taken::new(&usage, &limits, Limit::MappedBytes, 60).expect("60 of 100");
-        let refused = Taken::new(&usage, &limits, Limit::MappedBytes, 41).expect_err("101 of 100");
+        let mut first = Permit::new(&usage, &limits, Limit::MappedBytes, 60).expect("60 of 100");
+        let refused = Permit::new(&usage, &limits, Limit::MappedBytes, 41).expect_err("101 of 100");
         assert_eq!(refused.to_string(), "limit exceeded: mapped-bytes is 100, and 101 would be needed");
-        assert!(Taken::new(&usage, &limits, Limit::MappedBytes, u64::MAX).is_err());
+        assert!(Permit::new(&usage, &limits, Limit::MappedBytes, u64::MAX).is_err());
         first.change(&limits, 100).expect("100 of 100");
         assert!(first.change(&limits, 101).is_err());
         assert_eq!(usage.get(Limit::MappedBytes), 100);
         first.change(&limits, 1).expect("less");
-        let second = Taken::new(&usage, &limits, Limit::MappedBytes, 99).expect("100 of 100");
+        let second = Permit::new(&usage, &limits, Limit::MappedBytes, 99).expect("100 of 100");
         drop((first, second));
         assert_eq!(usage.get(Limit::MappedBytes), 0);
     }

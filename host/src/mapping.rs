@@ -1,4 +1,4 @@
-//! The resource behind a plugin's handle: a native mapping, and what it takes of the store's limits.
+//! The resource behind a plugin's handle: a native mapping, and its share of the store's limits.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,67 +9,69 @@ use wasmtime_wasi::filesystem::{Descriptor, File, OpenMode};
 
 use crate::audit::{MapEvent, MapSource};
 use crate::ctx::{MmapCtx, MmapCtxView};
-use crate::limits::{Limit, Taken};
+use crate::limits::{Limit, Permit};
 
 /// A plugin's mapping.
 #[derive(Debug)]
 pub(crate) struct HostMapping {
     mapping: Mutex<Mapping>,
-    /// Given back when the handle is dropped; the bytes when the mapping is closed.
-    _mapping_taken: Taken,
-    bytes_taken: Mutex<Option<Taken>>,
-    /// Whether it is memory of huge pages, which are taken whole.
+    /// Returned when the handle is dropped.
+    _mapping_permit: Permit,
+    /// Returned when the mapping is closed.
+    bytes_permit: Mutex<Option<Permit>>,
+    /// Whether the memory has huge pages, which count whole.
     is_huge: bool,
-    advice_taken: Mutex<Taken>,
+    advice_permit: Mutex<Permit>,
 }
 
 impl HostMapping {
-    /// The mapping, for one operation.
+    /// Locks the mapping, for one operation.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Mapping> {
-        // A panic in an operation leaves a mapping that is still a mapping.
+        // A panic in an operation leaves the mapping valid.
         self.mapping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn bytes_taken(&self) -> MutexGuard<'_, Option<Taken>> {
-        self.bytes_taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn bytes_permit(&self) -> MutexGuard<'_, Option<Permit>> {
+        self.bytes_permit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Resizes within the store's limits.
+    /// Resizes the mapping within the store's limits.
     pub(crate) fn resize(&self, ctx: &MmapCtx, length: u64) -> Result<()> {
         let mut mapping = self.lock();
         mapping.check_resize(length)?;
-        let mut taken = self.bytes_taken();
-        let Some(taken) = taken.as_mut() else { return Err(Error::Closed) };
-        let old = taken.amount();
-        taken.change(&ctx.limits, memory_of(length, self.is_huge).max(old))?;
-        let outcome = mapping.resize(length);
+        let mut permit = self.bytes_permit();
+        let Some(permit) = permit.as_mut() else { return Err(Error::Closed) };
+        let old = permit.amount();
+        permit.change(&ctx.limits, memory_of(length, self.is_huge).max(old))?;
+        let result = mapping.resize(length);
+        // Also after a failure, which may have left either length.
         let len = mapping.len().map_or(old, |len| memory_of(len, self.is_huge));
-        taken.change(&ctx.limits, len)?;
-        outcome
+        permit.change(&ctx.limits, len)?;
+        result
     }
 
-    /// Closes the mapping and gives its bytes back.
+    /// Closes the mapping and returns its bytes to the store.
     pub(crate) fn close(&self) -> Result<()> {
         self.lock().close()?;
-        *self.bytes_taken() = None;
+        *self.bytes_permit() = None;
         Ok(())
     }
 
-    /// Takes advice within the store's limits. Advice that would harm the host is not in the interface.
+    /// Gives advice within the store's limits. Advice that would harm the host is not in the interface.
     pub(crate) fn advise(&self, ctx: &MmapCtx, advice: Advice, start: u64, length: Option<u64>) -> Result<()> {
         let mut mapping = self.lock();
         let len = mapping.len()?;
         let is_partial = start != 0 || length.is_some_and(|length| length < len);
         if is_partial && advice.lasts() {
-            let mut taken = self.advice_taken.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = taken.amount();
-            taken.change(&ctx.limits, count + 1)?;
+            let mut permit = self.advice_permit.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = permit.amount();
+            permit.change(&ctx.limits, count + 1)?;
         }
         mapping.advise_at(advice, start, length)
     }
 }
 
-/// Makes mappings within the store's limits, and reports each.
+/// Creates mappings within the store's limits, and reports each.
 impl MmapCtxView<'_> {
     pub(crate) fn map_file(
         &mut self,
@@ -77,14 +79,14 @@ impl MmapCtxView<'_> {
         options: MapOptions,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
         let descriptor = self.table.delete(descriptor)?;
-        self.make(MapSource::File, options, Limit::MappedBytes, None, || map_descriptor(descriptor, options))
+        self.create(MapSource::File, options, Limit::MappedBytes, None, || map_descriptor(descriptor, options))
     }
 
     pub(crate) fn map_anonymous(
         &mut self,
         options: MapOptions,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
-        self.make(MapSource::Anonymous, options, Limit::AnonymousBytes, None, || OsStorage::map_anonymous(&options))
+        self.create(MapSource::Anonymous, options, Limit::AnonymousBytes, None, || OsStorage::map_anonymous(&options))
     }
 
     pub(crate) fn map_named(
@@ -94,10 +96,10 @@ impl MmapCtxView<'_> {
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
         let namespace = self.ctx.namespace.clone();
         let existing = namespace.len_of(name);
-        self.make(MapSource::Named(name), options, Limit::AnonymousBytes, existing, || namespace.map(name, &options))
+        self.create(MapSource::Named(name), options, Limit::AnonymousBytes, existing, || namespace.map(name, &options))
     }
 
-    fn make(
+    fn create(
         &mut self,
         source: MapSource<'_>,
         options: MapOptions,
@@ -105,8 +107,8 @@ impl MmapCtxView<'_> {
         existing: Option<u64>,
         map: impl FnOnce() -> Result<OsStorage>,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
-        let mapping = self.mapping(&options, limit, existing, map);
-        let outcome = mapping.as_ref().map(|mapping| mapping.1);
+        let mapping = self.create_unreported(&options, limit, existing, map);
+        let outcome = mapping.as_ref().map(|(_, len)| *len);
         self.ctx.report(&MapEvent { source, options: &options, outcome });
         match mapping {
             Ok((mapping, _)) => Ok(Ok(self.table.push(mapping)?)),
@@ -114,7 +116,8 @@ impl MmapCtxView<'_> {
         }
     }
 
-    fn mapping(
+    /// Creates a mapping, and returns its length with it.
+    fn create_unreported(
         &self,
         options: &MapOptions,
         limit: Limit,
@@ -122,8 +125,8 @@ impl MmapCtxView<'_> {
         map: impl FnOnce() -> Result<OsStorage>,
     ) -> Result<(Arc<HostMapping>, u64)> {
         let MmapCtx { usage, limits, .. } = &*self.ctx;
-        let mapping_taken = Taken::new(usage, limits, Limit::Mappings, 1)?;
-        // Memory must be granted before it is there; a file costs address space alone, and its length is not known before.
+        let mapping_permit = Permit::new(usage, limits, Limit::Mappings, 1)?;
+        // Memory needs a permit before it exists. A file costs only address space, and its length is not known before.
         let is_huge = limit == Limit::AnonymousBytes && options.flags.contains(MapFlags::HUGE_PAGES);
         let granted = match limit {
             Limit::AnonymousBytes => {
@@ -131,16 +134,16 @@ impl MmapCtxView<'_> {
             }
             _ => 0,
         };
-        let mut bytes_taken = Taken::new(usage, limits, limit, granted)?;
+        let mut bytes_permit = Permit::new(usage, limits, limit, granted)?;
         let mapping = Mapping::new(map()?, options.access);
         let len = mapping.len()?;
-        bytes_taken.change(limits, len.max(granted))?;
+        bytes_permit.change(limits, len.max(granted))?;
         let mapping = HostMapping {
             mapping: Mutex::new(mapping),
-            _mapping_taken: mapping_taken,
-            bytes_taken: Mutex::new(Some(bytes_taken)),
+            _mapping_permit: mapping_permit,
+            bytes_permit: Mutex::new(Some(bytes_permit)),
             is_huge,
-            advice_taken: Mutex::new(Taken::new(usage, limits, Limit::PartialAdvice, 0)?),
+            advice_permit: Mutex::new(Permit::new(usage, limits, Limit::PartialAdvice, 0)?),
         };
         Ok((Arc::new(mapping), len))
     }
@@ -155,24 +158,24 @@ fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<OsS
     let mut rights = Rights::empty();
     rights.set(Rights::READ, open_mode.contains(OpenMode::READ));
     rights.set(Rights::WRITE, open_mode.contains(OpenMode::WRITE) && !perms.write_not_permitted());
-    // A stream of the plugin's may still share the file: then the mapping gets a descriptor of its own.
+    // If a stream of the plugin still shares the file, the mapping gets a descriptor of its own.
     let file = Arc::try_unwrap(file).or_else(|shared| shared.try_clone())?;
-    // The system would read the whole file before it returns, which for a sparse terabyte takes minutes that nothing can end.
-    // Read-ahead is what the hint is for, and begins while the plugin goes on.
+    // The system would read the whole file before it returns, which for a sparse terabyte takes minutes that nothing can
+    // end. Read-ahead serves the purpose of the hint, and begins while the plugin goes on.
     let flags = options.flags;
     options = options.flags(flags - MapFlags::POPULATE);
     let mut mapping = OsStorage::map_file_with(file, rights, &options)?;
     if flags.contains(MapFlags::POPULATE) {
         let whole = 0..mapping.len();
-        // It is a hint: what does not follow it is a mapping all the same.
+        // It is a hint: the mapping is as good without it.
         let _ = mapping.advise(Advice::WillNeed, whole);
     }
     Ok(mapping)
 }
 
-/// How much of the host's memory so many bytes of a plugin's memory take.
+/// Returns the memory of the host that `len` bytes of a plugin's memory take, in bytes.
 fn memory_of(len: u64, is_huge: bool) -> u64 {
-    /// The size of a huge page, of which parts cannot be had.
+    /// The size of a huge page, in bytes.
     const HUGE_PAGE: u64 = 2 << 20;
     if is_huge { len.checked_next_multiple_of(HUGE_PAGE).unwrap_or(u64::MAX) } else { len }
 }

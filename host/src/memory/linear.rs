@@ -1,4 +1,4 @@
-//! Linear memories that can take windows: they never move, and it is known which addresses are theirs.
+//! Linear memories that can take windows: they never move, and their addresses are known.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,18 +10,20 @@ use wasi_mmap_core::{Error, Result};
 use wasi_mmap_native::{Reservation, Window};
 use wasmtime::{Config, LinearMemory, MemoryCreator, MemoryType};
 
-/// What a 32-bit memory can grow to, in bytes.
+/// The largest size of a 32-bit memory, in bytes.
 const WHOLE: u64 = 1 << 32;
 
-/// Sets what an engine needs for windows, and answers the configuration.
+/// Configures an engine for windows, and returns the configuration.
 ///
-/// - [`Config::with_host_memory`]: linear memories of our own, whose addresses are known;
-/// - [`Config::memory_init_cow`] off: the engine maps a module's initial data only over memories of its own;
-/// - [`Config::memory_reservation`] of 4 GiB, so that a memory never moves. It is address space and costs nothing until it is
-///   used.
+/// - [`Config::with_host_memory`] makes linear memories whose addresses the host knows.
+/// - [`Config::memory_init_cow`] is off, because the engine maps a module's initial data only over its own memories.
+/// - [`Config::memory_reservation`] is 4 GiB, so that a memory never moves. This is address space, which costs nothing
+///   until it is used.
 ///
-/// Without it, or with another allocation strategy than [`on-demand`](wasmtime::InstanceAllocationStrategy::OnDemand), windows
-/// answer `unsupported`, and the guest libraries copy instead.
+/// Without it, or with an allocation strategy other than [on-demand](wasmtime::InstanceAllocationStrategy::OnDemand),
+/// windows are `unsupported`, and the guest libraries copy instead.
+///
+/// # Example
 ///
 /// ```
 /// let mut config = wasmtime::Config::new();
@@ -33,79 +35,80 @@ pub fn configure(config: &mut Config) -> &mut Config {
     config.with_host_memory(Arc::new(Creator)).memory_init_cow(false).memory_reservation(WHOLE)
 }
 
-/// Makes linear memories.
+/// A maker of linear memories.
 struct Creator;
 
-/// What is known of a linear memory that can take windows.
+/// A linear memory that can take windows.
 #[derive(Debug)]
 pub(crate) struct Memory {
     base: usize,
     size: AtomicUsize,
-    /// The windows in it, some of which may be detached already.
-    attached: Mutex<Vec<Window>>,
+    /// The windows in the memory, some of which may be detached already.
+    windows: Mutex<Vec<Window>>,
 }
 
-/// The linear memories that are alive and can take windows, by their first address.
+/// The live linear memories that can take windows, by their first address.
 static MEMORIES: Mutex<BTreeMap<usize, Arc<Memory>>> = Mutex::new(BTreeMap::new());
 
 fn memories() -> MutexGuard<'static, BTreeMap<usize, Arc<Memory>>> {
     MEMORIES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether any memory that can take windows is alive.
-pub(crate) fn is_any() -> bool {
+/// Returns whether a memory that can take windows is alive.
+pub(crate) fn has_memory_for_windows() -> bool {
     !memories().is_empty()
 }
 
 impl Memory {
-    /// The memory that an address lies in.
+    /// Returns the memory that contains an address.
     pub(crate) fn find(address: usize) -> Option<Arc<Self>> {
         let memories = memories();
         let (base, memory) = memories.range(..=address).next_back()?;
         (address - base < memory.size.load(Relaxed)).then(|| Arc::clone(memory))
     }
 
-    /// Refuses addresses that are not all in this memory, or that a window lies at.
+    /// Checks that all the addresses are in this memory, and that no window is there.
     ///
     /// # Errors
     ///
-    /// `out-of-range` (`anchor`); `busy`.
-    pub(crate) fn check_free(&self, place: &Range<usize>) -> Result<()> {
+    /// [`Error::OutOfRange`] (`anchor`); [`Error::Busy`].
+    pub(crate) fn check_free(&self, addresses: &Range<usize>) -> Result<()> {
         let size = self.size.load(Relaxed);
-        if place.start < self.base || place.end > self.base + size {
-            let reason = format!("{} bytes from there reach past the end of the plugin's memory", place.len());
+        if addresses.start < self.base || addresses.end > self.base + size {
+            let reason = format!("{} bytes from there reach past the end of the plugin's memory", addresses.len());
             return Err(Error::out_of_range("anchor", reason));
         }
-        let mut attached = self.attached();
-        attached.retain(|window| !matches!(window.check(), Err(Error::Closed)));
-        let overlaps = |window: &Window| window.addresses().start < place.end && place.start < window.addresses().end;
-        if attached.iter().any(overlaps) { Err(Error::Busy) } else { Ok(()) }
+        let mut windows = self.windows();
+        windows.retain(|window| !matches!(window.check(), Err(Error::Closed)));
+        let overlaps =
+            |window: &Window| window.addresses().start < addresses.end && addresses.start < window.addresses().end;
+        if windows.iter().any(overlaps) { Err(Error::Busy) } else { Ok(()) }
     }
 
-    /// Notes a window, so that it is abandoned when the memory goes.
-    pub(crate) fn note(&self, window: Window) {
-        self.attached().push(window);
+    /// Adds a window, so that it is abandoned when the memory is dropped.
+    pub(crate) fn add_window(&self, window: Window) {
+        self.windows().push(window);
     }
 
-    fn attached(&self) -> MutexGuard<'_, Vec<Window>> {
-        self.attached.lock().unwrap_or_else(PoisonError::into_inner)
+    fn windows(&self) -> MutexGuard<'_, Vec<Window>> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A linear memory: reserved whole, accessible up to its size.
+/// A linear memory as the engine sees it: reserved whole, accessible up to its size.
 struct Linear {
-    /// Known to others only if it never moves.
+    /// In [`MEMORIES`] only if it never moves.
     memory: Arc<Memory>,
     is_fixed: bool,
-    /// How far it can grow in place.
+    /// The size up to which it can grow in place, in bytes.
     capacity: usize,
     guard: usize,
-    /// The address space: the capacity, and the guard behind it. Given back last.
+    /// The address space: the capacity, and the guard after it. Dropped last.
     reservation: Reservation,
 }
 
-// SAFETY: the memory is zeros, has as many bytes as were asked for, and as many inaccessible ones behind its capacity as the
-// engine asks for; it moves only in `grow_to`, and not at all where it was reserved whole.
+// SAFETY: the memory is zeros, has as many bytes as were asked for, and as many inaccessible ones after its capacity as
+// the engine asks for. It moves only in `grow_to`, and not at all if it was reserved whole.
 unsafe impl MemoryCreator for Creator {
     fn new_memory(
         &self,
@@ -116,13 +119,14 @@ unsafe impl MemoryCreator for Creator {
         guard: usize,
     ) -> std::result::Result<Box<dyn LinearMemory>, String> {
         // Even a memory of no bytes needs an address.
-        let capacity = to_pages(reserved.unwrap_or(0).max(minimum).max(1)).ok_or("the memory's size has no number")?;
-        // How large it can ever be.
+        let capacity =
+            to_pages(reserved.unwrap_or(0).max(minimum).max(1)).ok_or("the size of the memory is too large")?;
+        // The size that it can ever have.
         let most = maximum.map_or(if ty.is_64() { u64::MAX } else { WHOLE }, |maximum| maximum as u64);
         let is_fixed = !ty.is_shared() && most <= capacity as u64;
         let reservation = reserve(capacity, guard, minimum).map_err(|error| format!("reserving a memory: {error}"))?;
         let base = reservation.addresses().start;
-        let memory = Memory { base, size: AtomicUsize::new(minimum), attached: Mutex::default() };
+        let memory = Memory { base, size: AtomicUsize::new(minimum), windows: Mutex::default() };
         let memory = Arc::new(memory);
         if is_fixed {
             memories().insert(base, Arc::clone(&memory));
@@ -131,8 +135,8 @@ unsafe impl MemoryCreator for Creator {
     }
 }
 
-// SAFETY: `as_ptr` is where so many bytes as `byte_size` says are accessible, and as many more as `byte_capacity` says can
-// be made accessible without moving.
+// SAFETY: `byte_size` bytes at `as_ptr` are accessible, and up to `byte_capacity` bytes can be made accessible without
+// moving.
 unsafe impl LinearMemory for Linear {
     fn byte_size(&self) -> usize {
         self.memory.size.load(Relaxed)
@@ -149,15 +153,15 @@ unsafe impl LinearMemory for Linear {
             self.memory.size.store(new_size, Relaxed);
             return Ok(());
         }
-        assert!(!self.is_fixed, "it was reserved for all that its type allows");
+        assert!(!self.is_fixed, "the reservation has room for all that the type allows");
         let capacity = to_pages(new_size).ok_or_else(|| std::io::Error::from(std::io::ErrorKind::OutOfMemory))?;
         let reservation = reserve(capacity, self.guard, new_size)?;
         let base = reservation.addresses().start;
         let (from, to) = (self.as_ptr(), ptr::with_exposed_provenance_mut::<u8>(base));
         // SAFETY: both have at least `old_size` accessible bytes, and are apart; the engine has the memory to itself.
         unsafe { to.copy_from_nonoverlapping(from, old_size) };
-        let memory = Memory { base, size: AtomicUsize::new(new_size), attached: Mutex::default() };
-        // The old memory is dropped, and given back, in place of the new one.
+        let memory = Memory { base, size: AtomicUsize::new(new_size), windows: Mutex::default() };
+        // Drops the old memory, whose place the new one takes.
         let guard = self.guard;
         drop(std::mem::replace(self, Self { memory: Arc::new(memory), is_fixed: false, capacity, guard, reservation }));
         Ok(())
@@ -173,19 +177,19 @@ impl Drop for Linear {
         if self.is_fixed {
             memories().remove(&self.memory.base);
         }
-        // From here on nobody finds the memory. The windows in it go with it: their mappings must not touch it any more.
-        for window in self.memory.attached().drain(..) {
+        // From here on nobody finds the memory. Its windows go with it: their mappings must not touch it any more.
+        for window in self.memory.windows().drain(..) {
             window.abandon();
         }
     }
 }
 
-/// Rounds up to whole pages.
+/// Rounds a size up to whole pages. `None` if that overflows.
 fn to_pages(size: usize) -> Option<usize> {
     size.checked_next_multiple_of(rustix::param::page_size())
 }
 
-/// Reserves address space for a memory and the guard behind it, and makes the first `size` bytes accessible.
+/// Reserves address space for a memory and the guard after it, and makes the first `size` bytes accessible.
 fn reserve(capacity: usize, guard: usize, size: usize) -> std::io::Result<Reservation> {
     let total = capacity.checked_add(guard).ok_or(std::io::ErrorKind::OutOfMemory)?;
     let reservation = Reservation::new(total)?;

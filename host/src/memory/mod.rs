@@ -1,11 +1,11 @@
-//! The memory of plugins and the memory of mappings: where one is put in place of the other, and where one is lent to the other.
-//! All unsafe code of the crate is here.
+//! The memory of plugins and the memory of mappings: windows put pages of a mapping in place of a plugin's memory, and
+//! reads lend them to the engine. All unsafe code of the crate is here.
 
-mod lend;
 mod linear;
+mod read_result;
 mod window;
 
-pub(crate) use lend::Reading;
 pub use linear::configure;
-pub(crate) use linear::is_any;
-pub(crate) use window::{HostWindow, Place, no_windows};
+pub(crate) use linear::has_memory_for_windows;
+pub(crate) use read_result::ReadResult;
+pub(crate) use window::{AttachRequest, HostWindow, windows_not_allowed};

@@ -1,0 +1,79 @@
+//! The functions of the interface, as wasmtime links them: a file for each section of `wit/mapping.wit`, and one for
+//! `wit/window.wit`.
+//!
+//! They are registered by hand. A list that comes in is borrowed where it lies in the plugin's memory ([`WasmList`]),
+//! and one that goes out is copied there straight from the mapping ([`ReadResult`]), which generated signatures do not
+//! allow.
+//!
+//! [`WasmList`]: wasmtime::component::WasmList
+//! [`ReadResult`]: crate::memory::ReadResult
+
+mod bulk;
+mod cursor;
+mod file;
+mod lifetime;
+mod method;
+mod positional;
+mod properties;
+mod window;
+
+use wasmtime::component::Linker;
+
+use self::method::Mode;
+use crate::ctx::MmapView;
+
+const MAPPING: &str = "wasi-mmap:mmap/mapping@0.1.0";
+const WINDOW: &str = "wasi-mmap:mmap/window@0.1.0";
+
+/// Adds `wasi-mmap:mmap` to a linker, for stores that are used without async.
+///
+/// # Errors
+///
+/// Fails if the linker already has a definition of the interface.
+///
+/// # Example
+///
+/// See the [example of the crate](crate#example).
+pub fn add_to_linker<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    add(Mode::Sync, linker)
+}
+
+/// Adds `wasi-mmap:mmap` to a linker, for async stores: long calls yield to the executor.
+///
+/// # Errors
+///
+/// Fails if the linker already has a definition of the interface.
+///
+/// # Example
+///
+/// ```
+/// use wasi_mmap_host::{MmapCtx, MmapCtxView, MmapView};
+/// use wasmtime::Engine;
+/// use wasmtime::component::{Linker, ResourceTable};
+///
+/// #[derive(Default)]
+/// struct State { mmap: MmapCtx, table: ResourceTable }
+///
+/// impl MmapView for State {
+///     fn mmap(&mut self) -> MmapCtxView<'_> { MmapCtxView { ctx: &mut self.mmap, table: &mut self.table } }
+/// }
+///
+/// let engine = Engine::default();
+/// let mut linker = Linker::<State>::new(&engine);
+/// wasi_mmap_host::add_to_linker_async(&mut linker)?;
+/// # Ok::<(), wasmtime::Error>(())
+/// ```
+pub fn add_to_linker_async<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    add(Mode::Async, linker)
+}
+
+fn add<T: MmapView + 'static>(mode: Mode, linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    let mut mapping = linker.instance(MAPPING)?;
+    lifetime::add(&mut mapping)?;
+    properties::add(&mut mapping)?;
+    cursor::add(mode, &mut mapping)?;
+    positional::add(mode, &mut mapping)?;
+    bulk::add(mode, &mut mapping)?;
+    file::add(&mut mapping)?;
+    window::add(&mut linker.instance(WINDOW)?)
+}
