@@ -27,17 +27,17 @@ use crate::{Access, Backend, MapFlags, MapOptions, MapSource, Mapping, Result};
 /// ```
 #[must_use]
 pub struct MappingOptions<S> {
-    offset: u64,
-    length: Option<u64>,
+    /// The options, with any access.
+    options: MapOptions,
+    /// The access. By default, it depends on what is mapped.
     access: Option<Access>,
-    flags: MapFlags,
     backend: PhantomData<fn() -> S>,
 }
 
 impl<S: Backend> MappingOptions<S> {
     /// Makes the default options. [`Mapping::options`] does the same.
     pub fn new() -> Self {
-        Self { offset: 0, length: None, access: None, flags: MapFlags::empty(), backend: PhantomData }
+        Self { options: MapOptions::new(), access: None, backend: PhantomData }
     }
 
     /// Sets the access of the mapping: by default [`Access::Read`] for files, and [`Access::Write`] for memory.
@@ -76,7 +76,7 @@ impl<S: Backend> MappingOptions<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn offset(mut self, offset: u64) -> Self {
-        self.offset = offset;
+        self.options = self.options.offset(offset);
         self
     }
 
@@ -96,7 +96,7 @@ impl<S: Backend> MappingOptions<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn length(mut self, length: u64) -> Self {
-        self.length = Some(length);
+        self.options = self.options.length(length);
         self
     }
 
@@ -111,7 +111,7 @@ impl<S: Backend> MappingOptions<S> {
     /// # Ok::<(), wasi_mmap::Error>(())
     /// ```
     pub fn flags(mut self, flags: MapFlags) -> Self {
-        self.flags = flags;
+        self.options = self.options.flags(flags);
         self
     }
 
@@ -219,20 +219,14 @@ impl<S: Backend> MappingOptions<S> {
 
     /// Returns the options as a backend takes them, with `access` as the default.
     fn or(&self, access: Access) -> MapOptions {
-        MapOptions {
-            offset: self.offset,
-            length: self.length,
-            access: self.access.unwrap_or(access),
-            flags: self.flags,
-        }
+        self.options.access(self.access.unwrap_or(access))
     }
 }
 
 /// Converts options that were given as a record: the arguments of the WIT interface.
 impl<S> From<MapOptions> for MappingOptions<S> {
     fn from(options: MapOptions) -> Self {
-        let MapOptions { offset, length, access, flags } = options;
-        Self { offset, length, access: Some(access), flags, backend: PhantomData }
+        Self { options, access: Some(options.access), backend: PhantomData }
     }
 }
 
@@ -244,13 +238,13 @@ impl<S: Backend> Default for MappingOptions<S> {
 
 impl<S> Clone for MappingOptions<S> {
     fn clone(&self) -> Self {
-        Self { offset: self.offset, length: self.length, access: self.access, flags: self.flags, backend: PhantomData }
+        Self { options: self.options, access: self.access, backend: PhantomData }
     }
 }
 
 impl<S> fmt::Debug for MappingOptions<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { offset, length, access, flags, backend: _ } = self;
+        let Self { options: MapOptions { offset, length, flags, .. }, access, backend: _ } = self;
         f.debug_struct("MappingOptions")
             .field("offset", offset)
             .field("length", length)

@@ -4,9 +4,9 @@
 /// `wasi-mmap:mmap/types`.
 ///
 /// The argument is the path of the generated module, by `wit-bindgen` or wasmtime. The macro expands to implementations
-/// of [`From`] in both directions. Only [`Advice`](crate::Advice) converts with [`TryFrom`] to the bindings: advice that
-/// would harm the host is not in the interface, and is [`Error::NotPermitted`](crate::Error::NotPermitted). The macro is
-/// called once, in the crate of the bindings:
+/// of [`From`] in both directions. Only [`Advice`](crate::Advice) converts with [`TryFrom`] to the bindings: advice
+/// that would harm the host is not in the interface, and is [`Error::NotPermitted`](crate::Error::NotPermitted). The
+/// macro is called once, in the crate of the bindings:
 ///
 /// ```ignore
 /// wasi_mmap_core::wit_conversions!(crate::bindings::wasi_mmap::mmap::types);

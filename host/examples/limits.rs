@@ -55,7 +55,8 @@ fn main() -> Result<()> {
         })
         .build();
     let interrupt = mmap.interrupt_handle();
-    // The plugin's own code needs an interrupt of the engine, such as wasmtime's epochs: this one ends calls of the host.
+    // The plugin's own code needs an interrupt of the engine, such as wasmtime's epochs: this one ends calls of the
+    // host.
     std::thread::spawn(move || {
         std::thread::sleep(TIMEOUT);
         interrupt.set();

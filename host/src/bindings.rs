@@ -1,5 +1,5 @@
-//! The types of the interface, which wasmtime's generator makes. The functions are registered by hand in `linker`, which
-//! can borrow a plugin's bytes in place and lend it a mapping's, as generated signatures cannot.
+//! The types of the interface, which wasmtime's generator makes. The functions are registered by hand in `linker`,
+//! which can borrow a plugin's bytes in place and lend it a mapping's, as generated signatures cannot.
 
 #![allow(
     missing_docs,

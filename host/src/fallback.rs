@@ -21,8 +21,8 @@ pub enum ComposeError {
     Graph(String),
 }
 
-/// Composes a plugin with the fallback. The result does not import `wasi-mmap:mmap`. Its imports are the plugin's others
-/// and `wasi:filesystem`.
+/// Composes a plugin with the fallback. The result does not import `wasi-mmap:mmap`. Its imports are the plugin's
+/// others and `wasi:filesystem`.
 ///
 /// # Errors
 ///

@@ -45,17 +45,17 @@
 //! # Windows
 //!
 //! With [`configure`], a plugin can attach a window: pages of a mapping in place of its own memory, which it reads and
-//! writes with plain loads and stores. Without, windows are `unsupported`, and the guest libraries copy instead. The same
-//! holds for the pooling allocator, whose memories outlive their instances, and for memories that may move.
+//! writes with plain loads and stores. Without, windows are `unsupported`, and the guest libraries copy instead. The
+//! same holds for the pooling allocator, whose memories outlive their instances, and for memories that may move.
 //!
-//! Bytes that another process changes in a plugin's memory can break the host's own code, which passes on strings that it
-//! validated before. So a plugin has only [stable](WindowPolicy::Stable) windows unless the embedder trusts it and its
-//! files: [`WindowPolicy`].
+//! Bytes that another process changes in a plugin's memory can break the host's own code, which passes on strings that
+//! it validated before. So a plugin has only [stable](WindowPolicy::Stable) windows unless the embedder trusts it and
+//! its files: [`WindowPolicy`].
 //!
 //! # Costs of a plugin
 //!
-//! Every store has [limits](Limits) on mappings, on mapped and anonymous bytes, and on what one call may copy or search.
-//! A long call works in steps. Between them it yields in an async store, and an [`Interrupt`] ends it.
+//! Every store has [limits](Limits) on mappings, on mapped and anonymous bytes, and on what one call may copy or
+//! search. A long call works in steps. Between them it yields in an async store, and an [`Interrupt`] ends it.
 //!
 //! The repository's `SECURITY.md` says what else is promised of plugins that nobody trusts, and what is not.
 

@@ -12,7 +12,8 @@ use wasi_mmap_core::{Error, Result};
 pub enum Limit {
     /// The number of mappings at a time. Default 1,024: a process has 65,530 on Linux (`vm.max_map_count`).
     Mappings,
-    /// The bytes of files that are mapped at a time. Default 1 TiB: address space, which costs nothing until it is used.
+    /// The bytes of files that are mapped at a time. Default 1 TiB: address space, which costs nothing until it is
+    /// used.
     MappedBytes,
     /// The bytes of anonymous and named memory at a time. Default 1 GiB: memory of the host.
     AnonymousBytes,
@@ -28,8 +29,8 @@ pub enum Limit {
     PartialAdvice,
     /// The bytes that one call may carry to the plugin. Default 1 GiB: a quarter of what a plugin can hold.
     BytesPerCall,
-    /// The bytes that one call may search, fill, copy, or pass over in a slice with a step. Default 256 GiB: about half a
-    /// minute.
+    /// The bytes that one call may search, fill, copy, or pass over in a slice with a step. Default 256 GiB: about half
+    /// a minute.
     WorkPerCall,
 }
 

@@ -160,8 +160,8 @@ fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<OsS
     rights.set(Rights::WRITE, open_mode.contains(OpenMode::WRITE) && !perms.write_not_permitted());
     // If a stream of the plugin still shares the file, the mapping gets a descriptor of its own.
     let file = Arc::try_unwrap(file).or_else(|shared| shared.try_clone())?;
-    // The system would read the whole file before it returns, which for a sparse terabyte takes minutes that nothing can
-    // end. Read-ahead serves the purpose of the hint, and begins while the plugin goes on.
+    // The system would read the whole file before it returns, which for a sparse terabyte takes minutes that nothing
+    // can end. Read-ahead serves the purpose of the hint, and begins while the plugin goes on.
     let flags = options.flags;
     options = options.flags(flags - MapFlags::POPULATE);
     let mut mapping = OsStorage::map_file_with(file, rights, &options)?;

@@ -1,6 +1,10 @@
 //! Open files that can be mapped.
 
 use std::fs::File;
+#[cfg(unix)]
+use std::os::fd::{BorrowedFd as Borrowed, OwnedFd as Owned};
+#[cfg(windows)]
+use std::os::windows::io::{BorrowedHandle as Borrowed, OwnedHandle as Owned};
 
 use wasi_mmap_core::{MapSource, Result};
 
@@ -18,48 +22,15 @@ impl MapSource<OsStorage> for &File {
     }
 }
 
-#[cfg(unix)]
-mod descriptors {
-    use std::fs::File;
-    use std::os::fd::{BorrowedFd, OwnedFd};
-
-    use wasi_mmap_core::{MapSource, Result};
-
-    use crate::storage::OsStorage;
-
-    impl MapSource<OsStorage> for OwnedFd {
-        fn into_file(self) -> Result<File> {
-            Ok(self.into())
-        }
-    }
-
-    /// Duplicates the descriptor. Whatever has one can be mapped by its `as_fd()`.
-    impl MapSource<OsStorage> for BorrowedFd<'_> {
-        fn into_file(self) -> Result<File> {
-            Ok(self.try_clone_to_owned()?.into())
-        }
+impl MapSource<OsStorage> for Owned {
+    fn into_file(self) -> Result<File> {
+        Ok(self.into())
     }
 }
 
-#[cfg(windows)]
-mod handles {
-    use std::fs::File;
-    use std::os::windows::io::{BorrowedHandle, OwnedHandle};
-
-    use wasi_mmap_core::{MapSource, Result};
-
-    use crate::storage::OsStorage;
-
-    impl MapSource<OsStorage> for OwnedHandle {
-        fn into_file(self) -> Result<File> {
-            Ok(self.into())
-        }
-    }
-
-    /// Duplicates the handle. Whatever has one can be mapped by its `as_handle()`.
-    impl MapSource<OsStorage> for BorrowedHandle<'_> {
-        fn into_file(self) -> Result<File> {
-            Ok(self.try_clone_to_owned()?.into())
-        }
+/// Duplicates the descriptor or handle. Every open file lends one, by `as_fd()` or `as_handle()`.
+impl MapSource<OsStorage> for Borrowed<'_> {
+    fn into_file(self) -> Result<File> {
+        Ok(self.try_clone_to_owned()?.into())
     }
 }

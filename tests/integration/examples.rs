@@ -1,4 +1,5 @@
-//! The examples of `wasi-mmap` as plugins, on the host and on the fallback. `guest/tests/examples.rs` runs them natively.
+//! The examples of `wasi-mmap` as plugins, on the host and on the fallback. `guest/tests/examples.rs` runs them
+//! natively.
 
 use std::fs;
 

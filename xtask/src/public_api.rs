@@ -31,7 +31,8 @@ pub(crate) fn is_called_as_rustdoc() -> bool {
     std::env::var_os(AS_RUSTDOC).is_some()
 }
 
-/// Runs rustdoc with its unstable options. If cargo itself had `RUSTC_BOOTSTRAP`, it would compile all dependencies anew.
+/// Runs rustdoc with its unstable options. If cargo itself had `RUSTC_BOOTSTRAP`, it would compile all dependencies
+/// anew.
 pub(crate) fn document(arguments: &[OsString]) -> ExitCode {
     let status = Command::new("rustdoc").args(&arguments[1..]).env("RUSTC_BOOTSTRAP", "1").status();
     if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -46,7 +47,8 @@ pub(crate) fn public_api(options: &Options) -> Result<()> {
     let mut doc = cargo(".");
     // The whole workspace, as the step `documentation` has it: dependencies are compiled once for both.
     doc.args(["doc", "--release", "--locked", "--no-deps", "--lib", "--workspace"]);
-    // The JSON of rustdoc is unstable. The version of the crate `public-api` is the one that reads that of this compiler.
+    // The JSON of rustdoc is unstable. The version of the crate `public-api` is the one that reads that of this
+    // compiler.
     doc.env("RUSTDOCFLAGS", "-Zunstable-options --output-format json");
     doc.env("RUSTDOC", std::env::current_exe()?).env(AS_RUSTDOC, "1");
     step("public surface", &mut doc)?;

@@ -79,7 +79,8 @@ impl<F: File> CachedStorage<F> {
     ///
     /// # Errors
     ///
-    /// As [`MappingOptions::anonymous`](wasi_mmap_core::MappingOptions::anonymous); [`Error::Unsupported`] for huge pages.
+    /// As [`MappingOptions::anonymous`](wasi_mmap_core::MappingOptions::anonymous); [`Error::Unsupported`] for huge
+    /// pages.
     pub fn of_memory(options: &MapOptions) -> Result<Self> {
         let Extent { offset, len } = options.extent_of_memory(PAGE_SIZE)?;
         refuse_huge_pages(options)?;

@@ -40,11 +40,11 @@ impl ReadResult {
         if range.end - range.start < LENT_FROM {
             return Ok(storage.read_vec(range)?.into());
         }
-        // SAFETY: the engine copies the bytes into the plugin's memory as soon as the host function has returned, before
-        // the plugin can call anything, and drops them. The mapping stays mapped meanwhile, because the bytes own a
-        // share of it. `share` also asks that no other process writes to the file, which a host cannot promise: the
-        // copy is one `memcpy`, which takes any byte for a value, so that the plugin sees other bytes and nothing else
-        // happens.
+        // SAFETY: the engine copies the bytes into the plugin's memory as soon as the host function has returned,
+        // before the plugin can call anything, and drops them. The mapping stays mapped meanwhile, because the bytes
+        // own a share of it. `share` also asks that no other process writes to the file, which a host cannot promise:
+        // the copy is one `memcpy`, which takes any byte for a value, so that the plugin sees other bytes and nothing
+        // else happens.
         let lent = match unsafe { storage.share(range.clone()) } {
             // Some of the pages are in a window, so that they are not in one piece.
             Err(Error::Busy) => return Ok(storage.read_vec(range)?.into()),

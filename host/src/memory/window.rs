@@ -81,11 +81,11 @@ impl HostWindow {
             Permit::new(usage, limits, Limit::Windows, 1)?,
             Permit::new(usage, limits, Limit::WindowBytes, bytes)?,
         ];
-        // SAFETY, for both calls below: the anchor is in a linear memory of ours that is alive, since it was looked up just
-        // now and the plugin, whose call this is, runs in it. All the addresses are in that memory, on page borders, and
-        // no other window is there. The plugin does not run during the call, and the list that the anchor was read from
-        // is not used any more. The memory stays until it is dropped, which abandons the window first, and nothing else
-        // replaces these pages.
+        // SAFETY, for both calls below: the anchor is in a linear memory of ours that is alive, since it was looked up
+        // just now and the plugin, whose call this is, runs in it. All the addresses are in that memory, on page
+        // borders, and no other window is there. The plugin does not run during the call, and the list that the anchor
+        // was read from is not used any more. The memory stays until it is dropped, which abandons the window first,
+        // and nothing else replaces these pages.
         let window = if *windows == WindowPolicy::Any {
             // SAFETY: as said above.
             unsafe { guard.storage_mut()?.attach_window(range, address, writable) }?
