@@ -3,6 +3,8 @@
 use std::ops::RangeBounds;
 
 use super::bounds::offset_and_length;
+#[cfg(doc)]
+use crate::Access;
 use crate::{Advice, Error, FlushFlags, Internals, Mapping, Result, Storage};
 
 /// The file behind the mapping.
