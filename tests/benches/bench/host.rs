@@ -74,7 +74,7 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
                 Ok(Sample { answer: 0, ..sample })
             }),
             vec![peer(
-                "a call of WASI that answers a constant",
+                "a call of WASI that returns a constant",
                 3.0,
                 Box::new(move || plugins.host("empty-call", "text", &[CALLS]).map(per_call)),
             )],

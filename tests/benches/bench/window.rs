@@ -146,7 +146,7 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
             "µs to attach 64 KiB that a lease holds, read a byte, and detach",
             Box::new(move || plugins.stable("view-cycles", "large", &[CYCLES, WINDOW]).map(per_cycle)),
             vec![peer(
-                "a window that nothing holds",
+                "a window that needs no guarantee",
                 None,
                 Box::new(move || plugins.host("view-cycles", "large", &[CYCLES, WINDOW]).map(per_cycle)),
             )],
