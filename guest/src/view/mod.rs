@@ -31,31 +31,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bytes;
 mod copied;
-#[cfg(all(feature = "import", target_os = "wasi", target_env = "p2"))]
-mod imported;
-#[cfg(not(target_family = "wasm"))]
-mod native;
-#[cfg(all(target_family = "wasm", not(all(feature = "import", target_os = "wasi", target_env = "p2"))))]
-mod unsupported;
-
-#[cfg(all(feature = "import", target_os = "wasi", target_env = "p2"))]
-use imported as window;
-#[cfg(not(target_family = "wasm"))]
-use native as window;
-#[cfg(all(target_family = "wasm", not(all(feature = "import", target_os = "wasi", target_env = "p2"))))]
-use unsupported as window;
+mod storage;
+mod window;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut, RangeBounds};
 
 #[cfg(doc)]
 use wasi_mmap_core::Error;
-use wasi_mmap_core::{Internals, Mapping, Result, Storage};
+use wasi_mmap_core::{Internals, Mapping, Result};
 
-use crate::fallback::{CachedStorage, File};
-use copied::{Copied, CopiedMut};
-use window::{Window, WindowMut};
+use self::bytes::{Bytes, BytesMut};
+use self::storage::ViewStorage;
 
 /// Lends ranges of a mapping as slices.
 pub trait Views {
@@ -106,24 +95,11 @@ pub trait Views {
         Self: Sized;
 }
 
-/// A storage whose bytes can be viewed, in windows or as copies.
-trait ViewStorage: Storage + Sized {
-    /// # Safety
-    ///
-    /// See [`Views::view`].
-    unsafe fn view(mapping: &Mapping<Self>, offset: u64, length: u64) -> Result<View<'_>>;
-
-    /// # Safety
-    ///
-    /// See [`Views::view_mut`].
-    unsafe fn view_mut(mapping: &mut Mapping<Self>, offset: u64, length: u64) -> Result<ViewMut<'_>>;
-}
-
 impl<S: ViewStorage> Views for Mapping<S> {
     unsafe fn view(&self, range: impl RangeBounds<u64>) -> Result<View<'_>> {
         let range = self.select(range)?;
         // SAFETY: the contract is the caller's.
-        unsafe { S::view(self, range.start, range.end - range.start) }
+        unsafe { S::view(self, range.start, range.end - range.start) }.map(View)
     }
 
     unsafe fn view_mut(&mut self, range: impl RangeBounds<u64>) -> Result<ViewMut<'_>> {
@@ -131,7 +107,7 @@ impl<S: ViewStorage> Views for Mapping<S> {
         self.write_all_at(&[], 0)?;
         let range = self.select(range)?;
         // SAFETY: the contract is the caller's.
-        unsafe { S::view_mut(self, range.start, range.end - range.start) }
+        unsafe { S::view_mut(self, range.start, range.end - range.start) }.map(ViewMut)
     }
 
     unsafe fn views(&self, range: impl RangeBounds<u64>, size: usize) -> Result<Chunks<'_, Self>> {
@@ -141,35 +117,14 @@ impl<S: ViewStorage> Views for Mapping<S> {
     }
 }
 
-/// The fallback copies.
-impl<F: File> ViewStorage for CachedStorage<F> {
-    unsafe fn view(mapping: &Mapping<Self>, offset: u64, length: u64) -> Result<View<'_>> {
-        View::copied(mapping, offset, length)
-    }
-
-    unsafe fn view_mut(mapping: &mut Mapping<Self>, offset: u64, length: u64) -> Result<ViewMut<'_>> {
-        ViewMut::copied(mapping, offset, length)
-    }
-}
-
 /// A view of a range of a mapping, for reading. See [`Views::view`].
 #[must_use]
 pub struct View<'a>(Bytes<'a>);
 
-enum Bytes<'a> {
-    Copied(Copied),
-    #[allow(dead_code, reason = "never constructed where windows are unsupported")]
-    Window(Window<'a>),
-}
-
-impl<'a> View<'a> {
-    fn copied<S: Storage>(mapping: &'a Mapping<S>, offset: u64, length: u64) -> Result<Self> {
-        Ok(Self(Bytes::Copied(Copied::new(mapping, offset, length)?)))
-    }
-
+impl View<'_> {
     /// Returns true if this is a window on the file's own pages, and false if it is a copy.
     pub fn is_zero_copy(&self) -> bool {
-        !matches!(self.0, Bytes::Copied(_))
+        self.0.is_window()
     }
 
     /// Checks that everything read from the view so far was in the file. Bytes read as zeros if the file became shorter
@@ -179,10 +134,7 @@ impl<'a> View<'a> {
     ///
     /// [`Error::Truncated`]; [`Error::NoSpace`].
     pub fn check(&self) -> Result<()> {
-        match &self.0 {
-            Bytes::Copied(_) => Ok(()),
-            Bytes::Window(window) => window.check(),
-        }
+        self.0.check()
     }
 }
 
@@ -190,10 +142,7 @@ impl Deref for View<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match &self.0 {
-            Bytes::Copied(copied) => copied.bytes(),
-            Bytes::Window(window) => window.bytes(),
-        }
+        self.0.bytes()
     }
 }
 
@@ -206,20 +155,10 @@ impl Deref for View<'_> {
 #[must_use]
 pub struct ViewMut<'a>(BytesMut<'a>);
 
-enum BytesMut<'a> {
-    Copied(CopiedMut<'a>),
-    #[allow(dead_code, reason = "never constructed where windows are unsupported")]
-    Window(WindowMut<'a>),
-}
-
-impl<'a> ViewMut<'a> {
-    fn copied<S: Storage>(mapping: &'a mut Mapping<S>, offset: u64, length: u64) -> Result<Self> {
-        Ok(Self(BytesMut::Copied(CopiedMut::new(mapping, offset, length)?)))
-    }
-
+impl ViewMut<'_> {
     /// Returns true if this is a window on the file's own pages, and false if it is a copy.
     pub fn is_zero_copy(&self) -> bool {
-        !matches!(self.0, BytesMut::Copied(_))
+        self.0.is_window()
     }
 
     /// Checks what was read and written, as [`View::check`].
@@ -228,10 +167,7 @@ impl<'a> ViewMut<'a> {
     ///
     /// [`Error::Truncated`]; [`Error::NoSpace`].
     pub fn check(&self) -> Result<()> {
-        match &self.0 {
-            BytesMut::Copied(_) => Ok(()),
-            BytesMut::Window(window) => window.check(),
-        }
+        self.0.check()
     }
 
     /// Writes changes to the file, and returns when they are on the storage device.
@@ -240,10 +176,7 @@ impl<'a> ViewMut<'a> {
     ///
     /// [`Error::Truncated`]; [`Error::NoSpace`]; [`Error::Io`]. A copy keeps the changes that it could not write.
     pub fn flush(&mut self) -> Result<()> {
-        match &mut self.0 {
-            BytesMut::Copied(copied) => copied.flush(),
-            BytesMut::Window(window) => window.flush(),
-        }
+        self.0.flush()
     }
 
     /// Ends the view. A copy is written back first.
@@ -252,10 +185,7 @@ impl<'a> ViewMut<'a> {
     ///
     /// [`Error::Truncated`]; [`Error::NoSpace`]; [`Error::Io`].
     pub fn close(mut self) -> Result<()> {
-        match &mut self.0 {
-            BytesMut::Copied(copied) => copied.write_back(),
-            BytesMut::Window(window) => window.close(),
-        }
+        self.0.close()
     }
 }
 
@@ -263,19 +193,13 @@ impl Deref for ViewMut<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match &self.0 {
-            BytesMut::Copied(copied) => copied.bytes(),
-            BytesMut::Window(window) => window.bytes(),
-        }
+        self.0.bytes()
     }
 }
 
 impl DerefMut for ViewMut<'_> {
     fn deref_mut(&mut self) -> &mut [u8] {
-        match &mut self.0 {
-            BytesMut::Copied(copied) => copied.bytes_mut(),
-            BytesMut::Window(window) => window.bytes_mut(),
-        }
+        self.0.bytes_mut()
     }
 }
 

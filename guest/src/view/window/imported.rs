@@ -9,31 +9,17 @@ use std::sync::OnceLock;
 
 use wasi_mmap_core::{Error, Internals, Mapping, Result};
 
-use super::{Bytes, BytesMut, View, ViewMut, ViewStorage};
 use crate::imported::Imported;
 use crate::imported::bindings::wasi_mmap::mmap::types::WindowMode;
 use crate::imported::bindings::wasi_mmap::mmap::window::{Window as Handle, granularity};
+
+/// The storage whose mappings have these windows.
+pub(crate) type WindowStorage = Imported;
 
 /// Returns the number of which a window's address and offset are multiples, or `None` if the host has no windows.
 fn alignment() -> Option<u64> {
     static ALIGNMENT: OnceLock<Option<u64>> = OnceLock::new();
     *ALIGNMENT.get_or_init(|| granularity().ok())
-}
-
-impl ViewStorage for Imported {
-    unsafe fn view(mapping: &Mapping<Self>, offset: u64, length: u64) -> Result<View<'_>> {
-        match RawWindow::open(mapping, offset, length, WindowMode::Read)? {
-            Some(raw) => Ok(View(Bytes::Window(Window { raw, _mapping: PhantomData }))),
-            None => View::copied(mapping, offset, length),
-        }
-    }
-
-    unsafe fn view_mut(mapping: &mut Mapping<Self>, offset: u64, length: u64) -> Result<ViewMut<'_>> {
-        match RawWindow::open(mapping, offset, length, WindowMode::Write)? {
-            Some(raw) => Ok(ViewMut(BytesMut::Window(WindowMut { raw, _mapping: PhantomData }))),
-            None => ViewMut::copied(mapping, offset, length),
-        }
-    }
 }
 
 /// A range of a mapping in a window of the host, without the borrow of the mapping.
@@ -128,46 +114,70 @@ impl Drop for RawWindow {
 }
 
 /// A window for reading.
-pub(super) struct Window<'a> {
+pub(crate) struct Window<'a> {
     raw: RawWindow,
     _mapping: PhantomData<&'a Mapping<Imported>>,
 }
 
-impl Window<'_> {
-    pub(super) fn bytes(&self) -> &[u8] {
+impl<'a> Window<'a> {
+    /// Opens a window for a range that was checked. Returns `None` if the range must be copied instead.
+    ///
+    /// # Safety
+    ///
+    /// The contract of [`Views::view`](crate::Views::view).
+    pub(crate) unsafe fn open(mapping: &'a Mapping<Imported>, offset: u64, length: u64) -> Result<Option<Self>> {
+        let raw = RawWindow::open(mapping, offset, length, WindowMode::Read)?;
+        Ok(raw.map(|raw| Self { raw, _mapping: PhantomData }))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.raw.bytes()
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         self.raw.check()
     }
 }
 
 /// A window for reading and writing.
-pub(super) struct WindowMut<'a> {
+pub(crate) struct WindowMut<'a> {
     raw: RawWindow,
     _mapping: PhantomData<&'a mut Mapping<Imported>>,
 }
 
-impl WindowMut<'_> {
-    pub(super) fn bytes(&self) -> &[u8] {
+impl<'a> WindowMut<'a> {
+    /// Opens a window for a range that was checked. Returns the mapping if the range must be copied instead.
+    ///
+    /// # Safety
+    ///
+    /// The contract of [`Views::view_mut`](crate::Views::view_mut).
+    pub(crate) unsafe fn open(
+        mapping: &'a mut Mapping<Imported>,
+        offset: u64,
+        length: u64,
+    ) -> Result<std::result::Result<Self, &'a mut Mapping<Imported>>> {
+        let raw = RawWindow::open(mapping, offset, length, WindowMode::Write)?;
+        Ok(raw.map(|raw| Self { raw, _mapping: PhantomData }).ok_or(mapping))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.raw.bytes()
     }
 
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         self.raw.bytes_mut()
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         self.raw.check()
     }
 
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         self.check()?;
         Ok(self.raw.handle.flush(0, None)?)
     }
 
-    pub(super) fn close(&mut self) -> Result<()> {
+    pub(crate) fn close(&mut self) -> Result<()> {
         self.check()?;
         self.raw.detach()
     }
