@@ -5,8 +5,8 @@
 //!
 //! | target | [`Mapping`] is |
 //! |---|---|
-//! | `wasm32-wasip2`, a component | the host's, through the import `wasi-mmap:mmap` |
-//! | `wasm32-wasip2` without the feature `import` | [`fallback::Mapping`], over ordinary file I/O |
+//! | `wasm32-wasip2`, `wasm32-wasip3`: a component | the host's, through the import `wasi-mmap:mmap` |
+//! | the same without the feature `import` | [`fallback::Mapping`], over ordinary file I/O |
 //! | `wasm32-wasip1`, a module | [`fallback::Mapping`] |
 //! | all others | the operating system's, from `wasi-mmap-native` |
 //!
@@ -35,13 +35,13 @@ pub mod fallback;
 pub mod view;
 mod wasi_error;
 
-#[cfg(all(feature = "import", target_os = "wasi", target_env = "p2"))]
+#[cfg(all(feature = "import", target_os = "wasi", not(target_env = "p1")))]
 mod imported;
 
-#[cfg(all(feature = "import", target_os = "wasi", target_env = "p2"))]
+#[cfg(all(feature = "import", target_os = "wasi", not(target_env = "p1")))]
 pub use imported::{Imported, Mapping, MappingOptions, bindings};
 
-#[cfg(all(target_family = "wasm", not(all(feature = "import", target_os = "wasi", target_env = "p2"))))]
+#[cfg(all(target_family = "wasm", not(all(feature = "import", target_os = "wasi", not(target_env = "p1")))))]
 pub use fallback::{Mapping, MappingOptions};
 
 #[cfg(not(target_family = "wasm"))]

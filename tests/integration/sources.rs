@@ -98,6 +98,21 @@ fn the_readme_shows_the_python_demo() {
     assert!(readme.contains(&format!("```python\n{demo}```")), "README.md shows another program");
 }
 
+/// A plugin for any version of WASI with components has the imports, and one for preview 1 has not.
+#[test]
+fn plugins_for_components_import_the_interface() {
+    let bindings = |target: &str| {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["tree", "--locked", "--edges", "normal", "--package", "wasi-mmap", "--target", target]);
+        let output = cargo.current_dir(root()).output().expect("cargo runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8").contains("wit-bindgen v")
+    };
+    assert!(bindings("wasm32-wasip2"));
+    assert!(bindings("wasm32-wasip3"));
+    assert!(!bindings("wasm32-wasip1"));
+}
+
 /// Returns the folder of the source of a dependency.
 fn source_of(package: &str) -> PathBuf {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -1,17 +1,17 @@
 //! Calls of the host that do next to nothing.
 
 use crate::Workload;
-#[cfg(target_env = "p2")]
+#[cfg(not(target_env = "p1"))]
 use crate::{Done, Job, Result, timed};
 
-#[cfg(not(target_env = "p2"))]
+#[cfg(target_env = "p1")]
 pub(crate) const WORKLOADS: &[Workload] = &[];
 
-#[cfg(target_env = "p2")]
+#[cfg(not(target_env = "p1"))]
 pub(crate) const WORKLOADS: &[Workload] = &[("empty-call", empty_call)];
 
 /// `number 0` times the resolution of the clock: a function of WASI without arguments that returns a constant.
-#[cfg(target_env = "p2")]
+#[cfg(not(target_env = "p1"))]
 fn empty_call(job: &Job<'_>) -> Result<Done> {
     timed(|| {
         let mut state = 0u64;

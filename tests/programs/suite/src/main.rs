@@ -16,7 +16,7 @@ use wasi_mmap_conformance::op::Subject;
 use wasi_mmap_conformance::run::run_all;
 use wasi_mmap_conformance::viewing::Viewing;
 
-#[cfg(target_env = "p2")]
+#[cfg(not(target_env = "p1"))]
 mod resource;
 
 fn main() -> ExitCode {
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         }
     };
     match backend {
-        #[cfg(target_env = "p2")]
+        #[cfg(not(target_env = "p1"))]
         Backend::HostWit | Backend::FallbackWit => run::<resource::Resource>(backend, scratch, part),
         _ if views => run::<Viewing<wasi_mmap::Mapping>>(backend, scratch, part),
         _ => run::<wasi_mmap::Mapping>(backend, scratch, part),
