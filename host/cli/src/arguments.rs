@@ -32,7 +32,7 @@ pub enum Command {
     Inspect(InspectOptions),
 }
 
-/// Run a plugin: a component that exports wasi:cli/run
+/// Run a plugin: a component that exports wasi:cli/run, or a module for WASI preview 1, such as wasm32-wasip1
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -47,7 +47,7 @@ Exit status:
   0    the plugin succeeded
   1    the plugin failed; WASI 0.2 has no other status of its own
   2    the command line is invalid
-  125  the plugin could not be run: the file is missing, is not a component, is not a command, or has unknown imports
+  125  the plugin could not be run: the file is missing, is not a plugin, is not a command, or has unknown imports
   134  the plugin trapped")]
 pub struct RunOptions {
     /// Let the plugin read and write a directory, which it sees as GUEST, or else under the same name
@@ -92,6 +92,8 @@ pub struct RunOptions {
 Example:
   wasi-mmap compose grep.wasm -o grep-anywhere.wasm && wasmtime run --dir . grep-anywhere.wasm needle big.log
 
+A module for WASI preview 1 becomes a component as well.
+
 Exit status: 0, or 1 if the plugin could not be composed; OUT is then not written")]
 pub struct ComposeOptions {
     /// The plugin's file
@@ -104,7 +106,7 @@ pub struct ComposeOptions {
 
 /// Show which interfaces a plugin imports, and where it can run
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0, or 1 if the file is not a component")]
+#[command(after_help = "Exit status: 0, or 1 if the file is not a plugin")]
 pub struct InspectOptions {
     /// The plugin's file
     pub plugin: PathBuf,

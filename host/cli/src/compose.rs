@@ -4,36 +4,35 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use wasi_mmap_host::fallback::{self, ComposeError};
+use wasmtime::Result;
 use wasmtime::error::Context;
-use wasmtime::{Result, bail};
 
 use crate::arguments::ComposeOptions;
-use crate::{plugin, progress};
+use crate::plugin::{self, Plugin};
+use crate::progress;
 
 /// Composes the plugin with the fallback. `path` is its file, for errors.
 pub(crate) fn with_fallback(path: &Path, component: &[u8]) -> Result<Vec<u8>> {
     let name = path.display();
-    let composed = progress::spin("composing", || fallback::compose(component));
-    let ours = plugin::interfaces(component)?.ours;
-    let composed = composed.map_err(|error| match error {
-        ComposeError::NothingToPlug if ours.is_empty() => {
-            wasmtime::format_err!("{name} does not import wasi-mmap:mmap@0.1, so it needs no fallback")
-        }
+    progress::spin("composing", || fallback::compose(component)).map_err(|error| match error {
         ComposeError::NothingToPlug => {
-            wasmtime::format_err!("{name} imports {}, but the types differ from those of the fallback", ours.join(", "))
+            wasmtime::format_err!("{name} does not import wasi-mmap:mmap, so it needs no fallback")
         }
         error => wasmtime::Error::new(error).context(format!("cannot compose {name}")),
-    })?;
-    let left = plugin::interfaces(&composed)?.ours;
-    if !left.is_empty() {
-        bail!("the fallback does not export {}, which {name} imports", left.join(", "));
+    })
+}
+
+/// Makes a component that imports nothing of ours: of a module, and of a component that imports something of ours.
+pub(crate) fn self_contained(path: &Path, plugin: Plugin) -> Result<Vec<u8>> {
+    if plugin.is_module && plugin::interfaces(&plugin.component)?.ours.is_empty() {
+        // It brings its own implementation, or needs none. As a component it runs on every engine.
+        return Ok(plugin.component);
     }
-    Ok(composed)
+    with_fallback(path, &plugin.component)
 }
 
 pub(crate) fn compose(options: &ComposeOptions) -> Result<ExitCode> {
-    let component = plugin::read(&options.plugin)?;
-    let composed = with_fallback(&options.plugin, &component)?;
+    let composed = self_contained(&options.plugin, plugin::read(&options.plugin)?)?;
     let output = &options.output;
     write_whole(output, &composed).with_context(|| format!("cannot write {}", output.display()))?;
     Ok(ExitCode::SUCCESS)

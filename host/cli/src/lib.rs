@@ -6,6 +6,7 @@ mod arguments;
 mod compose;
 mod inspect;
 mod plugin;
+mod preview1;
 mod progress;
 mod run;
 
@@ -46,18 +47,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> std::result::Resu
 ///
 /// # Errors
 ///
-/// Fails if they are not a component.
+/// Fails if they are not a component or a module for WASI preview 1.
 pub fn inspect(path: &Path, bytes: &[u8], json: bool) -> Result<String> {
-    plugin::must_be_component(path, bytes)?;
-    inspect::report(path, bytes, json)
+    inspect::report(path, &plugin::load(path, bytes.to_vec())?, json)
 }
 
 /// Returns what `compose` writes for a file with these bytes.
 ///
 /// # Errors
 ///
-/// Fails if they are not a component that the fallback can be plugged into.
+/// Fails if they are not a component that the fallback can be plugged into, or a module for WASI preview 1.
 pub fn compose(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
-    plugin::must_be_component(path, bytes)?;
-    compose::with_fallback(path, bytes)
+    compose::self_contained(path, plugin::load(path, bytes.to_vec())?)
 }

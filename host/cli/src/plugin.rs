@@ -7,6 +7,8 @@ use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::error::Context;
 use wasmtime::{Result, bail};
 
+use crate::preview1;
+
 /// The packages of WASI 0.2 that every engine for commands provides.
 const WASI_PACKAGES: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
@@ -42,34 +44,42 @@ impl Interfaces {
     }
 }
 
-/// Reads a plugin.
-///
-/// # Errors
-///
-/// Fails if the file cannot be read, or is not a component.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    must_be_component(path, &bytes)?;
-    Ok(bytes)
+/// A plugin, as a component.
+#[derive(Debug)]
+pub(crate) struct Plugin {
+    pub(crate) component: Vec<u8>,
+    /// The file is a module for preview 1, which was made a component.
+    pub(crate) is_module: bool,
+    /// The size of the file, in bytes.
+    pub(crate) file_len: usize,
 }
 
-/// Checks that `bytes` begin as a component does. `path` is their file, for errors.
+/// Reads a plugin: a component, or a module for WASI preview 1.
 ///
 /// # Errors
 ///
-/// Says what the bytes are instead.
-pub(crate) fn must_be_component(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.display();
-    if Parser::is_core_wasm(bytes) {
-        bail!(
-            "{name} is a core module, not a component: build it for wasm32-wasip2, \
-             or turn it into a component with `wasm-tools component new`"
-        );
+/// Fails if the file cannot be read, or is neither.
+pub(crate) fn read(path: &Path) -> Result<Plugin> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    load(path, bytes)
+}
+
+/// Makes a plugin of the bytes of a file. `path` is the file, for errors.
+///
+/// # Errors
+///
+/// Says what the bytes are instead of a component or a module for WASI preview 1.
+pub(crate) fn load(path: &Path, bytes: Vec<u8>) -> Result<Plugin> {
+    let (name, file_len) = (path.display(), bytes.len());
+    if Parser::is_core_wasm(&bytes) {
+        let component = preview1::to_component(&bytes)
+            .with_context(|| format!("cannot make a component of {name}, which is a core module"))?;
+        return Ok(Plugin { component, is_module: true, file_len });
     }
-    if !Parser::is_component(bytes) {
-        bail!("{name} is not a WebAssembly component");
+    if !Parser::is_component(&bytes) {
+        bail!("{name} is not a WebAssembly component, nor a module");
     }
-    Ok(())
+    Ok(Plugin { component: bytes, is_module: false, file_len })
 }
 
 /// Lists the imports and exports of a component.

@@ -72,7 +72,7 @@ impl ResourceLimiter for Memory {
 
 pub(crate) fn run(options: &RunOptions) -> Result<ExitCode> {
     let name = options.plugin.display();
-    let mut component = plugin::read(&options.plugin)?;
+    let mut component = plugin::read(&options.plugin)?.component;
     let interfaces = plugin::interfaces(&component)?;
     if !interfaces.unknown.is_empty() {
         bail!("{name} has imports that neither wasi-mmap nor WASI 0.2 provides: {}", interfaces.unknown.join(", "));

@@ -208,13 +208,16 @@ fn files_that_are_not_plugins_are_refused_with_a_reason() {
             (instance $run)
             (export "wasi:cli/run@0.2.6" (instance $run)))"#,
     );
+    let foreign = r#"(module (import "env" "f" (func)) (memory (export "memory") 1) (func (export "_start")))"#;
+    let module = fs::read(plugin_path("suite", "wasm32-wasip1")).expect("a module");
     let damaged = fs::read(plugin("probe")).expect("a plugin");
     let cases = [
         (scratch.path().join("missing.wasm"), "cannot read"),
         (scratch.path().to_owned(), "cannot read"),
         (file("text.wasm", b"not wasm at all"), "is not a WebAssembly component"),
         (file("empty.wasm", b""), "is not a WebAssembly component"),
-        (plugin_path("suite", "wasm32-wasip1"), "is a core module, not a component"),
+        (file("module.wasm", &wat::parse_str(foreign).expect("a module")), "requires an import interface named `env`"),
+        (file("half-a-module.wasm", &module[..module.len() / 2]), "the module is damaged"),
         (file("damaged.wasm", &damaged[..damaged.len() / 2]), "damaged"),
         (file("library.wasm", &wat::parse_str("(component)").expect("a component")), "is not a command"),
         (
@@ -228,7 +231,7 @@ fn files_that_are_not_plugins_are_refused_with_a_reason() {
         assert!(outcome.complained.starts_with("error: ") && outcome.complained.contains(reason), "{outcome:?}");
         assert!(!outcome.complained.contains("panicked"), "{outcome:?}");
     }
-    for (path, reason) in &cases[..6] {
+    for (path, reason) in &cases[..7] {
         let outcome = finish(wasi_mmap().arg("inspect").arg(path));
         assert_eq!(outcome.status, 1, "{outcome:?}");
         assert!(outcome.complained.contains(reason), "{outcome:?}");
@@ -237,6 +240,38 @@ fn files_that_are_not_plugins_are_refused_with_a_reason() {
         assert_eq!(composed.status, 1, "{composed:?}");
         assert!(composed.complained.contains(reason), "{composed:?}");
         assert!(!output.exists(), "nothing is written if the plugin cannot be composed");
+    }
+}
+
+#[test]
+fn a_plugin_that_does_not_fit_the_fallback_is_refused_with_the_reason() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let cases = [
+        // An interface that a later version may have, beside one that fits.
+        (
+            r#"(component
+                (import "wasi-mmap:mmap/mapping@0.1.0" (instance (export "page-size" (func (result u64)))))
+                (import "wasi-mmap:mmap/future@0.1.0" (instance (export "f" (func)))))"#,
+            "it has no wasi-mmap:mmap/future@0.1.0",
+        ),
+        (r#"(component (import "wasi-mmap:mmap/mapping@0.2.0" (instance)))"#, "it has no wasi-mmap:mmap/mapping@0.2.0"),
+        // Functions that the interface lacks, and that have other types.
+        (
+            r#"(component (import "wasi-mmap:mmap/mapping@0.1.0" (instance (export "future" (func)))))"#,
+            "its wasi-mmap:mmap/mapping@0.1.0 differs: instance is missing expected function export `future`",
+        ),
+        (
+            r#"(component (import "wasi-mmap:mmap/mapping@0.1.0" (instance (export "page-size" (func (result u8))))))"#,
+            "its wasi-mmap:mmap/mapping@0.1.0 differs: mismatched type for export `page-size`",
+        ),
+    ];
+    for (text, reason) in cases {
+        let (plugin, output) = (scratch.path().join("plugin.wasm"), scratch.path().join("composed.wasm"));
+        fs::write(&plugin, wat::parse_str(text).expect("a component")).expect("a file");
+        let composed = compose(&plugin, &output);
+        assert_eq!(composed.status, 1, "{composed:?}");
+        assert!(composed.complained.contains(reason), "{composed:?}");
+        assert!(!output.exists());
     }
 }
 
@@ -313,6 +348,40 @@ fn a_composed_plugin_contains_the_plugin_and_imports_only_wasi() {
     let again = compose(&output, &data.path().join("again.wasm"));
     assert_eq!(again.status, 1);
     assert!(again.complained.contains("needs no fallback"), "{again:?}");
+}
+
+/// A module runs on its own implementation, and `compose` makes a component of it, which any engine for WASI 0.2 runs.
+#[test]
+fn a_module_for_preview_1_is_made_a_component() {
+    let data = data();
+    let (module, output) = (plugin_path("bench", "wasm32-wasip1"), data.path().join("composed.wasm"));
+    let inspect = |path: &Path| -> serde_json::Value {
+        serde_json::from_str(&finish(wasi_mmap().args(["inspect", "--json"]).arg(path)).printed).expect("JSON")
+    };
+    let found = inspect(&module);
+    assert_eq!((&found["module"], &found["runs_here"]), (&true.into(), &true.into()));
+    assert_eq!((&found["ours"], &found["runs_on_plain_wasi"]), (&serde_json::json!([]), &false.into()));
+    assert_eq!(found["bytes"], fs::metadata(&module).expect("a file").len());
+
+    let composed = compose(&module, &output);
+    assert_eq!(composed.status, 0, "{composed:?}");
+    let found = inspect(&output);
+    assert_eq!((&found["module"], &found["runs_on_plain_wasi"]), (&false.into(), &true.into()));
+
+    let run = |path: &Path, backend: &str, workload: &str| {
+        let mut command = wasi_mmap();
+        command.args(["run", "--backend", backend, "--dir"]).arg(format!("{}::/data", data.path().display()));
+        let outcome = finish(command.arg(path).args([workload, "/data/text", "0", "0"]));
+        assert_eq!(outcome.status, 0, "{outcome:?}");
+        let printed: serde_json::Value = serde_json::from_str(&outcome.printed).expect("JSON");
+        printed["answer"].as_u64().expect("a number")
+    };
+    // The lines of the file, read as a file: the mapping has the same.
+    let expected = run(&module, "host", "file-lines");
+    assert!(expected > 0);
+    for (path, backend) in [(&module, "host"), (&module, "fallback"), (&output, "host")] {
+        assert_eq!(run(path, backend, "object-lines"), expected);
+    }
 }
 
 #[test]
