@@ -48,6 +48,10 @@ impl OsStorage {
                 }
                 // SAFETY: the caller's promise.
                 let window = unsafe { self.attach_window(range, address, to_write) }?;
+                if self.visible_file().is_some() {
+                    // A copy of a file that does not change: a fault is a disk's that fails.
+                    window.forbid_repairs();
+                }
                 if is_shared {
                     self.shared_windows.push(window.clone());
                 }
@@ -70,7 +74,7 @@ impl OsStorage {
                     return Err(Error::Truncated);
                 }
                 // SAFETY: the caller's promise.
-                let attach = || unsafe { self.attach_window(range, address, false) };
+                let attach = || unsafe { self.attach_window(range, address, false) }.inspect(Window::forbid_repairs);
                 let tail = address + len..memory.end;
                 // SAFETY: `attach` maps whole private pages of the file there. Until the window is detached or
                 // abandoned, which drops the stable pages, nobody replaces them: detaching locks them, and the rest is
