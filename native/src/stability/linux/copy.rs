@@ -21,8 +21,8 @@ const MIN_PIECE: usize = 256 << 10;
 
 /// Replaces memory with a copy, piece by piece, each atomically: readers see the same bytes before and after.
 ///
-/// With `has_stores`, stores to the memory wait while their piece is copied, so that none is undone. After an error, a
-/// part of the memory may be a copy already, and the rest is as it was.
+/// With `has_stores`, stores to the memory wait while their piece is copied, so that none is undone. `memory` becomes
+/// what is left to be replaced, which after an error is as it was.
 ///
 /// # Safety
 ///
@@ -33,13 +33,17 @@ const MIN_PIECE: usize = 256 << 10;
 /// # Errors
 ///
 /// The error of `mmap(2)`, `mprotect(2)` or `mremap(2)`; `TimedOut` at the deadline.
-pub(super) unsafe fn try_replace(memory: &Range<usize>, has_stores: bool, deadline: Option<Instant>) -> io::Result<()> {
+pub(super) unsafe fn try_replace(
+    memory: &mut Range<usize>,
+    has_stores: bool,
+    deadline: Option<Instant>,
+) -> io::Result<()> {
     let size = (memory.len() / MAX_PIECES).max(MIN_PIECE).next_multiple_of(page_len());
-    for start in memory.clone().step_by(size) {
+    while memory.start < memory.end {
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        let piece = start..memory.end.min(start + size);
+        let piece = memory.start..memory.end.min(memory.start + size);
         // SAFETY: the caller's promise, of which the piece is a part.
         let paused = if has_stores { Some(unsafe { PausedStores::new(&piece) }?) } else { None };
         // SAFETY: the caller's promise. If there are stores, they wait.
@@ -48,6 +52,7 @@ pub(super) unsafe fn try_replace(memory: &Range<usize>, has_stores: bool, deadli
             paused.resume(replaced.is_ok());
         }
         replaced?;
+        memory.start = piece.end;
     }
     Ok(())
 }

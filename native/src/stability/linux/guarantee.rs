@@ -8,7 +8,7 @@ use wasi_mmap_core::Result;
 
 use super::super::kind::{Stability, unstable};
 use super::lease::{self, Lease, Refusal};
-use super::permanent::{is_mounted_read_only, permanent_stability};
+use super::permanent::{HOLES, has_holes, is_in_memory, is_mounted_read_only, permanent_stability};
 
 /// A guarantee that the bytes of a file do not change.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ impl Guarantee {
         match Lease::take(file) {
             Ok(lease) => Ok(Self::Lease(lease)),
             // Not where somebody writes: a file system that became read-only by an error keeps its old writers.
-            Err(Refusal::Other(_)) if is_mounted_read_only(file) => Ok(Self::Permanent(Stability::ReadOnly)),
+            Err(Refusal::Unavailable(_)) if is_mounted_read_only(file) => Self::read_only(file),
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -53,9 +53,22 @@ impl Guarantee {
         }
         // As in `of`; the lease itself is not needed.
         match Lease::take(file) {
-            Ok(_) | Err(Refusal::Other(_)) => Ok(Self::Permanent(Stability::ReadOnly)),
+            Ok(_) | Err(Refusal::Unavailable(_)) => Self::read_only(file),
             Err(refusal) => Err(refusal.into()),
         }
+    }
+
+    /// Returns the guarantee for a file that is mounted read-only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported) if there may be no space for holes when they are read.
+    fn read_only(file: &File) -> Result<Self> {
+        // Of a description of its own, because the position of the file's own may be somebody else's.
+        if is_in_memory(file) && has_holes(&lease::reopen(file)?, &(0..file.metadata()?.len())) {
+            return Err(unstable(HOLES));
+        }
+        Ok(Self::Permanent(Stability::ReadOnly))
     }
 
     /// Returns whether the guarantee may be kept for later: a file system can be mounted anew.
@@ -121,6 +134,8 @@ impl StablePages {
     pub(crate) fn lock(&self) -> LockedPages<'_> {
         LockedPages(match &self.guarantee {
             Guarantee::Permanent(_) => None,
+            // No lease ends in a forked child, and a thread that the child does not have may hold the lock for ever.
+            Guarantee::Lease(lease) if lease.is_copy_of_parent() => None,
             Guarantee::Lease(lease) => Some((lease.state(), &self.memory)),
         })
     }
@@ -128,10 +143,6 @@ impl StablePages {
 
 impl Drop for StablePages {
     fn drop(&mut self) {
-        if matches!(&self.guarantee, Guarantee::Lease(lease) if lease.is_copy_of_parent()) {
-            // The lock may be held for ever by a thread that this process does not have.
-            return;
-        }
         self.lock().release();
     }
 }

@@ -1,5 +1,6 @@
 //! Read leases on files: whoever wants to write waits until the lease is given up. Linux `fcntl(2)`.
 
+use std::cell::OnceCell;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
@@ -9,12 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 use wasi_mmap_core::{Error, Result};
 
 use super::super::kind::unstable;
-use super::permanent::is_in_memory;
+use super::deadline::Deadline;
+use super::permanent::{HOLES, has_holes, is_in_memory};
 use super::watch::{self, Breakable, Watcher};
 use super::{copy, fcntl};
 use crate::sys::{allow_pauses, die};
@@ -44,14 +45,19 @@ pub(crate) struct State {
     /// end the lease.
     file: Option<File>,
     covered: Vec<Covered>,
-    /// The last moment at which nobody was waiting for the end of the lease.
+    /// The last moment before which nobody had begun to wait for the end of the lease.
     uncontested: Instant,
+    /// The moment by which the lease must be given up, which does not change once somebody waits. `None` if there is
+    /// none: the writer waits for ever.
+    deadline: OnceCell<Option<Instant>>,
 }
 
 /// Memory that a lease covers.
 #[derive(Debug)]
 struct Covered {
     memory: Range<usize>,
+    /// The part of the memory that is still the file's: less than all of it after an attempt that failed.
+    remaining: Range<usize>,
     has_stores: bool,
 }
 
@@ -60,14 +66,14 @@ pub(super) type StateGuard<'a> = MutexGuard<'a, State>;
 /// The reason why there is no lease.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// Somebody has the file open for writing.
-    Contested(Error),
+    /// The kernel gives none, for another reason than that somebody has the file open for writing.
+    Unavailable(Error),
     Other(Error),
 }
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        let (Refusal::Contested(error) | Refusal::Other(error)) = refusal;
+        let (Refusal::Unavailable(error) | Refusal::Other(error)) = refusal;
         error
     }
 }
@@ -105,7 +111,12 @@ impl Lease {
         let lease = Arc::new(Self {
             descriptor: own.as_raw_fd(),
             is_in_memory: is_in_memory(&own),
-            state: Mutex::new(State { file: Some(own), covered: Vec::new(), uncontested: Instant::now() }),
+            state: Mutex::new(State {
+                file: Some(own),
+                covered: Vec::new(),
+                uncontested: Instant::now(),
+                deadline: OnceCell::new(),
+            }),
             is_broken: AtomicBool::new(false),
             process: std::process::id(),
             break_time,
@@ -116,8 +127,8 @@ impl Lease {
         let weak = Arc::downgrade(&lease);
         watch::add(lease.descriptor, weak);
         meanwhile(&lease);
-        let outcome = state.file.as_ref().map_or(Ok(()), |file| acquire(file, watcher));
         state.uncontested = Instant::now();
+        let outcome = state.file.as_ref().map_or(Ok(()), |file| acquire(file, watcher));
         // After a failure there is no lease to give up.
         lease.is_broken.store(outcome.is_err(), Relaxed);
         drop(state);
@@ -170,11 +181,11 @@ impl Lease {
             return Err(unstable("it is just being opened for writing or truncated"));
         };
         if self.is_in_memory && has_holes(file, file_range) {
-            return Err(unstable("it is in memory and has holes, for which there may be no space when they are read"));
+            return Err(unstable(HOLES));
         }
         // Breaking the lease needs the lock, and had not begun when the lease was checked, so it will find the memory.
         let mapped = map()?;
-        state.covered.push(Covered { memory, has_stores });
+        state.covered.push(Covered { remaining: memory.clone(), memory, has_stores });
         Ok(mapped)
     }
 
@@ -184,19 +195,26 @@ impl Lease {
     ///
     /// There is no memory for the copies. It must be tried again, until the deadline, at which the process ends.
     fn try_break(&self, state: &mut State) -> io::Result<()> {
-        let Some(file) = state.file.as_ref().filter(|_| !self.is_broken()) else { return Ok(()) };
+        let State { file: own, covered, uncontested, deadline } = state;
+        let Some(file) = own.as_ref().filter(|_| !self.is_broken()) else { return Ok(()) };
+        // The time from before the call: this thread may be kept waiting right after it.
+        let now = Instant::now();
         if fcntl::has_lease(file) {
-            state.uncontested = Instant::now();
+            *uncontested = now;
             return Ok(());
         }
-        let break_time = watch::break_time().unwrap_or(self.break_time);
-        // Somewhat before the kernel takes the lease.
-        let deadline = break_time.map(|time| state.uncontested + time * 3 / 4);
-        let was_covered = !state.covered.is_empty();
-        while let Some(Covered { memory, has_stores }) = state.covered.last() {
+        // Somewhat before the kernel takes the lease, by the time that it goes by: that of the moment at which the
+        // first one began to wait.
+        let deadline = *deadline.get_or_init(|| {
+            let break_time = watch::break_time().unwrap_or(self.break_time);
+            break_time.map(|time| *uncontested + time * 3 / 4)
+        });
+        let was_covered = !covered.is_empty();
+        let limit = deadline.filter(|_| was_covered).map(Deadline::set);
+        while let Some(Covered { remaining, has_stores, .. }) = covered.last_mut() {
             // SAFETY: the caller of `cover` promised that the memory may be replaced until it is released, which needs
             // the lock that is held here, and whether there are stores.
-            if let Err(error) = unsafe { copy::try_replace(memory, *has_stores, deadline) } {
+            if let Err(error) = unsafe { copy::try_replace(remaining, *has_stores, deadline) } {
                 if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     // The kernel is about to let the waiting writer go on, and bytes would change that must not.
                     die(&format!(
@@ -205,11 +223,12 @@ impl Lease {
                 }
                 return Err(error);
             }
-            state.covered.pop();
+            covered.pop();
         }
         if was_covered && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             die("the bytes of a leased file were copied too slowly: another process may have changed them meanwhile");
         }
+        drop(limit);
         self.is_broken.store(true, Relaxed);
         if let Err(error) = fcntl::release_lease(file) {
             match Errno::from_io_error(&error) {
@@ -222,7 +241,7 @@ impl Lease {
                 // the description ends the lease without asking for them.
                 _ => {
                     watch::remove(self.descriptor);
-                    state.file = None;
+                    *own = None;
                 }
             }
         }
@@ -235,11 +254,6 @@ fn acquire(file: &File, watcher: Watcher) -> io::Result<()> {
     fcntl::set_owner(file, watcher.thread)?;
     fcntl::set_signal(file, watcher.signal)?;
     fcntl::take_lease(file)
-}
-
-/// Returns whether a range of the file has holes, as far as the system can tell. Linux `lseek(2)` with `SEEK_HOLE`.
-fn has_holes(file: &File, range: &Range<u64>) -> bool {
-    rustix::fs::seek(file, SeekFrom::Hole(range.start)).map_or(true, |hole| hole < range.end)
 }
 
 impl Breakable for Lease {
@@ -267,7 +281,7 @@ impl Drop for Lease {
 }
 
 /// Opens a file again, for reading: the lease belongs to the open file description, which others may share.
-fn reopen(file: &File) -> Result<File> {
+pub(super) fn reopen(file: &File) -> Result<File> {
     // Without waiting: another process may have a write lease, which opening the file would break.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -282,24 +296,23 @@ fn reopen(file: &File) -> Result<File> {
 
 /// Returns the refusal of a lease, with the reason and a remedy.
 fn explain(error: &io::Error) -> Refusal {
-    Refusal::Other(unstable(&match Errno::from_io_error(error) {
-        Some(Errno::AGAIN) => {
-            let reason =
-                "a process, perhaps this one, has it open for writing or mapped for writing, and must close it first";
-            return Refusal::Contested(unstable(reason));
-        }
-        Some(Errno::ACCESS | Errno::PERM) => {
-            "a lease is only for the file's owner; run as that user, or with the capability CAP_LEASE".into()
-        }
+    match Errno::from_io_error(error) {
+        Some(Errno::AGAIN) => Refusal::Other(unstable(
+            "a process, perhaps this one, has it open for writing or mapped for writing, and must close it first",
+        )),
+        Some(Errno::ACCESS | Errno::PERM) => Refusal::Unavailable(unstable(
+            "a lease is only for the file's owner; run as that user, or with the capability CAP_LEASE",
+        )),
         Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            "this file system or kernel gives no leases; see /proc/sys/fs/leases-enable".into()
+            Refusal::Unavailable(unstable("this file system or kernel gives no leases; see /proc/sys/fs/leases-enable"))
         }
-        _ => format!("taking a lease: {error}"),
-    }))
+        _ => Refusal::Other(unstable(&format!("taking a lease: {error}"))),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::alone;
     use super::*;
 
     /// This happened once in some hundred processes: the thread checks a lease as soon as it is registered.
@@ -323,5 +336,50 @@ mod tests {
             }
             Err(refusal) => println!("skipped: {refusal:?}"),
         }
+    }
+
+    /// Two leases end, one of which has been waited for too long already, as far as anybody can know: the thread was
+    /// kept from looking.
+    #[test]
+    fn a_process_ends_that_is_late_with_a_lease() {
+        let name = "stability::linux::lease::tests::a_process_ends_that_is_late_with_a_lease";
+        let Some(output) = alone::run(name) else { return be_late() };
+        if output.stdout.contains("skipped") {
+            return println!("skipped: no leases");
+        }
+        assert!(!output.succeeded && output.stderr.contains("could not be copied before"), "{output:?}");
+    }
+
+    fn be_late() {
+        let take = || {
+            let mut file = tempfile::NamedTempFile::new().expect("a file");
+            io::Write::write_all(&mut file, &[b'a'; 4096]).expect("it writes");
+            let path = file.into_temp_path();
+            let lease = Lease::take(&File::open(&path).expect("it opens"));
+            (path, lease)
+        };
+        let ((path, lease), (other_path, other)) = (take(), take());
+        let (Ok(lease), Ok(other)) = (lease, other) else { return println!("skipped: no leases") };
+        let memory = memmap2::MmapMut::map_anon(4096).expect("memory");
+        let range = memory.as_ptr().expose_provenance()..memory.as_ptr().addr() + 4096;
+        // SAFETY: the memory is private, outlives the leases, and nobody uses it.
+        unsafe { other.cover(range, &(0..4096), false, || Ok(())) }.unwrap_or_else(|error| panic!("{error}"));
+        // Nobody waits: the thread looks, and the time begins anew.
+        let hour = Duration::from_secs(3600);
+        other.state().uncontested -= hour;
+        std::thread::sleep(Duration::from_millis(1000));
+        assert!(other.state().uncontested.elapsed() < hour, "nobody looked");
+        // The thread is kept from both by the first lock, and finds the second lease too late.
+        let state = lease.state();
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let write = |path: &std::path::Path| OpenOptions::new().write(true).custom_flags(nonblocking).open(path);
+        assert!(write(&path).is_err(), "it does not wait");
+        // Until it waits for the lock: it looks at the leases by their descriptors.
+        std::thread::sleep(Duration::from_millis(1000));
+        assert!(write(&other_path).is_err(), "it does not wait");
+        other.state().uncontested -= hour;
+        drop(state);
+        std::thread::sleep(Duration::from_secs(20));
+        panic!("the process goes on, and the bytes may change");
     }
 }
