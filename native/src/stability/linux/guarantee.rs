@@ -158,3 +158,55 @@ impl LockedPages<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::alone;
+    use super::*;
+
+    /// A child has the locks as they were when it was made, and not the threads that would release them.
+    #[test]
+    fn a_forked_child_does_not_wait_for_its_parents_locks() {
+        // Without other tests beside it: a child has their files for a moment.
+        let name = "stability::linux::guarantee::tests::a_forked_child_does_not_wait_for_its_parents_locks";
+        if let Some(output) = alone::run(name) {
+            return assert!(output.succeeded, "{output:?}");
+        }
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        std::io::Write::write_all(&mut file, &[b'a'; 4096]).expect("it writes");
+        let path = file.into_temp_path();
+        let Ok(lease) = Lease::take(&File::open(&path).expect("it opens")) else {
+            return println!("skipped: no leases");
+        };
+        let memory = memmap2::MmapMut::map_anon(4096).expect("memory");
+        let range = memory.as_ptr().expose_provenance()..memory.as_ptr().addr() + 4096;
+        let guarantee = Guarantee::Lease(Arc::clone(&lease));
+        // SAFETY: the memory is private, outlives the pages, and nobody uses it.
+        let (pages, ()) = unsafe { guarantee.cover(range, &(0..4096), false, || Ok(())) }.expect("nobody writes");
+        let state = lease.state();
+        // SAFETY: the child drops its copies of these, which takes no lock there, and ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            pages.lock().release();
+            drop((pages, guarantee));
+            // SAFETY: no precondition.
+            unsafe { libc::_exit(0) };
+        }
+        assert!(child > 0);
+        let (mut status, started) = (0, Instant::now());
+        // SAFETY: the call writes to `status`.
+        while unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } == 0 {
+            if started.elapsed() > Duration::from_secs(20) {
+                // SAFETY: the child is this process's own, and was not waited for.
+                unsafe { libc::kill(child, libc::SIGKILL) };
+                panic!("the child waits for a lock");
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(status, 0, "the child did not end by itself");
+        drop(state);
+        assert_eq!(pages.stability(), Stability::Lease);
+    }
+}
