@@ -204,7 +204,8 @@ fn a_cut_that_no_lease_announces_ends_the_host_before_a_zero_is_seen() {
 fn store_while_another_writes(part: &str) {
     for folder in folders() {
         for _ in 0..if is_long() { 100 } else { 5 } {
-            let path = make(folder.path(), "text");
+            let path = folder.path().join("text");
+            fs::write(&path, vec![b'a'; 16 * LEN]).expect("a file");
             let output = in_a_host_of_its_own(part, folder.path(), || {
                 act_elsewhere("write", &path);
                 fs::write(folder.path().join("stop"), "").expect("a file");

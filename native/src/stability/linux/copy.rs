@@ -7,6 +7,7 @@
 use std::io;
 use std::ops::Range;
 use std::ptr;
+use std::slice;
 use std::time::Instant;
 
 use rustix::mm::{Advice, MapFlags, ProtFlags};
@@ -75,7 +76,8 @@ unsafe fn replace_piece(memory: &Range<usize>) -> io::Result<()> {
     // pages this fails, which does no harm.
     // SAFETY: the memory was mapped just now; the call changes no byte, whether it succeeds or fails.
     let _ = unsafe { rustix::mm::madvise(copies, len, Advice::LinuxNoHugepage) };
-    // SAFETY: both are `len` bytes and start with a page; `copies` is new, and zeros. The caller promises the rest.
+    // SAFETY: both are `len` bytes and start with a page; `copies` is new, and zeros. The caller promises that nobody
+    // writes to the others.
     unsafe { copy(ptr::with_exposed_provenance(memory.start), copies.cast(), len) };
     // SAFETY: both are whole pages of the same length and belong to this process; the copies are one area, and the
     // caller lets the target be replaced. The kernel locks the process's memory for the whole call, so an access to the
@@ -83,26 +85,25 @@ unsafe fn replace_piece(memory: &Range<usize>) -> io::Result<()> {
     unsafe { put_copies(copies.expose_provenance(), memory) }
 }
 
-/// Copies all pages that are not zeros. The others are zeros in the copy already, and cost no memory.
+/// Copies all pages that are not zeros, without memory of the allocator, which may be short. The others are zeros in the copy already, and cost no memory.
 ///
 /// # Safety
 ///
-/// Both are mapped for `len` bytes, start with a page and do not overlap; those of `to` are zeros, and nobody else uses
-/// them.
+/// Both are mapped for `len` bytes, start with a page and do not overlap. Nobody writes to those of `from`; those of `to`
+/// are zeros, and nobody else uses them.
 unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     let page = page_len();
-    let mut bytes = vec![0u8; page];
     for start in (0..len).step_by(page) {
         let count = page.min(len - start);
         // SAFETY: within the `len` bytes, as just computed.
         let from = unsafe { from.add(start) };
         // SAFETY: as above.
         let to = unsafe { to.add(start) };
-        // SAFETY: so many bytes are mapped, and `bytes` is memory of its own.
-        unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), count) };
+        // SAFETY: so many bytes are mapped, and nobody writes to them during the call.
+        let bytes = unsafe { slice::from_raw_parts(from, count) };
         if bytes.iter().any(|&byte| byte != 0) {
             // SAFETY: `to` has so many bytes, and nobody else uses them.
-            unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), count) };
+            unsafe { to.copy_from_nonoverlapping(from, count) };
         }
     }
 }

@@ -164,22 +164,30 @@ fn cut() {
     }
 }
 
-/// Stores ever greater numbers in a window until the host ends it. No store is undone.
+/// Stores ever greater numbers in some pages of a window until the host ends it. No store is undone.
 fn stores() {
+    /// The number of pages, and the distance of those that are stored to.
+    const COUNT: usize = 4096;
+    const STEP: usize = 64;
     let mapping = map("/scratch/text", Access::Read);
-    let pages = Pages::<256>::new().bytes();
-    let window = Window::attach(&mapping, &pages[..1], 0, 256 * PAGE64, WindowMode::Read).expect("nobody writes");
+    let pages = Pages::<COUNT>::new().bytes();
+    let window = Window::attach(&mapping, &pages[..1], 0, COUNT as u64 * PAGE64, WindowMode::Read);
+    let window = window.expect("nobody writes");
+    (0..COUNT).step_by(STEP).for_each(|page| poke(pages, page * PAGE, 0));
     fs::write("/scratch/ready", "").expect("a file");
     let mut number = 0_u8;
-    poke(pages, 0, 0);
     while !fs::exists("/scratch/stop").expect("it can be told") {
-        for _ in 0..1_000_000 {
-            assert_eq!(peek(pages, 0), number, "a store was undone");
-            number = number.wrapping_add(1);
-            poke(pages, 0, number);
+        for _ in 0..10_000 {
+            let next = number.wrapping_add(1);
+            for page in (0..COUNT).step_by(STEP) {
+                assert_eq!(peek(pages, page * PAGE), number, "a store was undone");
+                poke(pages, page * PAGE, next);
+            }
+            number = next;
         }
     }
-    assert!((1..256).all(|page| peek(pages, page * PAGE) == b'a'), "a byte has changed");
+    let mut others = (0..COUNT).filter(|page| page % STEP != 0);
+    assert!(others.all(|page| peek(pages, page * PAGE) == b'a'), "a byte has changed");
     window.check().expect("nothing was lost");
 }
 
