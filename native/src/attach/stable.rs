@@ -67,11 +67,11 @@ impl OsStorage {
                 let start = self.file_offset().checked_add(range.start).ok_or(Error::OutOfMemory)?;
                 let file_range = start..start.checked_add(range.end - range.start).ok_or(Error::OutOfMemory)?;
                 // Whoever makes the file shorter ends the guarantee first, and then nothing is attached.
-                if self
-                    .visible_file()
-                    .is_none_or(|file| file.metadata().map_or(true, |found| found.len() < file_range.end))
-                {
-                    return Err(Error::Truncated);
+                if !guarantee.checks_length() {
+                    let file = self.visible_file().ok_or(Error::Truncated)?;
+                    if file.metadata()?.len() < file_range.end {
+                        return Err(Error::Truncated);
+                    }
                 }
                 // SAFETY: the caller's promise.
                 let attach = || unsafe { self.attach_window(range, address, false) }.inspect(Window::forbid_repairs);

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use wasi_mmap_core::Result;
 
@@ -76,6 +77,11 @@ impl Guarantee {
         !matches!(self, Self::Permanent(Stability::ReadOnly))
     }
 
+    /// Returns whether [`cover`](Self::cover) returns an error for a range that is not all in the file.
+    pub(crate) fn checks_length(&self) -> bool {
+        matches!(self, Self::Lease(_))
+    }
+
     /// Returns the reason why the bytes do not change at present.
     pub(crate) fn stability(&self) -> Stability {
         match self {
@@ -98,7 +104,9 @@ impl Guarantee {
     /// # Errors
     ///
     /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported) if somebody has begun to write since the guarantee
-    /// was given; `map` was not called. The errors of `map`.
+    /// was given, or the range has holes for which there may be no space;
+    /// [`Error::Truncated`](wasi_mmap_core::Error::Truncated) if a leased file ends before the range does; `map` was not
+    /// called. The errors of `map`.
     pub(crate) unsafe fn cover<T>(
         &self,
         memory: Range<usize>,
@@ -111,7 +119,7 @@ impl Guarantee {
             // SAFETY: the caller's promise.
             Self::Lease(lease) => unsafe { lease.cover(memory.clone(), file_range, has_stores, map) }?,
         };
-        Ok((StablePages { guarantee: self.clone(), memory }, mapped))
+        Ok((StablePages { guarantee: self.clone(), memory, is_released: AtomicBool::new(false) }, mapped))
     }
 }
 
@@ -121,6 +129,8 @@ impl Guarantee {
 pub(crate) struct StablePages {
     guarantee: Guarantee,
     memory: Range<usize>,
+    /// Whether the memory is no longer covered.
+    is_released: AtomicBool,
 }
 
 impl StablePages {
@@ -136,25 +146,28 @@ impl StablePages {
             Guarantee::Permanent(_) => None,
             // No lease ends in a forked child, and a thread that the child does not have may hold the lock for ever.
             Guarantee::Lease(lease) if lease.is_copy_of_parent() => None,
-            Guarantee::Lease(lease) => Some((lease.state(), &self.memory)),
+            Guarantee::Lease(lease) => Some((lease.state(), self)),
         })
     }
 }
 
 impl Drop for StablePages {
     fn drop(&mut self) {
-        self.lock().release();
+        if !*self.is_released.get_mut() {
+            self.lock().release();
+        }
     }
 }
 
 /// Stable pages that their owner may replace: the end of the lease does not touch them meanwhile.
-pub(crate) struct LockedPages<'a>(Option<(lease::StateGuard<'a>, &'a Range<usize>)>);
+pub(crate) struct LockedPages<'a>(Option<(lease::StateGuard<'a>, &'a StablePages)>);
 
 impl LockedPages<'_> {
     /// Covers the memory by the guarantee no longer.
     pub(crate) fn release(self) {
-        if let Some((mut state, memory)) = self.0 {
-            state.release(memory);
+        if let Some((mut state, pages)) = self.0 {
+            state.release(&pages.memory);
+            pages.is_released.store(true, Relaxed);
         }
     }
 }

@@ -15,7 +15,7 @@ use wasi_mmap_core::{Error, Result};
 
 use super::super::kind::unstable;
 use super::deadline::Deadline;
-use super::permanent::{HOLES, has_holes, is_in_memory};
+use super::permanent::{HOLES, has_holes, is_in_memory, length};
 use super::watch::{self, Breakable, Watcher};
 use super::{copy, fcntl};
 use crate::sys::{allow_pauses, die};
@@ -162,8 +162,8 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] if somebody wants to write, or the range has holes for which there may be no space; the
-    /// errors of `map`.
+    /// [`Error::Unsupported`] if somebody wants to write, or the range has holes for which there may be no space;
+    /// [`Error::Truncated`] if the file ends before the range does; the errors of `map`.
     pub(super) unsafe fn cover<T>(
         &self,
         memory: Range<usize>,
@@ -180,6 +180,10 @@ impl Lease {
         let Some(file) = state.file.as_ref().filter(|_| is_uncontested) else {
             return Err(unstable("it is just being opened for writing or truncated"));
         };
+        // The length cannot change but by whoever opens the file with `O_RDONLY` and `O_TRUNC`.
+        if length(file)? < file_range.end {
+            return Err(Error::Truncated);
+        }
         if self.is_in_memory && has_holes(file, file_range) {
             return Err(unstable(HOLES));
         }
