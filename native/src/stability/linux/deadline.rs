@@ -80,7 +80,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::stability::linux::alone;
+    use crate::alone;
 
     /// The thread that copies waits for a disk, for example.
     #[test]

@@ -176,8 +176,8 @@ impl LockedPages<'_> {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::alone;
     use super::*;
+    use crate::alone;
 
     /// A child has the locks as they were when it was made, and not the threads that would release them.
     #[test]

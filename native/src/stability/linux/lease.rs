@@ -316,8 +316,8 @@ fn explain(error: &io::Error) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::super::alone;
     use super::*;
+    use crate::alone;
 
     /// This happened once in some hundred processes: the thread checks a lease as soon as it is registered.
     #[test]

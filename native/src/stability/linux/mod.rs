@@ -4,8 +4,6 @@
 //! a [copy], and the lease is given up, by the thread in [`watch`]. The one in [`deadline`] ends the process if that takes
 //! too long.
 
-#[cfg(test)]
-mod alone;
 mod copy;
 mod deadline;
 mod fcntl;

@@ -232,6 +232,7 @@ fn wait_to_store(address: usize) -> bool {
 mod tests {
     use super::super::FaultGuard;
     use super::*;
+    use crate::alone;
 
     /// Memory of one page, as a window has it.
     fn stable_page() -> (memmap2::MmapMut, Range<usize>, FaultGuard) {
@@ -300,5 +301,59 @@ mod tests {
         assert_eq!(SEEN.load(SeqCst), 0, "another handler has seen a store that waits");
         let installed = PREVIOUS.iter().filter(|previous| !previous.load(SeqCst).is_null()).count();
         assert!(installed <= 2, "{installed} handlers");
+    }
+
+    /// Actions that others install over each of our handlers, and that forward to it.
+    static BELOW: [AtomicPtr<sigaction>; HANDLERS.len()] = [const { AtomicPtr::new(ptr::null_mut()) }; HANDLERS.len()];
+
+    extern "C" fn on_other<const LEVEL: usize>(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+        let text = &b"[0]\n[1]\n[2]\n[3]\n[4]\n[5]\n[6]\n[7]\n"[4 * LEVEL..][..4];
+        // SAFETY: the call reads the text.
+        unsafe { libc::write(libc::STDOUT_FILENO, text.as_ptr().cast(), text.len()) };
+        // SAFETY: it was stored before this was installed, and is never freed.
+        let previous = unsafe { BELOW[LEVEL].load(SeqCst).as_ref() };
+        super::super::handler::forward_to(previous, signal, info, context);
+    }
+
+    /// A fault that is not ours passes each handler once, ours and those of others in turn, and ends the process.
+    #[test]
+    fn handlers_that_lie_over_each_other_do_not_forward_in_a_circle() {
+        let name = "unix::fault::pause::tests::handlers_that_lie_over_each_other_do_not_forward_in_a_circle";
+        if let Some(output) = alone::run(name) {
+            let seen = |level: usize| output.stdout.matches(&format!("[{level}]")).count();
+            let seen: Vec<_> = (0..HANDLERS.len()).map(seen).collect();
+            assert!(!output.succeeded && output.stdout.contains("too many"), "{output:?}");
+            return assert_eq!(seen, [1; HANDLERS.len()], "{output:?}");
+        }
+        // SAFETY: no precondition. It ends this process if it hangs.
+        unsafe { libc::alarm(60) };
+        let others: [Handler; HANDLERS.len()] = [
+            on_other::<0>,
+            on_other::<1>,
+            on_other::<2>,
+            on_other::<3>,
+            on_other::<4>,
+            on_other::<5>,
+            on_other::<6>,
+            on_other::<7>,
+        ];
+        for (level, handler) in others.into_iter().enumerate() {
+            put_on_top().expect("there are more handlers");
+            put_on_top().expect("ours is on top");
+            BELOW[level].store(Box::into_raw(Box::new(set_action(None).expect("an action"))), SeqCst);
+            // SAFETY: zero is valid for each field.
+            let mut action: sigaction = unsafe { mem::zeroed() };
+            action.sa_sigaction = handler as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+            set_action(Some(&action)).expect("it is installed");
+        }
+        println!("{}", put_on_top().expect_err("all of ours lie below others"));
+        let (mut memory, range, guard) = stable_page();
+        drop(guard);
+        // SAFETY: the memory is that of this test, which is to end here.
+        unsafe { protect(&range, libc::PROT_READ) }.expect("it is protected");
+        // SAFETY: none; the process ends here.
+        unsafe { memory.as_mut_ptr().write_volatile(1) };
+        println!("it went on");
     }
 }

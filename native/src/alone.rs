@@ -7,14 +7,14 @@ const ALONE: &str = "WASI_MMAP_ALONE";
 
 /// The outcome of a test that ran alone.
 #[derive(Debug)]
-pub(super) struct Output {
-    pub(super) succeeded: bool,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Output {
+    pub(crate) succeeded: bool,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs a test in a process of its own. Returns `None` in that process.
-pub(super) fn run(name: &str) -> Option<Output> {
+pub(crate) fn run(name: &str) -> Option<Output> {
     if std::env::var_os(ALONE).is_some() {
         return None;
     }
