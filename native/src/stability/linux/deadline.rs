@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::watch::block_signals;
 use crate::sys::die;
 
-/// The deadlines of the copies that are being made. Whoever holds this lock takes no other.
+/// The deadlines of the leases whose bytes are being copied. Whoever holds this lock takes no other.
 static DEADLINES: Mutex<Vec<Instant>> = Mutex::new(Vec::new());
 static ADDED: Condvar = Condvar::new();
 
@@ -19,6 +19,7 @@ fn deadlines() -> MutexGuard<'static, Vec<Instant>> {
 }
 
 /// A deadline by which this must be dropped.
+#[derive(Debug)]
 #[must_use]
 pub(super) struct Deadline(Instant);
 

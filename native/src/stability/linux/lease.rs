@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::mem;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -50,6 +51,9 @@ pub(crate) struct State {
     /// The moment by which the lease must be given up, which does not change once somebody waits. `None` if there is
     /// none: the writer waits for ever.
     deadline: OnceCell<Option<Instant>>,
+    /// Ends the process at the deadline, while memory is still to be copied: also between attempts, when the thread may
+    /// be busy with another lease.
+    limit: Option<Deadline>,
 }
 
 /// Memory that a lease covers.
@@ -88,6 +92,9 @@ impl State {
     /// Covers memory no longer.
     pub(super) fn release(&mut self, memory: &Range<usize>) {
         self.covered.retain(|covered| covered.memory != *memory);
+        if self.covered.is_empty() {
+            self.limit = None;
+        }
     }
 }
 
@@ -116,6 +123,7 @@ impl Lease {
                 covered: Vec::new(),
                 uncontested: Instant::now(),
                 deadline: OnceCell::new(),
+                limit: None,
             }),
             is_broken: AtomicBool::new(false),
             process: std::process::id(),
@@ -199,7 +207,7 @@ impl Lease {
     ///
     /// There is no memory for the copies. It must be tried again, until the deadline, at which the process ends.
     fn try_break(&self, state: &mut State) -> io::Result<()> {
-        let State { file: own, covered, uncontested, deadline } = state;
+        let State { file: own, covered, uncontested, deadline, limit } = state;
         let Some(file) = own.as_ref().filter(|_| !self.is_broken()) else { return Ok(()) };
         // The time from before the call: this thread may be kept waiting right after it.
         let now = Instant::now();
@@ -214,7 +222,9 @@ impl Lease {
             break_time.map(|time| *uncontested + time * 3 / 4)
         });
         let was_covered = !covered.is_empty();
-        let limit = deadline.filter(|_| was_covered).map(Deadline::set);
+        if limit.is_none() && was_covered {
+            *limit = deadline.map(Deadline::set);
+        }
         while let Some(Covered { remaining, has_stores, .. }) = covered.last_mut() {
             // SAFETY: the caller of `cover` promised that the memory may be replaced until it is released, which needs
             // the lock that is held here, and whether there are stores.
@@ -232,7 +242,7 @@ impl Lease {
         if was_covered && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             die("the bytes of a leased file were copied too slowly: another process may have changed them meanwhile");
         }
-        drop(limit);
+        *limit = None;
         self.is_broken.store(true, Relaxed);
         if let Err(error) = fcntl::release_lease(file) {
             match Errno::from_io_error(&error) {
@@ -268,12 +278,14 @@ impl Breakable for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if self.is_copy_of_parent() {
-            // The parent's lease goes on, and locks may be held for ever by threads that this process does not have.
-            return;
-        }
+        let is_copy_of_parent = self.is_copy_of_parent();
         let is_broken = self.is_broken();
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if is_copy_of_parent {
+            // The parent's lease goes on, and locks may be held for ever by threads that this process does not have.
+            mem::forget(state.limit.take());
+            return;
+        }
         if let Some(file) = &state.file {
             watch::remove(self.descriptor);
             if !is_broken {
@@ -382,6 +394,61 @@ mod tests {
         std::thread::sleep(Duration::from_millis(1000));
         assert!(write(&other_path).is_err(), "it does not wait");
         other.state().uncontested -= hour;
+        drop(state);
+        std::thread::sleep(Duration::from_secs(20));
+        panic!("the process goes on, and the bytes may change");
+    }
+
+    /// Makes every access to memory wait for ever. Linux `userfaultfd(2)`, with nobody who resolves the faults.
+    ///
+    /// # Errors
+    ///
+    /// The error of `userfaultfd(2)` or `ioctl(2)`.
+    fn hang_at(memory: &Range<usize>) -> io::Result<RawFd> {
+        const USER_MODE_ONLY: libc::c_int = 1;
+        const API: libc::Ioctl = 0xc018_aa3f_u32 as libc::Ioctl;
+        const REGISTER: libc::Ioctl = 0xc020_aa00_u32 as libc::Ioctl;
+        let check = |status: libc::c_long| if status < 0 { Err(io::Error::last_os_error()) } else { Ok(status) };
+        let flags = USER_MODE_ONLY | libc::O_CLOEXEC;
+        // SAFETY: the call takes flags, and touches no memory.
+        let faults = check(unsafe { libc::syscall(libc::SYS_userfaultfd, flags) })?;
+        let faults = RawFd::try_from(faults).map_err(io::Error::other)?;
+        let mut api = [0xaa_u64, 0, 0];
+        // SAFETY: the call reads and writes these three numbers.
+        check(unsafe { libc::ioctl(faults, API, api.as_mut_ptr()) }.into())?;
+        let mut range = [memory.start as u64, memory.len() as u64, 1, 0];
+        // SAFETY: the call reads and writes these four numbers; accesses to the memory wait from here on.
+        check(unsafe { libc::ioctl(faults, REGISTER, range.as_mut_ptr()) }.into())?;
+        Ok(faults)
+    }
+
+    /// The bytes are on a disk that does not respond, for example: the thread that copies them cannot look at the clock.
+    #[test]
+    fn a_process_ends_whose_bytes_cannot_be_read_in_time() {
+        let name = "stability::linux::lease::tests::a_process_ends_whose_bytes_cannot_be_read_in_time";
+        let Some(output) = alone::run(name) else { return read_for_ever() };
+        if output.stdout.contains("skipped") {
+            return println!("skipped: no leases, or no memory that hangs");
+        }
+        assert!(!output.succeeded && output.stderr.contains("too slow"), "{output:?}");
+    }
+
+    fn read_for_ever() {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        io::Write::write_all(&mut file, &[b'a'; 4096]).expect("it writes");
+        let path = file.into_temp_path();
+        let lease = Lease::take(&File::open(&path).expect("it opens"));
+        let memory = memmap2::MmapMut::map_anon(4096).expect("memory");
+        let range = memory.as_ptr().expose_provenance()..memory.as_ptr().addr() + 4096;
+        let (Ok(lease), Ok(_)) = (lease, hang_at(&range)) else { return println!("skipped") };
+        let Some(break_time) = lease.break_time else { return println!("skipped") };
+        // SAFETY: the memory is private, outlives the lease, and nobody uses it.
+        unsafe { lease.cover(range, &(0..4096), false, || Ok(())) }.unwrap_or_else(|error| panic!("{error}"));
+        let mut state = lease.state();
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        assert!(OpenOptions::new().write(true).custom_flags(nonblocking).open(&path).is_err(), "it does not wait");
+        // A second before the deadline.
+        state.uncontested = Instant::now() + Duration::from_secs(1) - break_time * 3 / 4;
         drop(state);
         std::thread::sleep(Duration::from_secs(20));
         panic!("the process goes on, and the bytes may change");
