@@ -81,7 +81,8 @@ pub enum WindowPolicy {
     /// - files that are read, if something [holds](crate::Stability) their bytes: a seal, fs-verity, a file system that is not
     ///   written, or a lease. With a lease, who wants to write waits until the bytes are copied: [`Limit::HeldBytes`].
     ///
-    /// A file is never written through a window.
+    /// A file is never written through a window. While the bytes of a window are copied at the end of a lease, the plugin's
+    /// stores there wait in a handler for SIGSEGV, which is put on top of those that were installed after it.
     #[default]
     Stable,
     /// All. For plugins that are trusted, on files that others leave alone or that the plugin does not pass on as strings: the embedder's
