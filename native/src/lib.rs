@@ -27,9 +27,9 @@
 //!
 //! # SIGSEGV
 //!
-//! On Linux, the first window that depends on a read lease installs a handler for SIGSEGV, which forwards all faults that
-//! are not its own. It is put on top again if a program or an engine has installed another one by the time that a lease
-//! ends.
+//! On Linux, the first window that depends on a read lease installs a handler for SIGSEGV, which forwards all faults
+//! that are not its own. It is put on top again if a program or an engine has installed another one by the time that a
+//! lease ends.
 //!
 //! # macOS and other Unix systems
 //!

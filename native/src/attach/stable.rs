@@ -16,8 +16,8 @@ impl OsStorage {
     /// Attaches a window to the memory from `address` on, as [planned](Self::plan_stable_window).
     ///
     /// If the window depends on a lease and somebody wants to write to the file, copies replace the window's pages
-    /// atomically. Stores to the window wait meanwhile, and none is undone; a system call that would write there fails with
-    /// `EFAULT`.
+    /// atomically. Stores to the window wait meanwhile, and none is undone; a system call that would write there fails
+    /// with `EFAULT`.
     ///
     /// # Safety
     ///
@@ -26,8 +26,8 @@ impl OsStorage {
     /// # Errors
     ///
     /// As [`attach_window`](Self::attach_window); [`Error::Unsupported`] if somebody has begun to write to the file
-    /// since the window was planned; [`Error::Truncated`] if the file is shorter than the window; [`Error::Busy`] if a window
-    /// of the same shared memory overlaps it. Nothing is attached.
+    /// since the window was planned; [`Error::Truncated`] if the file is shorter than the window; [`Error::Busy`] if a
+    /// window of the same shared memory overlaps it. Nothing is attached.
     ///
     /// # Panics
     ///

@@ -99,8 +99,8 @@ impl Window {
         *self.state() = None;
     }
 
-    /// Ends the process at the next fault in the window, as long as it is attached, instead of repairing it: a repair would
-    /// put other bytes there.
+    /// Ends the process at the next fault in the window, as long as it is attached, instead of repairing it: a repair
+    /// would put other bytes there.
     pub(crate) fn forbid_repairs(&self) {
         if let Some(state) = &*self.state() {
             state.guard.set_stable();

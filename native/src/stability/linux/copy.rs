@@ -85,12 +85,13 @@ unsafe fn replace_piece(memory: &Range<usize>) -> io::Result<()> {
     unsafe { put_copies(copies.expose_provenance(), memory) }
 }
 
-/// Copies all pages that are not zeros, without memory of the allocator, which may be short. The others are zeros in the copy already, and cost no memory.
+/// Copies all pages that are not zeros, without memory of the allocator, which may be short. The others are zeros in
+/// the copy already, and cost no memory.
 ///
 /// # Safety
 ///
-/// Both are mapped for `len` bytes, start with a page and do not overlap. Nobody writes to those of `from`; those of `to`
-/// are zeros, and nobody else uses them.
+/// Both are mapped for `len` bytes, start with a page and do not overlap. Nobody writes to those of `from`; those of
+/// `to` are zeros, and nobody else uses them.
 unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     let page = page_len();
     for start in (0..len).step_by(page) {

@@ -63,7 +63,8 @@ impl Guarantee {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported) if there may be no space for holes when they are read.
+    /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported) if there may be no space for holes when they are
+    /// read.
     fn read_only(file: &File) -> Result<Self> {
         // Of a description of its own, because the position of the file's own may be somebody else's.
         if is_in_memory(file) && has_holes(&lease::reopen(file)?, &(0..file.metadata()?.len())) {
@@ -95,18 +96,18 @@ impl Guarantee {
     ///
     /// # Safety
     ///
-    /// Once `map` has succeeded, the memory is whole pages, mapped privately from the guaranteed file, that can be read and
-    /// written if there is a lease, and stable in the registry of faults before anybody else can use it. Until the
-    /// returned pages are dropped, they stay mapped, are replaced only under [`StablePages::lock`], and may be replaced at
-    /// any moment by other memory with the same bytes that can be read and written. Without `has_stores`, nobody writes
-    /// there.
+    /// Once `map` has succeeded, the memory is whole pages, mapped privately from the guaranteed file, that can be read
+    /// and written if there is a lease, and stable in the registry of faults before anybody else can use it. Until the
+    /// returned pages are dropped, they stay mapped, are replaced only under [`StablePages::lock`], and may be replaced
+    /// at any moment by other memory with the same bytes that can be read and written. Without `has_stores`, nobody
+    /// writes there.
     ///
     /// # Errors
     ///
     /// [`Error::Unsupported`](wasi_mmap_core::Error::Unsupported) if somebody has begun to write since the guarantee
     /// was given, or the range has holes for which there may be no space;
-    /// [`Error::Truncated`](wasi_mmap_core::Error::Truncated) if a leased file ends before the range does; `map` was not
-    /// called. The errors of `map`.
+    /// [`Error::Truncated`](wasi_mmap_core::Error::Truncated) if a leased file ends before the range does; `map` was
+    /// not called. The errors of `map`.
     pub(crate) unsafe fn cover<T>(
         &self,
         memory: Range<usize>,

@@ -33,8 +33,8 @@ pub(crate) struct Lease {
     process: u32,
     /// Whether the file is in memory, where a hole needs space when it is read.
     is_in_memory: bool,
-    /// The time after which the kernel takes the lease from whoever keeps a writer waiting, as it was when the lease was
-    /// taken. `None` if it never does.
+    /// The time after which the kernel takes the lease from whoever keeps a writer waiting, as it was when the lease
+    /// was taken. `None` if it never does.
     break_time: Option<Duration>,
 }
 
@@ -42,8 +42,8 @@ pub(crate) struct Lease {
 /// else that may wait for the end of a lease, while holding the lock.
 #[derive(Debug)]
 pub(crate) struct State {
-    /// The only descriptor of an open file description of its own. No mapping uses it. `None` after it had to be closed to
-    /// end the lease.
+    /// The only descriptor of an open file description of its own. No mapping uses it. `None` after it had to be closed
+    /// to end the lease.
     file: Option<File>,
     covered: Vec<Covered>,
     /// The last moment before which nobody had begun to wait for the end of the lease.
@@ -165,8 +165,8 @@ impl Lease {
     /// Once `map` has succeeded, the memory is whole pages, mapped privately from the leased file, that can be read and
     /// written, and stable in the registry of faults before anybody else can use it. Until it is
     /// [released](State::release), it stays mapped, is replaced only under the lock of [`state`](Self::state), and may
-    /// be replaced at any moment by other memory with the same bytes that can be read and written. Without `has_stores`,
-    /// nobody writes there.
+    /// be replaced at any moment by other memory with the same bytes that can be read and written. Without
+    /// `has_stores`, nobody writes there.
     ///
     /// # Errors
     ///
@@ -422,7 +422,8 @@ mod tests {
         Ok(faults)
     }
 
-    /// The bytes are on a disk that does not respond, for example: the thread that copies them cannot look at the clock.
+    /// The bytes are on a disk that does not respond, for example: the thread that copies them cannot look at the
+    /// clock.
     #[test]
     fn a_process_ends_whose_bytes_cannot_be_read_in_time() {
         let name = "stability::linux::lease::tests::a_process_ends_whose_bytes_cannot_be_read_in_time";

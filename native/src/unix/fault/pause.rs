@@ -6,8 +6,8 @@
 //!
 //! The handler is installed when the first window gets a lease, and forwards all other faults to the one that was there
 //! before: the engine's, which would take a store that waits for an error of the plugin. If somebody has installed
-//! another one since, such as an engine that was made later, ours is put on top again before stores are paused. All that
-//! runs in the handler is async-signal-safe.
+//! another one since, such as an engine that was made later, ours is put on top again before stores are paused. All
+//! that runs in the handler is async-signal-safe.
 
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -86,8 +86,8 @@ impl PausedStores {
     ///
     /// # Errors
     ///
-    /// The error of `mprotect(2)` or `sigaction(2)`; an error if others have installed too many handlers. Stores are not
-    /// paused.
+    /// The error of `mprotect(2)` or `sigaction(2)`; an error if others have installed too many handlers. Stores are
+    /// not paused.
     ///
     /// # Safety
     ///
