@@ -25,6 +25,12 @@
 //! forwards all others to the previous handler. A program that installs its own handler later must call this one, which
 //! `sigaction(2)` returned to it, for faults that are not its own.
 //!
+//! # SIGSEGV
+//!
+//! On Linux, the first window that depends on a read lease installs a handler for SIGSEGV, which forwards all faults
+//! that are not its own. It is put on top again if a program or an engine has installed another one by the time that a
+//! lease ends.
+//!
 //! # macOS and other Unix systems
 //!
 //! Resizing a mapping, named memory, and [`Stable`] are [`Error::Unsupported`]. On macOS, a flush ends with
@@ -49,6 +55,8 @@
 //! shrink under a mapping, so this concerns only files on broken devices and on devices that are removed, such as USB
 //! sticks and network drives. Reading a mapping of such a file ends the process, as it does with every mapping in Rust.
 
+#[cfg(all(test, target_os = "linux"))]
+mod alone;
 mod attach;
 mod namespace;
 mod pages;

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::{
-    durable, failures, faults, file_size, full_disk, huge, names, scale, stable, stable_attacks, stable_windows, stale,
+    durable, failures, faults, file_size, full_disk, huge, names, scale, stable, stable_attacks, stable_breaks,
+    stable_windows, stale,
 };
 use wasi_mmap_conformance::storm;
 
@@ -68,6 +69,7 @@ fn part_of_another_test() {
         ("squat", [object, lock]) => names::squat(object, lock),
         (part, [scratch]) if part.starts_with("file-size") => file_size::meet(part, Path::new(scratch)),
         (part, [folder]) if part.starts_with("stable-") => stable_windows::meet(part, Path::new(folder)),
+        (part, [file]) if part.starts_with("break-") => stable_breaks::meet(part, Path::new(file)),
         (part, [file]) if part.starts_with("attack-") => stable_attacks::meet(part, Path::new(file)),
         (part, [file]) if part.starts_with("stale") => stale::meet(part, Path::new(file)),
         (fault, [file]) => faults::meet(fault, Path::new(file)),

@@ -24,6 +24,7 @@ mod scale;
 mod sources;
 mod stable;
 mod stable_attacks;
+mod stable_breaks;
 mod stable_windows;
 mod stale;
 mod storm;

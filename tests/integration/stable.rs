@@ -47,12 +47,12 @@ fn can_be_held(folder: &Path) -> bool {
 
 /// Takes a slice of a file that nobody writes to. Tests beside this one start processes, which have this one's
 /// descriptors for a moment.
-fn soon(path: &Path) -> Result<StableSlice> {
+pub fn soon(path: &Path) -> Result<StableSlice> {
     try_soon(|| slice(path))
 }
 
 /// Takes a slice, and waits for those descriptors.
-fn try_soon(take: impl Fn() -> Result<StableSlice>) -> Result<StableSlice> {
+pub fn try_soon(take: impl Fn() -> Result<StableSlice>) -> Result<StableSlice> {
     for _ in 0..1000 {
         match take() {
             Err(Error::Unsupported(reason)) if reason.contains("open for writing") => {
@@ -74,14 +74,14 @@ fn slice(path: &Path) -> Result<StableSlice> {
     Mapping::open(path)?.stable()
 }
 
-fn reason<T>(outcome: Result<T>) -> String {
+pub fn reason<T>(outcome: Result<T>) -> String {
     match outcome.err().expect("it is refused") {
         Error::Unsupported(reason) => reason.into_owned(),
         other => panic!("{other:?}"),
     }
 }
 
-fn all_are(bytes: &[u8], byte: u8) -> bool {
+pub fn all_are(bytes: &[u8], byte: u8) -> bool {
     bytes.iter().all(|&one| one == byte)
 }
 
@@ -306,16 +306,20 @@ fn does(program: &str, arguments: &[&str]) -> bool {
 }
 
 /// A mount, until it is dropped.
-struct Mount(tempfile::TempDir);
+pub struct Mount(tempfile::TempDir);
 
 impl Mount {
-    fn new(arguments: &[&str]) -> Option<Self> {
+    pub fn new(arguments: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().to_str().expect("UTF-8").to_owned();
         does("mount", &[arguments, &[&path]].concat()).then(|| Self(folder))
     }
 
-    fn remount(&self, options: &str) -> bool {
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn remount(&self, options: &str) -> bool {
         does("mount", &["-o", options, self.0.path().to_str().expect("UTF-8")])
     }
 }

@@ -18,13 +18,13 @@ use wasi_mmap_core::{Access, Error, Internals, Result};
 use wasi_mmap_native::{Stability, Stable, Window, page_size};
 
 /// Private memory that a window can be attached to.
-struct Target {
+pub struct Target {
     memory: *mut u8,
     len: usize,
 }
 
 impl Target {
-    fn new(len: usize) -> Self {
+    pub fn new(len: usize) -> Self {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
         // SAFETY: the kernel chooses a free place.
         let memory = unsafe { libc::mmap(ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
@@ -33,7 +33,7 @@ impl Target {
     }
 
     /// Attaches a stable window of the first bytes of the mapping.
-    fn attach(&self, mapping: &mut Mapping, range: Range<u64>, to_write: bool) -> Result<Window> {
+    pub fn attach(&self, mapping: &mut Mapping, range: Range<u64>, to_write: bool) -> Result<Window> {
         assert!(range.end - range.start <= self.len as u64);
         let storage = mapping.storage_mut()?;
         let plan = storage.plan_stable_window(to_write)?;
@@ -41,12 +41,26 @@ impl Target {
         unsafe { storage.attach_stable_window(plan, range, self.memory.expose_provenance()) }
     }
 
-    fn detach(mapping: &mut Mapping, window: &Window) {
+    /// Attaches a window for reading, and waits for the processes that other tests start, which have this one's
+    /// descriptors for a moment.
+    pub fn attach_soon(&self, mapping: &mut Mapping, range: Range<u64>) -> Window {
+        for _ in 0..1000 {
+            match self.attach(mapping, range.clone(), false) {
+                Err(Error::Unsupported(reason)) if reason.contains("open for writing") => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                outcome => return outcome.expect("a window"),
+            }
+        }
+        panic!("somebody has the file open for writing");
+    }
+
+    pub fn detach(mapping: &mut Mapping, window: &Window) {
         // SAFETY: nobody uses the memory.
         unsafe { mapping.storage_mut().expect("it is open").detach_window(window) }.expect("it detaches");
     }
 
-    fn byte(&self, offset: usize) -> u8 {
+    pub fn byte(&self, offset: usize) -> u8 {
         assert!(offset < self.len);
         // SAFETY: within the memory, which is mapped.
         unsafe { self.memory.wrapping_add(offset).read_volatile() }

@@ -16,8 +16,8 @@ impl OsStorage {
     /// Attaches a window to the memory from `address` on, as [planned](Self::plan_stable_window).
     ///
     /// If the window depends on a lease and somebody wants to write to the file, copies replace the window's pages
-    /// atomically. Stores to the window wait meanwhile, and none is undone; a system call that would write there fails with
-    /// `EFAULT`.
+    /// atomically. Stores to the window wait meanwhile, and none is undone; a system call that would write there fails
+    /// with `EFAULT`.
     ///
     /// # Safety
     ///
@@ -26,8 +26,8 @@ impl OsStorage {
     /// # Errors
     ///
     /// As [`attach_window`](Self::attach_window); [`Error::Unsupported`] if somebody has begun to write to the file
-    /// since the window was planned; [`Error::Truncated`] if the file is shorter than the window; [`Error::Busy`] if a window
-    /// of the same shared memory overlaps it. Nothing is attached.
+    /// since the window was planned; [`Error::Truncated`] if the file is shorter than the window; [`Error::Busy`] if a
+    /// window of the same shared memory overlaps it. Nothing is attached.
     ///
     /// # Panics
     ///
@@ -48,6 +48,10 @@ impl OsStorage {
                 }
                 // SAFETY: the caller's promise.
                 let window = unsafe { self.attach_window(range, address, to_write) }?;
+                if self.visible_file().is_some() {
+                    // A copy of a file that does not change: a fault is a disk's that fails.
+                    window.forbid_repairs();
+                }
                 if is_shared {
                     self.shared_windows.push(window.clone());
                 }
@@ -63,14 +67,14 @@ impl OsStorage {
                 let start = self.file_offset().checked_add(range.start).ok_or(Error::OutOfMemory)?;
                 let file_range = start..start.checked_add(range.end - range.start).ok_or(Error::OutOfMemory)?;
                 // Whoever makes the file shorter ends the guarantee first, and then nothing is attached.
-                if self
-                    .visible_file()
-                    .is_none_or(|file| file.metadata().map_or(true, |found| found.len() < file_range.end))
-                {
-                    return Err(Error::Truncated);
+                if !guarantee.checks_length() {
+                    let file = self.visible_file().ok_or(Error::Truncated)?;
+                    if file.metadata()?.len() < file_range.end {
+                        return Err(Error::Truncated);
+                    }
                 }
                 // SAFETY: the caller's promise.
-                let attach = || unsafe { self.attach_window(range, address, false) };
+                let attach = || unsafe { self.attach_window(range, address, false) }.inspect(Window::forbid_repairs);
                 let tail = address + len..memory.end;
                 // SAFETY: `attach` maps whole private pages of the file there. Until the window is detached or
                 // abandoned, which drops the stable pages, nobody replaces them: detaching locks them, and the rest is

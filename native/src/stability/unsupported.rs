@@ -30,6 +30,11 @@ impl Guarantee {
         match *self {}
     }
 
+    #[cfg_attr(windows, expect(dead_code, reason = "used by windows, which Windows does not have"))]
+    pub(crate) fn checks_length(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) unsafe fn cover<T>(
         &self,
         _: Range<usize>,

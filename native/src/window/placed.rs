@@ -99,10 +99,17 @@ impl Window {
         *self.state() = None;
     }
 
+    /// Ends the process at the next fault in the window, as long as it is attached, instead of repairing it: a repair
+    /// would put other bytes there.
+    pub(crate) fn forbid_repairs(&self) {
+        if let Some(state) = &*self.state() {
+            state.guard.set_stable();
+        }
+    }
+
     /// Keeps the window's bytes from changing for as long as it is attached.
     pub(crate) fn set_stable(&self, stable: StablePages) {
         if let Some(state) = &mut *self.state() {
-            state.guard.set_stable();
             state.stable = Some(stable);
         }
     }

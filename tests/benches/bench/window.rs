@@ -147,7 +147,7 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
             Box::new(move || plugins.stable("view-cycles", "large", &[CYCLES, WINDOW]).map(per_cycle)),
             vec![peer(
                 "a window that needs no guarantee",
-                None,
+                1.15,
                 Box::new(move || plugins.host("view-cycles", "large", &[CYCLES, WINDOW]).map(per_cycle)),
             )],
         ),

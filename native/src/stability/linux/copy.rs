@@ -7,6 +7,7 @@
 use std::io;
 use std::ops::Range;
 use std::ptr;
+use std::slice;
 use std::time::Instant;
 
 use rustix::mm::{Advice, MapFlags, ProtFlags};
@@ -21,8 +22,8 @@ const MIN_PIECE: usize = 256 << 10;
 
 /// Replaces memory with a copy, piece by piece, each atomically: readers see the same bytes before and after.
 ///
-/// With `has_stores`, stores to the memory wait while their piece is copied, so that none is undone. After an error, a
-/// part of the memory may be a copy already, and the rest is as it was.
+/// With `has_stores`, stores to the memory wait while their piece is copied, so that none is undone. `memory` becomes
+/// what is left to be replaced, which after an error is as it was.
 ///
 /// # Safety
 ///
@@ -33,13 +34,17 @@ const MIN_PIECE: usize = 256 << 10;
 /// # Errors
 ///
 /// The error of `mmap(2)`, `mprotect(2)` or `mremap(2)`; `TimedOut` at the deadline.
-pub(super) unsafe fn try_replace(memory: &Range<usize>, has_stores: bool, deadline: Option<Instant>) -> io::Result<()> {
+pub(super) unsafe fn try_replace(
+    memory: &mut Range<usize>,
+    has_stores: bool,
+    deadline: Option<Instant>,
+) -> io::Result<()> {
     let size = (memory.len() / MAX_PIECES).max(MIN_PIECE).next_multiple_of(page_len());
-    for start in memory.clone().step_by(size) {
+    while memory.start < memory.end {
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        let piece = start..memory.end.min(start + size);
+        let piece = memory.start..memory.end.min(memory.start + size);
         // SAFETY: the caller's promise, of which the piece is a part.
         let paused = if has_stores { Some(unsafe { PausedStores::new(&piece) }?) } else { None };
         // SAFETY: the caller's promise. If there are stores, they wait.
@@ -48,6 +53,7 @@ pub(super) unsafe fn try_replace(memory: &Range<usize>, has_stores: bool, deadli
             paused.resume(replaced.is_ok());
         }
         replaced?;
+        memory.start = piece.end;
     }
     Ok(())
 }
@@ -70,7 +76,8 @@ unsafe fn replace_piece(memory: &Range<usize>) -> io::Result<()> {
     // pages this fails, which does no harm.
     // SAFETY: the memory was mapped just now; the call changes no byte, whether it succeeds or fails.
     let _ = unsafe { rustix::mm::madvise(copies, len, Advice::LinuxNoHugepage) };
-    // SAFETY: both are `len` bytes and start with a page; `copies` is new, and zeros. The caller promises the rest.
+    // SAFETY: both are `len` bytes and start with a page; `copies` is new, and zeros. The caller promises that nobody
+    // writes to the others.
     unsafe { copy(ptr::with_exposed_provenance(memory.start), copies.cast(), len) };
     // SAFETY: both are whole pages of the same length and belong to this process; the copies are one area, and the
     // caller lets the target be replaced. The kernel locks the process's memory for the whole call, so an access to the
@@ -78,26 +85,26 @@ unsafe fn replace_piece(memory: &Range<usize>) -> io::Result<()> {
     unsafe { put_copies(copies.expose_provenance(), memory) }
 }
 
-/// Copies all pages that are not zeros. The others are zeros in the copy already, and cost no memory.
+/// Copies all pages that are not zeros, without memory of the allocator, which may be short. The others are zeros in
+/// the copy already, and cost no memory.
 ///
 /// # Safety
 ///
-/// Both are mapped for `len` bytes, start with a page and do not overlap; those of `to` are zeros, and nobody else uses
-/// them.
+/// Both are mapped for `len` bytes, start with a page and do not overlap. Nobody writes to those of `from`; those of
+/// `to` are zeros, and nobody else uses them.
 unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     let page = page_len();
-    let mut bytes = vec![0u8; page];
     for start in (0..len).step_by(page) {
         let count = page.min(len - start);
         // SAFETY: within the `len` bytes, as just computed.
         let from = unsafe { from.add(start) };
         // SAFETY: as above.
         let to = unsafe { to.add(start) };
-        // SAFETY: so many bytes are mapped, and `bytes` is memory of its own.
-        unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), count) };
+        // SAFETY: so many bytes are mapped, and nobody writes to them during the call.
+        let bytes = unsafe { slice::from_raw_parts(from, count) };
         if bytes.iter().any(|&byte| byte != 0) {
             // SAFETY: `to` has so many bytes, and nobody else uses them.
-            unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), count) };
+            unsafe { to.copy_from_nonoverlapping(from, count) };
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Files whose bytes can never change, and files that a lease can protect.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 
-use rustix::fs::{AtFlags, MemfdFlags, SealFlags, StatxAttributes, StatxFlags};
+use rustix::fs::{AtFlags, MemfdFlags, SealFlags, SeekFrom, StatxAttributes, StatxFlags};
 use wasi_mmap_core::Result;
 
 use super::super::kind::{Stability, unstable};
@@ -98,6 +99,21 @@ fn statx(file: &File, mask: StatxFlags) -> Option<rustix::fs::Statx> {
 /// Returns whether a file is on a file system in memory.
 pub(super) fn is_in_memory(file: &File) -> bool {
     kind(file).is_none_or(|kind| IN_MEMORY.contains(&kind))
+}
+
+/// The reason for refusing a file with holes.
+pub(super) const HOLES: &str = "it is in memory and has holes, for which there may be no space when they are read";
+
+/// Returns the length of the file. Linux `lseek(2)`, which moves the description's position; `fstat(2)` takes more than
+/// twice as long.
+pub(super) fn length(file: &File) -> Result<u64> {
+    Ok(rustix::fs::seek(file, SeekFrom::End(0)).map_err(std::io::Error::from)?)
+}
+
+/// Returns whether a range of the file has holes, as far as the system can tell. Linux `lseek(2)` with `SEEK_HOLE`,
+/// which moves the description's position.
+pub(super) fn has_holes(file: &File, range: &Range<u64>) -> bool {
+    rustix::fs::seek(file, SeekFrom::Hole(range.start)).map_or(true, |hole| hole < range.end)
 }
 
 /// Returns whether a file in memory is a memfd: all of these are on one file system, which nobody can mount.

@@ -18,6 +18,7 @@ use libc::{c_int, pid_t, sigset_t};
 use wasi_mmap_core::Result;
 
 use super::super::kind::unstable;
+use super::deadline;
 use crate::sys::die;
 
 /// A lease, as the thread sees it.
@@ -86,6 +87,7 @@ pub(super) fn watcher() -> Result<Watcher> {
 fn start(process: u32) -> io::Result<Watcher> {
     // Neither the last signal, which Valgrind uses, nor the first ones, which programs use.
     let signal = libc::SIGRTMAX() - 5;
+    deadline::start()?;
     let (sender, receiver) = channel();
     let thread = std::thread::Builder::new().name("wasi-mmap-lease".into()).stack_size(256 << 10);
     thread.spawn(move || run(signal, &sender))?;
@@ -150,7 +152,7 @@ fn set_of(signal: c_int) -> sigset_t {
 
 /// Blocks all signals in this thread except those for its own faults, so that handlers of the program run in other
 /// threads.
-fn block_signals() -> io::Result<()> {
+pub(super) fn block_signals() -> io::Result<()> {
     let mut set = MaybeUninit::<sigset_t>::uninit();
     // SAFETY: the call initializes a set, for which there is room.
     unsafe { libc::sigfillset(set.as_mut_ptr()) };

@@ -281,6 +281,8 @@ impl Drop for OwnedSlot {
     fn drop(&mut self) {
         self.0.set(&Area::NONE);
         self.0.is_stable.store(false, Release);
+        // The next owner may have the same page.
+        self.0.repeats.store(0, Relaxed);
         self.forget();
         FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
     }

@@ -10,8 +10,17 @@ use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
 use crate::rules::map;
 use crate::{Check, PAGE, Pages, make_file, peek, poke};
 
-pub(crate) const CHECKS: &[Check] =
-    &[("stable-kinds", kinds), ("held-limit", held_limit), ("stable-strings", strings), ("stable-leak", leak)];
+pub(crate) const CHECKS: &[Check] = &[
+    ("stable-kinds", kinds),
+    ("held-limit", held_limit),
+    ("stable-strings", strings),
+    ("stable-leak", leak),
+    ("stable-cut", cut),
+    ("stable-stores", stores),
+    ("stable-overlap", overlap),
+    ("stable-holes", holes),
+    ("stable-trap", trap),
+];
 
 const PAGE64: u64 = PAGE as u64;
 
@@ -142,4 +151,75 @@ fn leak() {
         }
     }
     std::mem::forget(mapping);
+}
+
+/// Reads a window again and again, whose file another process cuts without telling anybody.
+fn cut() {
+    let mapping = map("/scratch/text", Access::Read);
+    let pages = Pages::<16>::new().bytes();
+    let _window = Window::attach(&mapping, &pages[..1], 0, 16 * PAGE64, WindowMode::Read).expect("nobody writes");
+    fs::write("/scratch/ready", "").expect("a file");
+    loop {
+        assert!((0..16).all(|page| peek(pages, page * PAGE) == b'a'), "a byte has changed");
+    }
+}
+
+/// Stores ever greater numbers in some pages of a window until the host ends it. No store is undone.
+fn stores() {
+    /// The number of pages, and the distance of those that are stored to.
+    const COUNT: usize = 4096;
+    const STEP: usize = 64;
+    let mapping = map("/scratch/text", Access::Read);
+    let pages = Pages::<COUNT>::new().bytes();
+    let window = Window::attach(&mapping, &pages[..1], 0, COUNT as u64 * PAGE64, WindowMode::Read);
+    let window = window.expect("nobody writes");
+    (0..COUNT).step_by(STEP).for_each(|page| poke(pages, page * PAGE, 0));
+    fs::write("/scratch/ready", "").expect("a file");
+    let mut number = 0_u8;
+    while !fs::exists("/scratch/stop").expect("it can be told") {
+        for _ in 0..10_000 {
+            let next = number.wrapping_add(1);
+            for page in (0..COUNT).step_by(STEP) {
+                assert_eq!(peek(pages, page * PAGE), number, "a store was undone");
+                poke(pages, page * PAGE, next);
+            }
+            number = next;
+        }
+    }
+    let mut others = (0..COUNT).filter(|page| page % STEP != 0);
+    assert!(others.all(|page| peek(pages, page * PAGE) == b'a'), "a byte has changed");
+    window.check().expect("nothing was lost");
+}
+
+/// Anonymous memory is not in a program's memory twice.
+fn overlap() {
+    let memory = memory(None);
+    let attach = |page: u64, mode| {
+        let pages = Pages::<2>::new().bytes();
+        Window::attach(&memory, &pages[..1], page * PAGE64, (2 - page) * PAGE64, mode)
+    };
+    for modes in [[WindowMode::Write, WindowMode::Write], [WindowMode::Read, WindowMode::Write]] {
+        let window = attach(0, modes[0]).expect("memory");
+        assert!(matches!(attach(1, modes[1]), Err(Error::Busy)));
+        drop(window);
+        drop(attach(1, modes[1]).expect("it is free again"));
+    }
+}
+
+/// A file with holes in memory is refused, and its bytes can be copied.
+fn holes() {
+    let mapping = map("/scratch/sparse", Access::Read);
+    let pages = Pages::<256>::new().bytes();
+    assert_unsupported(Window::attach(&mapping, &pages[..1], 0, 256 * PAGE64, WindowMode::Read), "has holes");
+    assert_eq!(mapping.get(5).expect("it is there"), b'a');
+    assert!(peek(pages, 0) == 0 && peek(pages, 255 * PAGE) == 0);
+}
+
+/// Accesses an address outside of the memory, after windows were attached. The engine ends the program there.
+fn trap() {
+    kinds();
+    let outside = std::hint::black_box(0xffff_0000_usize) as *const u8;
+    // SAFETY: none; the engine ends the program here.
+    let byte = unsafe { outside.read_volatile() };
+    println!("read {byte}");
 }

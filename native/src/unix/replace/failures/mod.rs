@@ -18,6 +18,6 @@ pub(super) use disabled::{order, taken};
 #[cfg(all(target_os = "linux", feature = "failures"))]
 pub(crate) use ordered::check;
 #[cfg(all(target_os = "linux", feature = "failures"))]
-pub use ordered::{Kind, be_careful, end, fail, order_calls};
+pub use ordered::{Kind, be_careful, end, fail, order_calls, order_calls_of};
 #[cfg(all(target_os = "linux", feature = "failures"))]
 pub(super) use ordered::{order, taken};

@@ -46,6 +46,15 @@ static FAILED: AtomicUsize = AtomicUsize::new(0);
 ///
 /// If a thread has set outcomes and not [ended](end) them; if there are more than 256.
 pub fn order_calls(kinds: &[Kind]) {
+    order_calls_of(this_thread(), kinds);
+}
+
+/// As [`order_calls`], for the calls of another thread of this process, by the number that the system gave it.
+///
+/// # Panics
+///
+/// As [`order_calls`].
+pub fn order_calls_of(thread: i32, kinds: &[Kind]) {
     assert_eq!(THREAD.load(SeqCst), 0, "one thread at a time");
     assert!(kinds.len() <= MAX_CALLS, "too many calls");
     for (at, kind) in KINDS.iter().enumerate() {
@@ -54,7 +63,7 @@ pub fn order_calls(kinds: &[Kind]) {
     CALLS.store(0, SeqCst);
     FAILED.store(0, SeqCst);
     care::reset();
-    THREAD.store(this_thread(), SeqCst);
+    THREAD.store(thread, SeqCst);
 }
 
 /// Has files mapped elsewhere before they are put over a target, as after a failure of a file system, until
