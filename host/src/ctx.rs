@@ -114,7 +114,8 @@ pub enum WindowPolicy {
     ///   [`Limit::HeldBytes`].
     ///
     /// A file is never written through such a window. While the bytes of a window are copied at the end of a lease, the
-    /// plugin's stores there wait in a handler for SIGSEGV, which is put on top of handlers that were installed after it.
+    /// plugin's stores there wait in a handler for SIGSEGV, which is put on top of handlers that were installed after
+    /// it.
     #[default]
     Stable,
     /// All windows. For trusted plugins, on files that others leave alone or whose bytes the plugin does not pass on as

@@ -80,8 +80,8 @@ impl FaultGuard {
         self.slot.lost(memory)
     }
 
-    /// Ends the process at the next fault in the memory, as long as the guard lives: its bytes were promised not to change,
-    /// and a repair would put others there.
+    /// Ends the process at the next fault in the memory, as long as the guard lives: its bytes were promised not to
+    /// change, and a repair would put others there.
     pub(crate) fn set_stable(&self) {
         self.slot.set_stable();
     }
