@@ -3,14 +3,14 @@
 //! it cannot fault itself.
 
 use std::io;
-use std::mem::{self, MaybeUninit};
+use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::ptr;
 use std::sync::OnceLock;
 
 use libc::{c_int, c_void, sigaction, siginfo_t};
 
 use super::super::replace;
+use super::action;
 use super::registry::{self, Area, Fault, Found, Slot};
 
 /// The action for SIGBUS before ours. Set before our handler is installed, so that the handler always finds it.
@@ -25,25 +25,10 @@ pub(super) fn install() -> io::Result<()> {
 }
 
 fn set_handler() -> io::Result<()> {
-    let mut previous = MaybeUninit::<sigaction>::uninit();
-    // SAFETY: `sigaction` only writes the current action to `previous`, which is large enough. On failure it writes
-    // nothing.
-    check(unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), previous.as_mut_ptr()) })?;
-    // SAFETY: the call succeeded, so it has written all of `previous`.
-    PREVIOUS.get_or_init(|| unsafe { previous.assume_init() });
-
-    // SAFETY: a `sigaction` consists of integers and an optional function pointer, and zero is valid for all of them.
-    let mut action: sigaction = unsafe { mem::zeroed() };
-    action.sa_sigaction = on_sigbus as *const () as usize;
-    // Runs on the thread's alternate stack, if it has one: the faulting stack may be small.
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
-    // SAFETY: `action` is initialized, and `on_sigbus` has the signature that `SA_SIGINFO` demands. On failure nothing
-    // has changed.
-    check(unsafe { libc::sigaction(libc::SIGBUS, &raw const action, ptr::null_mut()) })
-}
-
-fn check(status: c_int) -> io::Result<()> {
-    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    let previous = action::set(libc::SIGBUS, None)?;
+    PREVIOUS.get_or_init(|| previous);
+    action::set(libc::SIGBUS, Some(&action::new(on_sigbus, libc::SA_RESTART)))?;
+    Ok(())
 }
 
 extern "C" fn on_sigbus(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
@@ -52,7 +37,7 @@ extern "C" fn on_sigbus(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
     // SAFETY: the `siginfo_t` of a SIGBUS has an address.
     let address = unsafe { fault.si_addr() } as usize;
     // SAFETY: the function has no precondition, and returns a pointer to this thread's own `errno`.
-    let errno = unsafe { errno_location() };
+    let errno = unsafe { action::errno_location() };
     // SAFETY: this thread's `errno` is valid as long as the thread lives.
     let saved = unsafe { *errno };
     // `BUS_ADRERR` means that there is no page. Broken memory and misaligned accesses are not ours to repair.
@@ -61,7 +46,7 @@ extern "C" fn on_sigbus(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
     // SAFETY: as above.
     unsafe { *errno = saved };
     if !repaired {
-        forward(signal, info, context);
+        action::forward(PREVIOUS.get(), signal, info, context);
     }
 }
 
@@ -143,12 +128,12 @@ fn populate(page: &Range<usize>, read_only: bool) -> Populated {
     for &advice in &advices[usize::from(read_only)..] {
         // SAFETY: whether it succeeds or fails, the call changes no byte that anybody sees and removes no page. The
         // pointer is only used as a number.
-        let status = unsafe { libc::madvise(ptr::without_provenance_mut(page.start), page.len(), advice) };
+        let status = unsafe { libc::madvise(std::ptr::without_provenance_mut(page.start), page.len(), advice) };
         if status == 0 {
             return Populated::Yes;
         }
         // SAFETY: as in `on_sigbus`.
-        let errno = unsafe { errno_location() };
+        let errno = unsafe { action::errno_location() };
         // SAFETY: as in `on_sigbus`.
         match unsafe { *errno } {
             // The page is not writable, or the kernel does not know the advice. In the second case, it does not know
@@ -201,59 +186,4 @@ fn file_len(descriptor: c_int) -> Option<u64> {
     // SAFETY: the call succeeded, so it has written all of `stat`.
     let stat = unsafe { stat.assume_init() };
     u64::try_from(stat.st_size).ok()
-}
-
-fn forward(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    forward_to(PREVIOUS.get(), signal, info, context);
-}
-
-/// Forwards a signal to the handler that was there before. If there was none, the process ends as it would have without
-/// us.
-pub(super) fn forward_to(previous: Option<&sigaction>, signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel passes a valid `siginfo_t`.
-    let was_sent = unsafe { (*info).si_code } <= 0;
-    match previous.map_or(libc::SIG_DFL, |action| action.sa_sigaction) {
-        libc::SIG_IGN if was_sent => {}
-        // A fault cannot be ignored: the kernel kills the process in this case too.
-        libc::SIG_DFL | libc::SIG_IGN => {
-            // SAFETY: zero is valid for each field, and means `SIG_DFL` for the handler.
-            let default: sigaction = unsafe { mem::zeroed() };
-            // SAFETY: `default` is initialized. When we return, the access runs again, and its fault ends the process.
-            unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
-            if was_sent {
-                // The signal was sent, so no access runs again. Raised here, it is blocked until we return, and then
-                // ends the process.
-                // SAFETY: `raise` has no precondition.
-                unsafe { libc::raise(signal) };
-            }
-        }
-        handler if previous.is_some_and(|action| action.sa_flags & libc::SA_SIGINFO != 0) => {
-            // SAFETY: whoever set `SA_SIGINFO` installed a function of this signature.
-            let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = unsafe { mem::transmute(handler) };
-            handler(signal, info, context);
-        }
-        handler => {
-            // SAFETY: without `SA_SIGINFO`, the function takes the signal number alone.
-            let handler: extern "C" fn(c_int) = unsafe { mem::transmute(handler) };
-            handler(signal);
-        }
-    }
-}
-
-#[cfg(any(target_os = "linux", target_os = "emscripten"))]
-unsafe fn errno_location() -> *mut c_int {
-    // SAFETY: the function has no precondition.
-    unsafe { libc::__errno_location() }
-}
-
-#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
-unsafe fn errno_location() -> *mut c_int {
-    // SAFETY: the function has no precondition.
-    unsafe { libc::__error() }
-}
-
-#[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
-unsafe fn errno_location() -> *mut c_int {
-    // SAFETY: the function has no precondition.
-    unsafe { libc::__errno() }
 }

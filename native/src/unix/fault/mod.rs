@@ -4,6 +4,7 @@
 //! records in the [`registry`] what was lost. After each access, [`FaultGuard::lost`] tells whether the bytes that it
 //! copied can be trusted. The model is systemd's `sigbus.c`.
 
+mod action;
 mod guard;
 mod handler;
 #[cfg(target_os = "linux")]

@@ -10,7 +10,6 @@
 //! that runs in the handler is async-signal-safe.
 
 use std::io;
-use std::mem::{self, MaybeUninit};
 use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::Ordering::SeqCst;
@@ -20,10 +19,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use libc::{c_int, c_void, sigaction, siginfo_t};
 
 use super::super::replace::die;
+use super::action::{self, Handler};
 use super::registry;
-
-/// The type of a handler with `SA_SIGINFO`.
-type Handler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
 
 /// Our handlers. Each is installed once, on top of the action that it forwards to: whoever installs an action over one
 /// of them forwards to that one, so it cannot be put on top again, or the two would forward to each other for ever.
@@ -142,22 +139,19 @@ unsafe fn protect(memory: &Range<usize>, protection: c_int) -> io::Result<()> {
 ///
 /// The error of `sigaction(2)`; an error if all of ours lie below others. Nothing has changed.
 fn put_on_top() -> io::Result<()> {
-    let current = set_action(None)?;
+    let current = action::set(libc::SIGSEGV, None)?;
     if HANDLERS.iter().any(|&handler| current.sa_sigaction == handler as usize) {
         return Ok(());
     }
     let Some(level) = PREVIOUS.iter().position(|previous| previous.load(SeqCst).is_null()) else {
         return Err(io::Error::other("too many handlers for SIGSEGV were installed"));
     };
-    // SAFETY: a `sigaction` consists of integers and an optional function pointer, and zero is valid for all of them.
-    let mut action: sigaction = unsafe { mem::zeroed() };
-    action.sa_sigaction = HANDLERS[level] as usize;
-    // What the previous handler relies on, such as running with the signal not blocked, holds as before.
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | (current.sa_flags & libc::SA_NODEFER);
+    // The previous handler may rely on running with the signal not blocked.
+    let mut action = action::new(HANDLERS[level], current.sa_flags & libc::SA_NODEFER);
     action.sa_mask = current.sa_mask;
     // First the action that the handler forwards to: it may run at once.
     PREVIOUS[level].store(Box::into_raw(Box::new(current)), SeqCst);
-    match set_action(Some(&action)) {
+    match action::set(libc::SIGSEGV, Some(&action)) {
         Ok(replaced) => {
             if replaced.sa_sigaction != current.sa_sigaction {
                 // Another thread was faster, with an action of its own.
@@ -173,21 +167,6 @@ fn put_on_top() -> io::Result<()> {
     }
 }
 
-/// Sets the action for SIGSEGV, if there is a new one. Returns the one before. POSIX `sigaction(2)`.
-fn set_action(action: Option<&sigaction>) -> io::Result<sigaction> {
-    let mut previous = MaybeUninit::<sigaction>::uninit();
-    let action = action.map_or(ptr::null(), ptr::from_ref);
-    // SAFETY: `action` is null or an action with a handler that has the signature that `SA_SIGINFO` demands, and
-    // `previous` is large enough. On failure nothing has changed, and nothing was written.
-    check(unsafe { libc::sigaction(libc::SIGSEGV, action, previous.as_mut_ptr()) })?;
-    // SAFETY: the call succeeded, so it has written all of `previous`.
-    Ok(unsafe { previous.assume_init() })
-}
-
-fn check(status: c_int) -> io::Result<()> {
-    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
 extern "C" fn on_sigsegv<const LEVEL: usize>(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes a valid `siginfo_t` to a handler with `SA_SIGINFO`.
     let fault = unsafe { &*info };
@@ -197,7 +176,7 @@ extern "C" fn on_sigsegv<const LEVEL: usize>(signal: c_int, info: *mut siginfo_t
         // SAFETY: the `siginfo_t` of a SIGSEGV has an address.
         let address = unsafe { fault.si_addr() } as usize;
         // SAFETY: the function has no precondition, and returns a pointer to this thread's own `errno`.
-        let errno = unsafe { libc::__errno_location() };
+        let errno = unsafe { action::errno_location() };
         // SAFETY: this thread's `errno` is valid as long as the thread lives.
         let saved = unsafe { *errno };
         let can_retry = wait_to_store(address);
@@ -209,7 +188,7 @@ extern "C" fn on_sigsegv<const LEVEL: usize>(signal: c_int, info: *mut siginfo_t
     }
     // SAFETY: null, or an action that was stored before this handler was installed, and is never freed.
     let previous = unsafe { PREVIOUS[LEVEL].load(SeqCst).as_ref() };
-    super::handler::forward_to(previous, signal, info, context);
+    action::forward(previous, signal, info, context);
 }
 
 /// Waits while stores to an address are paused. Returns whether the store can be tried again.
@@ -270,7 +249,7 @@ mod tests {
         SEEN.fetch_add(1, SeqCst);
         // SAFETY: it was stored before this was installed, and is never freed.
         let previous = unsafe { OTHERS.load(SeqCst).as_ref() };
-        super::super::handler::forward_to(previous, signal, info, context);
+        action::forward(previous, signal, info, context);
     }
 
     /// An engine that is made after the first window has a lease installs a handler over ours, and would take a store
@@ -279,12 +258,9 @@ mod tests {
     fn our_handler_is_put_on_top_of_one_that_was_installed_later() {
         let (mut memory, range, _guard) = stable_page();
         allow_pauses().expect("it is installed");
-        // SAFETY: zero is valid for each field.
-        let mut others: sigaction = unsafe { mem::zeroed() };
-        others.sa_sigaction = on_others as *const () as usize;
-        others.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
-        OTHERS.store(Box::into_raw(Box::new(set_action(None).expect("an action"))), SeqCst);
-        set_action(Some(&others)).expect("it is installed");
+        let others = action::new(on_others, libc::SA_NODEFER);
+        OTHERS.store(Box::into_raw(Box::new(action::set(libc::SIGSEGV, None).expect("an action"))), SeqCst);
+        action::set(libc::SIGSEGV, Some(&others)).expect("it is installed");
         for round in 0..200u8 {
             // SAFETY: the memory is that of this test, whose stores wait.
             let paused = unsafe { PausedStores::new(&range) }.expect("it is paused");
@@ -312,7 +288,7 @@ mod tests {
         unsafe { libc::write(libc::STDOUT_FILENO, text.as_ptr().cast(), text.len()) };
         // SAFETY: it was stored before this was installed, and is never freed.
         let previous = unsafe { BELOW[LEVEL].load(SeqCst).as_ref() };
-        super::super::handler::forward_to(previous, signal, info, context);
+        action::forward(previous, signal, info, context);
     }
 
     /// A fault that is not ours passes each handler once, ours and those of others in turn, and ends the process.
@@ -340,12 +316,8 @@ mod tests {
         for (level, handler) in others.into_iter().enumerate() {
             put_on_top().expect("there are more handlers");
             put_on_top().expect("ours is on top");
-            BELOW[level].store(Box::into_raw(Box::new(set_action(None).expect("an action"))), SeqCst);
-            // SAFETY: zero is valid for each field.
-            let mut action: sigaction = unsafe { mem::zeroed() };
-            action.sa_sigaction = handler as usize;
-            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-            set_action(Some(&action)).expect("it is installed");
+            BELOW[level].store(Box::into_raw(Box::new(action::set(libc::SIGSEGV, None).expect("an action"))), SeqCst);
+            action::set(libc::SIGSEGV, Some(&action::new(handler, 0))).expect("it is installed");
         }
         println!("{}", put_on_top().expect_err("all of ours lie below others"));
         let (mut memory, range, guard) = stable_page();
