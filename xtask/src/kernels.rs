@@ -34,7 +34,8 @@ impl Options {
 }
 
 /// The modules of `tests/integration` whose tests run.
-const MODULES: [&str; 6] = ["window", "faults", "hostile", "failures", "stable", "stable_windows"];
+const MODULES: [&str; 8] =
+    ["window", "faults", "hostile", "failures", "stable", "stable_attacks", "stable_breaks", "stable_windows"];
 
 /// Tests that cannot run in such a machine, which has a tmpfs and no disk, and the reasons.
 const LEFT_OUT: [(&str, &str); 0] = [];
