@@ -82,6 +82,16 @@ impl MmapCtxView<'_> {
         self.create(MapSource::File, options, Limit::MappedBytes, None, || map_descriptor(descriptor, options))
     }
 
+    /// Maps the file of a descriptor that stays in the plugin's table.
+    pub(crate) fn map_borrowed_file(
+        &mut self,
+        descriptor: &Resource<Descriptor>,
+        options: MapOptions,
+    ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
+        let descriptor = self.table.get(descriptor)?.clone();
+        self.create(MapSource::File, options, Limit::MappedBytes, None, || map_descriptor(descriptor, options))
+    }
+
     pub(crate) fn map_anonymous(
         &mut self,
         options: MapOptions,
@@ -158,7 +168,7 @@ fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<OsS
     let mut rights = Rights::empty();
     rights.set(Rights::READ, open_mode.contains(OpenMode::READ));
     rights.set(Rights::WRITE, open_mode.contains(OpenMode::WRITE) && !perms.write_not_permitted());
-    // If a stream of the plugin still shares the file, the mapping gets a descriptor of its own.
+    // If the plugin's descriptor or a stream still shares the file, the mapping gets a descriptor of its own.
     let file = Arc::try_unwrap(file).or_else(|shared| shared.try_clone())?;
     // The system would read the whole file before it returns, which for a sparse terabyte takes minutes that nothing
     // can end. Read-ahead serves the purpose of the hint, and begins while the plugin goes on.

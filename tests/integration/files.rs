@@ -53,6 +53,26 @@ fn six_gibibytes_on_the_fallback() {
     });
 }
 
+/// Runs `files borrowed` on a file of 10 bytes, and returns what it printed and whether it succeeded.
+fn borrowed(is_composed: bool) -> (String, bool) {
+    let scratch = tempfile::tempdir().expect("a directory");
+    std::fs::write(scratch.path().join("file"), "0123456789").expect("a file");
+    let mut run = Run::new(any_windows(), scratch.path(), &["files", "borrowed"]).expect("a store");
+    let (printed, outcome) = run.call(&component(is_composed), !is_composed).expect("a run");
+    (printed, outcome.is_ok())
+}
+
+#[test]
+fn a_borrowed_descriptor_is_mapped_and_remains_the_plugins() {
+    assert_eq!(borrowed(false), (String::new(), true));
+}
+
+#[test]
+fn the_fallback_keeps_no_borrowed_descriptor() {
+    let refused = "unsupported: not supported: a borrowed descriptor, which the fallback cannot keep\n";
+    assert_eq!(borrowed(true), (refused.to_owned(), false));
+}
+
 /// Writes the first byte of a file from another process.
 fn write_elsewhere(path: &Path, byte: &str) {
     let mut dd = Command::new("dd");

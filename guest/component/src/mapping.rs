@@ -48,6 +48,10 @@ impl GuestMapping for Resource {
         Self::make(options, Storage::of_file(&cache(), DescriptorFile(file), &options))
     }
 
+    fn from_borrowed(_: &Descriptor, _: wit::MapOptions) -> WitResult<mapping::Mapping> {
+        Err(wasi_mmap_core::Error::Unsupported("a borrowed descriptor, which the fallback cannot keep".into()).into())
+    }
+
     fn anonymous(options: wit::MapOptions) -> WitResult<mapping::Mapping> {
         let options = options.into();
         Self::make(options, Storage::of_memory(&options))

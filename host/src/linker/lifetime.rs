@@ -26,6 +26,12 @@ pub(super) fn add<T: MmapView + 'static>(instance: &mut LinkerInstance<'_, T>) -
             create(store, options, |mut view, options| view.map_file(file, options))
         },
     )?;
+    instance.func_wrap(
+        "[static]mapping.from-borrowed",
+        |store: Cx<'_, T>, (file, options): (Resource<Descriptor>, wit::MapOptions)| {
+            create(store, options, |mut view, options| view.map_borrowed_file(&file, options))
+        },
+    )?;
     instance.func_wrap("[static]mapping.anonymous", |store: Cx<'_, T>, (options,): (wit::MapOptions,)| {
         create(store, options, |mut view, options| view.map_anonymous(options))
     })?;

@@ -2,6 +2,9 @@
 //!
 //! `files large FILE` reads, writes, searches and resizes a file of 6 GiB. `files watch FILE DONE` maps a file and says
 //! that it has seen it; when there is a file DONE it prints what it sees of the first byte then, and after a refresh.
+//! `files borrowed` maps files whose descriptors it keeps.
+
+mod borrowed;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,6 +17,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
         ["large", file] => large(Path::new(file)),
+        ["borrowed"] => borrowed::check(),
         ["watch", file, done] => watch(file, Path::new(done)),
         _ => panic!("no such thing to do: {arguments:?}"),
     };
