@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::python::Absent;
+use crate::command::Absent;
 
 /// The versions of Python 3, in order of preference. The first is that of componentize-py.
 const VERSIONS: [u32; 5] = [14, 13, 12, 11, 10];

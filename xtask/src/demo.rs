@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
 
+use crate::command::{build, command, program, scratch};
 use crate::guests;
 use crate::python;
-use crate::run::{cannot_run, cargo, root, target_dir};
+use crate::run::{cannot_run, cargo, root};
 
 /// Run a program natively, in wasmtime with and without windows, and on the fallback
 #[derive(Debug, Args)]
@@ -134,27 +134,6 @@ struct Programs {
     plugin: PathBuf,
 }
 
-/// Builds the command `wasi-mmap`, and returns its path.
-///
-/// # Errors
-///
-/// Fails if it does not build.
-pub(crate) fn command() -> Result<PathBuf> {
-    build(cargo(".").args(["build", "--release", "--locked", "--package", "wasi-mmap-cli"]))?;
-    Ok(program(target_dir().join("release/wasi-mmap")))
-}
-
-/// Runs cargo, which shows its progress.
-fn build(cargo: &mut Command) -> Result<()> {
-    let status = cargo.stdin(Stdio::null()).status().with_context(|| cannot_run(cargo))?;
-    ensure!(status.success(), "cargo failed: {status}");
-    Ok(())
-}
-
-fn program(path: PathBuf) -> PathBuf {
-    path.with_extension(std::env::consts::EXE_EXTENSION)
-}
-
 impl Programs {
     fn build() -> Result<Self> {
         let guests = guests::build()?;
@@ -230,15 +209,6 @@ fn private_memory(process: u32) -> u64 {
     let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     let kibibytes = anonymous.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kibibytes.unwrap_or(0) * 1024
-}
-
-/// Makes a folder in the target folder, which is removed when it is dropped.
-///
-/// # Errors
-///
-/// Fails if the folder cannot be made.
-pub(crate) fn scratch() -> Result<TempDir> {
-    tempfile::tempdir_in(target_dir()).context("cannot make a folder in the target folder")
 }
 
 /// The minimum size of the default file in bytes.

@@ -1,6 +1,7 @@
 //! The project's own commands, for what `cargo` does not do by itself.
 
 mod bench;
+mod command;
 mod cpython;
 mod demo;
 mod fuzz;

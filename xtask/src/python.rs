@@ -9,8 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+use crate::command::{Absent, command, scratch};
 use crate::cpython;
-use crate::demo::{command, scratch};
 use crate::outcomes::{self, Outcome};
 use crate::run::{cannot_run, output, root, target_dir};
 
@@ -29,10 +29,6 @@ pub(crate) const BACKENDS: [&str; 2] = ["host", "fallback"];
 fn sources() -> PathBuf {
     root().join("guest/python")
 }
-
-/// The reason why something is not available here, which is not a failure of this project.
-#[derive(Debug)]
-pub(crate) struct Absent(pub(crate) String);
 
 /// A virtual environment with the tools that build Python plugins.
 #[derive(Debug)]
