@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::watch::block_signals;
+use super::signals::block_signals;
 use crate::sys::die;
 
 /// The deadlines of the leases whose bytes are being copied. Whoever holds this lock takes no other.

@@ -10,6 +10,7 @@ mod fcntl;
 mod guarantee;
 mod lease;
 mod permanent;
+mod signals;
 mod watch;
 
 pub(crate) use guarantee::{Guarantee, StablePages};

@@ -7,18 +7,17 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
-use std::ptr;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use libc::{c_int, pid_t, sigset_t};
+use libc::{c_int, pid_t};
 use wasi_mmap_core::Result;
 
 use super::super::kind::unstable;
 use super::deadline;
+use super::signals::{block_signals, set_of, wait};
 use crate::sys::die;
 
 /// A lease, as the thread sees it.
@@ -137,41 +136,4 @@ fn wait_for_leases() -> Vec<Arc<dyn Breakable>> {
 pub(super) fn break_time() -> Option<Option<Duration>> {
     let seconds: u32 = std::fs::read_to_string("/proc/sys/fs/lease-break-time").ok()?.trim().parse().ok()?;
     Some((seconds > 0).then(|| Duration::from_secs(seconds.into())))
-}
-
-fn set_of(signal: c_int) -> sigset_t {
-    let mut set = MaybeUninit::<sigset_t>::uninit();
-    // SAFETY: the call initializes a set, for which there is room.
-    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-    // SAFETY: the set has just been initialized.
-    let mut set = unsafe { set.assume_init() };
-    // SAFETY: the call changes only the set. It fails for a number that is not a signal, and then the set is empty.
-    unsafe { libc::sigaddset(&raw mut set, signal) };
-    set
-}
-
-/// Blocks all signals in this thread except those for its own faults, so that handlers of the program run in other
-/// threads.
-pub(super) fn block_signals() -> io::Result<()> {
-    let mut set = MaybeUninit::<sigset_t>::uninit();
-    // SAFETY: the call initializes a set, for which there is room.
-    unsafe { libc::sigfillset(set.as_mut_ptr()) };
-    // SAFETY: the set has just been initialized.
-    let mut set = unsafe { set.assume_init() };
-    for fault in [libc::SIGBUS, libc::SIGSEGV, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP] {
-        // SAFETY: the call changes only the set.
-        unsafe { libc::sigdelset(&raw mut set, fault) };
-    }
-    // SAFETY: the call reads the set, and changes the mask of this thread alone. On failure it changes nothing.
-    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, ptr::null_mut()) } {
-        0 => Ok(()),
-        error => Err(io::Error::from_raw_os_error(error)),
-    }
-}
-
-/// Waits for a signal. Returns whether it came.
-fn wait(set: &sigset_t, timeout: &libc::timespec) -> bool {
-    // SAFETY: the call reads the set and the time, and writes nothing, because the pointer for its result is null. A
-    // failure means that the time is over.
-    unsafe { libc::sigtimedwait(set, ptr::null_mut(), timeout) > 0 }
 }
