@@ -4,7 +4,8 @@
 //! `wasi-mmap-native`. A mapping has no more rights than its descriptor.
 //!
 //! The shape is that of wasmtime's own WASI crates: build an [`MmapCtx`], keep it in the store beside the WASI context,
-//! implement [`MmapView`], and call [`add_to_linker`]. The folder `examples` has whole programs.
+//! implement [`MmapView`], and call [`add_to_linker`]. For a store type of somebody else there is
+//! [`add_to_linker_with`]. The folder `examples` has whole programs.
 //!
 //! # Example
 //!
@@ -79,6 +80,6 @@ mod memory;
 pub use audit::{MapEvent, MapSource};
 pub use ctx::{Interrupt, MmapCtx, MmapCtxBuilder, MmapCtxView, MmapView, WindowPolicy};
 pub use limits::{Limit, Limits, Usage};
-pub use linker::{add_to_linker, add_to_linker_async};
+pub use linker::{add_to_linker, add_to_linker_async, add_to_linker_async_with, add_to_linker_with};
 pub use memory::configure;
 pub use wasi_mmap_native::{Namespace, Stability};

@@ -13,6 +13,7 @@ mod failures;
 mod faults;
 mod file_size;
 mod files;
+mod foreign;
 mod full_disk;
 mod fuzz;
 mod hostile;

@@ -1,52 +1,47 @@
 //! The cursor.
 
 use wasi_mmap_core::Internals;
-use wasmtime::component::{LinkerInstance, WasmList};
+use wasmtime::component::WasmList;
 
-use super::method::{Cx, Handle, Mode, add_long, begin, to_wit, with_mapping};
+use super::method::{Caller, Handle, Interface, to_wit};
 use crate::bindings::types as wit;
 use crate::call::{read, write};
-use crate::ctx::MmapView;
 use crate::memory::ReadResult;
 
 /// Adds the functions.
-pub(super) fn add<T: MmapView + 'static>(mode: Mode, instance: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
-    instance.func_wrap("[method]mapping.tell", |store: Cx<'_, T>, (handle,): (Handle,)| {
-        with_mapping(store, &handle, |mapping| mapping.tell())
+pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmtime::Result<()> {
+    interface.add("[method]mapping.tell", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
+        caller.with_mapping(&handle, |mapping| mapping.tell())
     })?;
-    instance.func_wrap(
+    interface.add(
         "[method]mapping.seek",
-        |store: Cx<'_, T>, (handle, offset, whence): (Handle, i64, wit::Whence)| {
-            with_mapping(store, &handle, |mapping| mapping.seek_to(offset, whence.into()))
+        |mut caller: Caller<'_, T>, (handle, offset, whence): (Handle, i64, wit::Whence)| {
+            caller.with_mapping(&handle, |mapping| mapping.seek_to(offset, whence.into()))
         },
     )?;
-    add_long(
-        mode,
-        instance,
+    interface.add_long(
         "[method]mapping.read",
         ReadResult::to_wit,
-        |store: &mut Cx<'_, T>, (handle, count): (Handle, Option<u64>)| Ok(read::next(begin(store, &handle)?, count)),
-    )?;
-    instance.func_wrap("[method]mapping.read-byte", |store: Cx<'_, T>, (handle,): (Handle,)| {
-        with_mapping(store, &handle, |mapping| mapping.read_byte())
-    })?;
-    add_long(
-        mode,
-        instance,
-        "[method]mapping.read-line",
-        ReadResult::to_wit,
-        |store: &mut Cx<'_, T>, (handle,): (Handle,)| Ok(read::line(begin(store, &handle)?)),
-    )?;
-    add_long(
-        mode,
-        instance,
-        "[method]mapping.write",
-        to_wit,
-        |store: &mut Cx<'_, T>, (handle, bytes): (Handle, WasmList<u8>)| {
-            Ok(write::next(begin(store, &handle)?, bytes.as_le_slice(&*store)).with_bytes(bytes))
+        |caller: &mut Caller<'_, T>, (handle, count): (Handle, Option<u64>)| {
+            Ok(read::next(caller.begin(&handle)?, count))
         },
     )?;
-    instance.func_wrap("[method]mapping.write-byte", |store: Cx<'_, T>, (handle, byte): (Handle, u8)| {
-        with_mapping(store, &handle, |mapping| mapping.write_byte(byte))
+    interface.add("[method]mapping.read-byte", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
+        caller.with_mapping(&handle, |mapping| mapping.read_byte())
+    })?;
+    interface.add_long(
+        "[method]mapping.read-line",
+        ReadResult::to_wit,
+        |caller: &mut Caller<'_, T>, (handle,): (Handle,)| Ok(read::line(caller.begin(&handle)?)),
+    )?;
+    interface.add_long(
+        "[method]mapping.write",
+        to_wit,
+        |caller: &mut Caller<'_, T>, (handle, bytes): (Handle, WasmList<u8>)| {
+            Ok(write::next(caller.begin(&handle)?, bytes.as_le_slice(&caller.store)).with_bytes(bytes))
+        },
+    )?;
+    interface.add("[method]mapping.write-byte", |mut caller: Caller<'_, T>, (handle, byte): (Handle, u8)| {
+        caller.with_mapping(&handle, |mapping| mapping.write_byte(byte))
     })
 }

@@ -4,53 +4,57 @@ use std::sync::Arc;
 
 use wasi_mmap_core::{Backend, MapOptions, Result};
 use wasi_mmap_native::OsStorage;
-use wasmtime::component::{LinkerInstance, Resource, ResourceType};
+use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 
-use super::method::{Cx, Handle, WitResult, mapping_of, to_wit};
+use super::method::{Caller, Handle, Interface, WitResult, to_wit};
 use crate::bindings::types as wit;
-use crate::ctx::{MmapCtxView, MmapView};
+use crate::ctx::MmapCtxView;
 use crate::mapping::HostMapping;
 
 /// Adds the functions.
-pub(super) fn add<T: MmapView + 'static>(instance: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
-    instance.resource("mapping", ResourceType::host::<HostMapping>(), |mut store, rep| {
-        let handle = Resource::<Arc<HostMapping>>::new_own(rep);
-        store.data_mut().mmap().table.delete(handle)?;
+pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmtime::Result<()> {
+    interface.resource::<HostMapping>("mapping", |view, rep| {
+        view.table.delete(Resource::<Arc<HostMapping>>::new_own(rep))?;
         Ok(())
     })?;
-    instance.func_wrap("granularity", |_: Cx<'_, T>, ()| Ok((OsStorage::granularity(),)))?;
-    instance.func_wrap(
+    interface.add("granularity", |_: Caller<'_, T>, ()| Ok((OsStorage::granularity(),)))?;
+    interface.add(
         "[static]mapping.from-descriptor",
-        |store: Cx<'_, T>, (file, options): (Resource<Descriptor>, wit::MapOptions)| {
-            create(store, options, |mut view, options| view.map_file(file, options))
+        |mut caller: Caller<'_, T>, (file, options): (Resource<Descriptor>, wit::MapOptions)| {
+            caller.create(options, |mut view, options| view.map_file(file, options))
         },
     )?;
-    instance.func_wrap(
+    interface.add(
         "[static]mapping.from-borrowed",
-        |store: Cx<'_, T>, (file, options): (Resource<Descriptor>, wit::MapOptions)| {
-            create(store, options, |mut view, options| view.map_borrowed_file(&file, options))
+        |mut caller: Caller<'_, T>, (file, options): (Resource<Descriptor>, wit::MapOptions)| {
+            caller.create(options, |mut view, options| view.map_borrowed_file(&file, options))
         },
     )?;
-    instance.func_wrap("[static]mapping.anonymous", |store: Cx<'_, T>, (options,): (wit::MapOptions,)| {
-        create(store, options, |mut view, options| view.map_anonymous(options))
+    interface.add("[static]mapping.anonymous", |mut caller: Caller<'_, T>, (options,): (wit::MapOptions,)| {
+        caller.create(options, |mut view, options| view.map_anonymous(options))
     })?;
-    instance.func_wrap("[static]mapping.named", |store: Cx<'_, T>, (name, options): (String, wit::MapOptions)| {
-        create(store, options, |mut view, options| view.map_named(&name, options))
+    interface.add(
+        "[static]mapping.named",
+        |mut caller: Caller<'_, T>, (name, options): (String, wit::MapOptions)| {
+            caller.create(options, |mut view, options| view.map_named(&name, options))
+        },
+    )?;
+    interface.add("[method]mapping.close", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
+        to_wit(caller.mapping(&handle)?.close())
     })?;
-    instance.func_wrap("[method]mapping.close", |mut store: Cx<'_, T>, (handle,): (Handle,)| {
-        to_wit(mapping_of(&mut store, &handle)?.close())
-    })?;
-    instance.func_wrap("[method]mapping.is-closed", |mut store: Cx<'_, T>, (handle,): (Handle,)| {
-        Ok((mapping_of(&mut store, &handle)?.lock().is_closed(),))
+    interface.add("[method]mapping.is-closed", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
+        Ok((caller.mapping(&handle)?.lock().is_closed(),))
     })
 }
 
-fn create<T: MmapView>(
-    mut store: Cx<'_, T>,
-    options: wit::MapOptions,
-    map: impl FnOnce(MmapCtxView<'_>, MapOptions) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>>,
-) -> WitResult<Handle> {
-    let mapping = map(store.data_mut().mmap(), options.into())?;
-    to_wit(mapping.map(|mapping| Resource::new_own(mapping.rep())))
+impl<T> Caller<'_, T> {
+    fn create(
+        &mut self,
+        options: wit::MapOptions,
+        map: impl FnOnce(MmapCtxView<'_>, MapOptions) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>>,
+    ) -> WitResult<Handle> {
+        let mapping = map(self.view(), options.into())?;
+        to_wit(mapping.map(|mapping| Resource::new_own(mapping.rep())))
+    }
 }

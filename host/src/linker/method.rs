@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 use wasi_mmap_core::Result;
 use wasi_mmap_native::Mapping;
 use wasmtime::StoreContextMut;
-use wasmtime::component::{ComponentNamedList, Lift, LinkerInstance, Lower, Resource};
+use wasmtime::component::{ComponentNamedList, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType};
 
 use crate::bindings::types as wit;
 use crate::call::{Call, Started};
-use crate::ctx::MmapView;
+use crate::ctx::MmapCtxView;
 use crate::mapping::HostMapping;
 
 /// The result of a function of the interface.
@@ -20,8 +20,8 @@ pub(super) type WitResult<T> = wasmtime::Result<(std::result::Result<T, wit::Err
 /// A plugin's handle. The table holds a shared pointer, so that an operation need not keep the table borrowed.
 pub(super) type Handle = Resource<HostMapping>;
 
-/// The store that a function is called in.
-pub(super) type Cx<'a, T> = StoreContextMut<'a, T>;
+/// Returns the context and the table in a store's data.
+pub(super) type GetView<T> = fn(&mut T) -> MmapCtxView<'_>;
 
 /// Whether the store is used with async.
 #[derive(Debug, Clone, Copy)]
@@ -30,13 +30,40 @@ pub(super) enum Mode {
     Async,
 }
 
-/// Returns the mapping behind a handle. The engine has trapped before if the plugin does not own the handle.
-pub(super) fn mapping_of<T: MmapView>(
-    store: &mut StoreContextMut<'_, T>,
-    handle: &Handle,
-) -> wasmtime::Result<Arc<HostMapping>> {
-    let handle = Resource::<Arc<HostMapping>>::new_borrow(handle.rep());
-    Ok(Arc::clone(store.data_mut().mmap().table.get(&handle)?))
+/// The store of the plugin that calls a function.
+pub(super) struct Caller<'a, T: 'static> {
+    pub(super) store: StoreContextMut<'a, T>,
+    get: GetView<T>,
+}
+
+impl<T> Caller<'_, T> {
+    pub(super) fn view(&mut self) -> MmapCtxView<'_> {
+        (self.get)(self.store.data_mut())
+    }
+
+    /// Returns the mapping behind a handle. The engine has trapped before if the plugin does not own the handle.
+    pub(super) fn mapping(&mut self, handle: &Handle) -> wasmtime::Result<Arc<HostMapping>> {
+        let handle = Resource::<Arc<HostMapping>>::new_borrow(handle.rep());
+        Ok(Arc::clone(self.view().table.get(&handle)?))
+    }
+
+    /// Performs an operation on the mapping behind a handle.
+    pub(super) fn with_mapping<R>(
+        &mut self,
+        handle: &Handle,
+        operate: impl FnOnce(&mut Mapping) -> Result<R>,
+    ) -> WitResult<R> {
+        let mapping = self.mapping(handle)?;
+        let result = operate(&mut mapping.lock());
+        to_wit(result)
+    }
+
+    /// Begins a call on the mapping behind a handle.
+    pub(super) fn begin(&mut self, handle: &Handle) -> wasmtime::Result<Call> {
+        let mapping = self.mapping(handle)?;
+        let ctx = self.view().ctx;
+        Ok(Call { mapping, limits: ctx.limits, interrupt: ctx.interrupt.clone() })
+    }
 }
 
 /// Converts a result to that of the interface.
@@ -44,61 +71,84 @@ pub(super) fn to_wit<T>(result: Result<T>) -> WitResult<T> {
     Ok((result.map_err(wit::Error::from),))
 }
 
-/// Performs an operation on the mapping behind a handle.
-pub(super) fn with_mapping<T: MmapView, R>(
-    mut store: StoreContextMut<'_, T>,
-    handle: &Handle,
-    operate: impl FnOnce(&mut Mapping) -> Result<R>,
-) -> WitResult<R> {
-    let mapping = mapping_of(&mut store, handle)?;
-    let result = operate(&mut mapping.lock());
-    to_wit(result)
-}
-
-/// Begins a call on the mapping behind a handle.
-pub(super) fn begin<T: MmapView>(store: &mut StoreContextMut<'_, T>, handle: &Handle) -> wasmtime::Result<Call> {
-    let mapping = mapping_of(store, handle)?;
-    let ctx = store.data_mut().mmap().ctx;
-    Ok(Call { mapping, limits: ctx.limits, interrupt: ctx.interrupt.clone() })
-}
-
-/// Adds a function that may take long. `start` checks the call and does what is short; `finish` converts the result.
-pub(super) fn add_long<T: MmapView + 'static, A, R, O>(
+/// An interface of a linker, to which functions are added.
+pub(super) struct Interface<'a, T: 'static> {
+    instance: LinkerInstance<'a, T>,
     mode: Mode,
-    instance: &mut LinkerInstance<'_, T>,
-    name: &str,
-    finish: fn(Result<R>) -> wasmtime::Result<O>,
-    start: impl Fn(&mut StoreContextMut<'_, T>, A) -> wasmtime::Result<Started<R>> + Copy + Send + Sync + 'static,
-) -> wasmtime::Result<()>
-where
-    A: ComponentNamedList + Lift + Send + 'static,
-    R: Send + 'static,
-    O: ComponentNamedList + Lower + 'static,
-{
-    match mode {
-        Mode::Sync => instance.func_wrap(name, move |mut store: StoreContextMut<'_, T>, arguments: A| {
-            match start(&mut store, arguments)? {
-                Started::Done(result) => finish(result),
-                Started::Steps(mut steps) => loop {
-                    if let Some(result) = steps.step(&store)? {
-                        return finish(result);
-                    }
-                },
-            }
-        }),
-        Mode::Async => instance.func_wrap_async(name, move |mut store: StoreContextMut<'_, T>, arguments: A| {
-            Box::new(async move {
-                match start(&mut store, arguments)? {
+    get: GetView<T>,
+}
+
+impl<'a, T: Send + 'static> Interface<'a, T> {
+    pub(super) fn new(linker: &'a mut Linker<T>, name: &str, mode: Mode, get: GetView<T>) -> wasmtime::Result<Self> {
+        Ok(Self { instance: linker.instance(name)?, mode, get })
+    }
+
+    /// Adds a resource of type `R`. `drop` drops the handle with this number.
+    pub(super) fn resource<R: 'static>(
+        &mut self,
+        name: &str,
+        drop: fn(MmapCtxView<'_>, u32) -> wasmtime::Result<()>,
+    ) -> wasmtime::Result<()> {
+        let get = self.get;
+        self.instance.resource(name, ResourceType::host::<R>(), move |mut store, rep| drop(get(store.data_mut()), rep))
+    }
+
+    /// Adds a function that is short.
+    pub(super) fn add<A, O>(
+        &mut self,
+        name: &str,
+        call: impl Fn(Caller<'_, T>, A) -> wasmtime::Result<O> + Send + Sync + 'static,
+    ) -> wasmtime::Result<()>
+    where
+        A: ComponentNamedList + Lift + 'static,
+        O: ComponentNamedList + Lower + 'static,
+    {
+        let get = self.get;
+        self.instance
+            .func_wrap(name, move |store: StoreContextMut<'_, T>, arguments: A| call(Caller { store, get }, arguments))
+    }
+
+    /// Adds a function that may take long. `start` checks the call and does what is short; `finish` converts the
+    /// result.
+    pub(super) fn add_long<A, R, O>(
+        &mut self,
+        name: &str,
+        finish: fn(Result<R>) -> wasmtime::Result<O>,
+        start: impl Fn(&mut Caller<'_, T>, A) -> wasmtime::Result<Started<R>> + Copy + Send + Sync + 'static,
+    ) -> wasmtime::Result<()>
+    where
+        A: ComponentNamedList + Lift + Send + 'static,
+        R: Send + 'static,
+        O: ComponentNamedList + Lower + 'static,
+    {
+        let get = self.get;
+        match self.mode {
+            Mode::Sync => self.instance.func_wrap(name, move |store: StoreContextMut<'_, T>, arguments: A| {
+                let mut caller = Caller { store, get };
+                match start(&mut caller, arguments)? {
                     Started::Done(result) => finish(result),
                     Started::Steps(mut steps) => loop {
-                        if let Some(result) = steps.step(&store)? {
+                        if let Some(result) = steps.step(&caller.store)? {
                             return finish(result);
                         }
-                        Yield::default().await;
                     },
                 }
-            })
-        }),
+            }),
+            Mode::Async => self.instance.func_wrap_async(name, move |store: StoreContextMut<'_, T>, arguments: A| {
+                Box::new(async move {
+                    let mut caller = Caller { store, get };
+                    match start(&mut caller, arguments)? {
+                        Started::Done(result) => finish(result),
+                        Started::Steps(mut steps) => loop {
+                            if let Some(result) = steps.step(&caller.store)? {
+                                return finish(result);
+                            }
+                            Yield::default().await;
+                        },
+                    }
+                })
+            }),
+        }
     }
 }
 

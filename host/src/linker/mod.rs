@@ -19,8 +19,8 @@ mod window;
 
 use wasmtime::component::Linker;
 
-use self::method::Mode;
-use crate::ctx::MmapView;
+use self::method::{GetView, Interface, Mode};
+use crate::ctx::{MmapCtxView, MmapView};
 
 const MAPPING: &str = "wasi-mmap:mmap/mapping@0.1.0";
 const WINDOW: &str = "wasi-mmap:mmap/window@0.1.0";
@@ -35,7 +35,7 @@ const WINDOW: &str = "wasi-mmap:mmap/window@0.1.0";
 ///
 /// See the [example of the crate](crate#example).
 pub fn add_to_linker<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    add(Mode::Sync, linker)
+    add_to_linker_with(linker, T::mmap)
 }
 
 /// Adds `wasi-mmap:mmap` to a linker, for async stores: long calls yield to the executor.
@@ -64,16 +64,61 @@ pub fn add_to_linker<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime:
 /// # Ok::<(), wasmtime::Error>(())
 /// ```
 pub fn add_to_linker_async<T: MmapView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    add(Mode::Async, linker)
+    add_to_linker_async_with(linker, T::mmap)
 }
 
-fn add<T: MmapView + 'static>(mode: Mode, linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    let mut mapping = linker.instance(MAPPING)?;
+/// Adds `wasi-mmap:mmap` to a linker, for a store type that does not implement [`MmapView`]: `get` returns the context
+/// and the table in the store's data. Otherwise as [`add_to_linker`].
+///
+/// # Errors
+///
+/// Fails if the linker already has a definition of the interface.
+///
+/// # Example
+///
+/// ```
+/// use wasi_mmap_host::{MmapCtx, MmapCtxView};
+/// use wasmtime::Engine;
+/// use wasmtime::component::{Linker, ResourceTable};
+///
+/// /// The store's data of somebody else, with a place for extensions.
+/// struct Foreign<E> { table: ResourceTable, extension: E }
+///
+/// let engine = Engine::default();
+/// let mut linker = Linker::<Foreign<MmapCtx>>::new(&engine);
+/// wasi_mmap_host::add_to_linker_with(&mut linker, |data| MmapCtxView {
+///     ctx: &mut data.extension,
+///     table: &mut data.table,
+/// })?;
+/// # Ok::<(), wasmtime::Error>(())
+/// ```
+pub fn add_to_linker_with<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> MmapCtxView<'_>,
+) -> wasmtime::Result<()> {
+    add(linker, Mode::Sync, get)
+}
+
+/// Adds `wasi-mmap:mmap` to a linker, for async stores whose type does not implement [`MmapView`]. Otherwise as
+/// [`add_to_linker_async`] and [`add_to_linker_with`].
+///
+/// # Errors
+///
+/// Fails if the linker already has a definition of the interface.
+pub fn add_to_linker_async_with<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> MmapCtxView<'_>,
+) -> wasmtime::Result<()> {
+    add(linker, Mode::Async, get)
+}
+
+fn add<T: Send + 'static>(linker: &mut Linker<T>, mode: Mode, get: GetView<T>) -> wasmtime::Result<()> {
+    let mut mapping = Interface::new(linker, MAPPING, mode, get)?;
     lifetime::add(&mut mapping)?;
     properties::add(&mut mapping)?;
-    cursor::add(mode, &mut mapping)?;
-    positional::add(mode, &mut mapping)?;
-    bulk::add(mode, &mut mapping)?;
+    cursor::add(&mut mapping)?;
+    positional::add(&mut mapping)?;
+    bulk::add(&mut mapping)?;
     file::add(&mut mapping)?;
-    window::add(&mut linker.instance(WINDOW)?)
+    window::add(&mut Interface::new(linker, WINDOW, mode, get)?)
 }

@@ -1,65 +1,54 @@
 //! Access at an offset: the cursor is neither used nor moved.
 
-use wasmtime::component::{LinkerInstance, WasmList};
+use wasmtime::component::WasmList;
 
-use super::method::{Cx, Handle, Mode, add_long, begin, to_wit, with_mapping};
+use super::method::{Caller, Handle, Interface, to_wit};
 use crate::bindings::types as wit;
 use crate::call::{read, write};
-use crate::ctx::MmapView;
 use crate::memory::ReadResult;
 
 /// Adds the functions.
-pub(super) fn add<T: MmapView + 'static>(mode: Mode, instance: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
-    add_long(
-        mode,
-        instance,
+pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmtime::Result<()> {
+    interface.add_long(
         "[method]mapping.read-at",
         ReadResult::to_wit,
-        |store: &mut Cx<'_, T>, (handle, offset, length): (Handle, u64, u64)| {
-            Ok(read::at(begin(store, &handle)?, offset, length))
+        |caller: &mut Caller<'_, T>, (handle, offset, length): (Handle, u64, u64)| {
+            Ok(read::at(caller.begin(&handle)?, offset, length))
         },
     )?;
-    add_long(
-        mode,
-        instance,
+    interface.add_long(
         "[method]mapping.read-ranges",
         ReadResult::to_wit,
-        |store: &mut Cx<'_, T>, (handle, ranges): (Handle, Vec<wit::Range>)| {
+        |caller: &mut Caller<'_, T>, (handle, ranges): (Handle, Vec<wit::Range>)| {
             let ranges = ranges.iter().map(|range| (range.offset, range.length));
-            Ok(read::ranges(begin(store, &handle)?, ranges))
+            Ok(read::ranges(caller.begin(&handle)?, ranges))
         },
     )?;
-    add_long(
-        mode,
-        instance,
+    interface.add_long(
         "[method]mapping.write-at",
         to_wit,
-        |store: &mut Cx<'_, T>, (handle, offset, bytes): (Handle, u64, WasmList<u8>)| {
-            Ok(write::at(begin(store, &handle)?, offset, bytes.as_le_slice(&*store)).with_bytes(bytes))
+        |caller: &mut Caller<'_, T>, (handle, offset, bytes): (Handle, u64, WasmList<u8>)| {
+            Ok(write::at(caller.begin(&handle)?, offset, bytes.as_le_slice(&caller.store)).with_bytes(bytes))
         },
     )?;
-    instance.func_wrap("[method]mapping.get", |store: Cx<'_, T>, (handle, index): (Handle, i64)| {
-        with_mapping(store, &handle, |mapping| mapping.get(index))
+    interface.add("[method]mapping.get", |mut caller: Caller<'_, T>, (handle, index): (Handle, i64)| {
+        caller.with_mapping(&handle, |mapping| mapping.get(index))
     })?;
-    instance.func_wrap("[method]mapping.set", |store: Cx<'_, T>, (handle, index, value): (Handle, i64, u8)| {
-        with_mapping(store, &handle, |mapping| mapping.set(index, value))
+    interface.add("[method]mapping.set", |mut caller: Caller<'_, T>, (handle, index, value): (Handle, i64, u8)| {
+        caller.with_mapping(&handle, |mapping| mapping.set(index, value))
     })?;
-    add_long(
-        mode,
-        instance,
+    interface.add_long(
         "[method]mapping.read-slice",
         ReadResult::to_wit,
-        |store: &mut Cx<'_, T>, (handle, slice): (Handle, wit::Slice)| {
-            Ok(read::slice(begin(store, &handle)?, slice.into()))
+        |caller: &mut Caller<'_, T>, (handle, slice): (Handle, wit::Slice)| {
+            Ok(read::slice(caller.begin(&handle)?, slice.into()))
         },
     )?;
-    add_long(
-        mode,
-        instance,
+    interface.add_long(
         "[method]mapping.write-slice",
         to_wit,
-        |store: &mut Cx<'_, T>, (handle, slice, bytes): (Handle, wit::Slice, WasmList<u8>)| {
-            Ok(write::slice(begin(store, &handle)?, slice.into(), bytes.as_le_slice(&*store)).with_bytes(bytes))
+        |caller: &mut Caller<'_, T>, (handle, slice, bytes): (Handle, wit::Slice, WasmList<u8>)| {
+            Ok(write::slice(caller.begin(&handle)?, slice.into(), bytes.as_le_slice(&caller.store)).with_bytes(bytes))
         },
     )
 }

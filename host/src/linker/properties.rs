@@ -2,22 +2,20 @@
 
 use wasi_mmap_core::{Internals, Storage};
 use wasi_mmap_native::OsStorage;
-use wasmtime::component::LinkerInstance;
 
-use super::method::{Cx, Handle, with_mapping};
+use super::method::{Caller, Handle, Interface};
 use crate::bindings::types as wit;
-use crate::ctx::MmapView;
 
 /// Adds the functions.
-pub(super) fn add<T: MmapView + 'static>(instance: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
-    instance.func_wrap("page-size", |_: Cx<'_, T>, ()| Ok((OsStorage::page_size(),)))?;
-    instance.func_wrap("[method]mapping.length", |store: Cx<'_, T>, (handle,): (Handle,)| {
-        with_mapping(store, &handle, |mapping| mapping.len())
+pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmtime::Result<()> {
+    interface.add("page-size", |_: Caller<'_, T>, ()| Ok((OsStorage::page_size(),)))?;
+    interface.add("[method]mapping.length", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
+        caller.with_mapping(&handle, |mapping| mapping.len())
     })?;
-    instance.func_wrap("[method]mapping.size", |store: Cx<'_, T>, (handle,): (Handle,)| {
-        with_mapping(store, &handle, |mapping| mapping.file_len())
+    interface.add("[method]mapping.size", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
+        caller.with_mapping(&handle, |mapping| mapping.file_len())
     })?;
-    instance.func_wrap("[method]mapping.access", |store: Cx<'_, T>, (handle,): (Handle,)| {
-        with_mapping(store, &handle, |mapping| mapping.storage().map(|_| wit::Access::from(mapping.access())))
+    interface.add("[method]mapping.access", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
+        caller.with_mapping(&handle, |mapping| mapping.storage().map(|_| wit::Access::from(mapping.access())))
     })
 }
