@@ -6,7 +6,7 @@
 //! cargo run --release -p wasi-mmap --example edit -- essay.txt colour color
 //! ```
 //!
-//! As a plugin, with `cargo install --path host/cli`:
+//! As a plugin, with `cargo install --locked --path host/cli`:
 //!
 //! ```sh
 //! cargo build --release -p wasi-mmap --example edit --target wasm32-wasip2

@@ -9,7 +9,7 @@
 //! cargo run --release -p wasi-mmap --example log -- service.log "the service has started"
 //! ```
 //!
-//! As a plugin, with `cargo install --path host/cli`:
+//! As a plugin, with `cargo install --locked --path host/cli`:
 //!
 //! ```sh
 //! cargo build --release -p wasi-mmap --example log --target wasm32-wasip2

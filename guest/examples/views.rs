@@ -7,7 +7,7 @@
 //! cargo run --release -p wasi-mmap --example views -- README.md
 //! ```
 //!
-//! As a plugin, with `cargo install --path host/cli`:
+//! As a plugin, with `cargo install --locked --path host/cli`:
 //!
 //! ```sh
 //! cargo build --release -p wasi-mmap --example views --target wasm32-wasip2
