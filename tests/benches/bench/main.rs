@@ -71,7 +71,7 @@ enum Group {
     /// The file's pages in the plugin's memory
     Window,
     /// The native mapping
-    OsStorage,
+    Native,
     /// The host's mapping, called by a plugin
     Host,
     /// The fallback's page cache in a plugin
@@ -105,7 +105,7 @@ fn main() -> Result<()> {
     for group in groups {
         let comparisons = match group {
             Group::Window => window::comparisons(&files, &plugins)?,
-            Group::OsStorage => native::comparisons(&files)?,
+            Group::Native => native::comparisons(&files)?,
             Group::Host => host::comparisons(&files, &plugins)?,
             Group::Fallback => fallback::comparisons(&files, &plugins),
             Group::Pages => fallback::page_sizes(&plugins),
