@@ -1,5 +1,6 @@
 //! Backends, and the constructors of mappings over them.
 
+use std::fs::File;
 use std::path::Path;
 
 #[cfg(doc)]
@@ -78,6 +79,34 @@ impl<S: Backend> Mapping<S> {
     /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::options().open(path)
+    }
+
+    /// Maps all of an open file for reading. The file's own position is neither used nor moved, and the mapping remains
+    /// when the file is closed. For everything else there is [`MappingOptions::map`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`MappingOptions::map`]; in a plugin, [`Error::Unsupported`] for a file of a C library other than
+    /// wasi-libc.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use wasi_mmap::Mapping;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("greeting");
+    /// std::fs::write(&path, "hello, world")?;
+    /// let mapping = Mapping::from_file(&File::open(&path)?)?;
+    /// assert_eq!(mapping.find(b"world", ..)?, Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_file<'a>(file: &'a File) -> Result<Self>
+    where
+        &'a File: MapSource<S>,
+    {
+        Self::options().map(file)
     }
 
     /// Returns the options of a new mapping, as [`File::options`](std::fs::File::options) does for a file.

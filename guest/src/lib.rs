@@ -33,22 +33,23 @@
 
 pub mod fallback;
 pub mod view;
-mod wasi_error;
 
-#[cfg(all(feature = "import", target_os = "wasi", not(target_env = "p1")))]
+#[cfg(imported)]
 mod imported;
 
-#[cfg(all(feature = "import", target_os = "wasi", not(target_env = "p1")))]
-pub use imported::{Imported, Mapping, MappingOptions, bindings};
+#[cfg(imported)]
+pub use imported::{Mapping, MappingOptions, PluginStorage};
+#[cfg(imported)]
+pub use wasi_mmap_sys::bindings;
 
-#[cfg(all(target_family = "wasm", not(all(feature = "import", target_os = "wasi", not(target_env = "p1")))))]
+#[cfg(all(target_family = "wasm", not(imported)))]
 pub use fallback::{Mapping, MappingOptions};
 
 #[cfg(not(target_family = "wasm"))]
 pub use wasi_mmap_native::{Mapping, MappingOptions};
 
 pub use view::{View, ViewMut, Views};
-pub use wasi_error::wasi_error;
 pub use wasi_mmap_core::{
     Access, Advice, Argument, Error, FlushFlags, MapFlags, OsError, Result, Rights, Slice, System,
 };
+pub use wasi_mmap_sys::wasi_error;

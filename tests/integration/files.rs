@@ -73,6 +73,16 @@ fn the_fallback_keeps_no_borrowed_descriptor() {
     assert_eq!(borrowed(true), (refused.to_owned(), false));
 }
 
+#[test]
+fn files_of_the_c_library_are_mapped() {
+    for is_composed in [false, true] {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let mut run = Run::new(any_windows(), scratch.path(), &["files", "held"]).expect("a store");
+        let (printed, outcome) = run.call(&component(is_composed), !is_composed).expect("a run");
+        assert_eq!((printed.as_str(), outcome), ("", Ok(())));
+    }
+}
+
 /// Writes the first byte of a file from another process.
 fn write_elsewhere(path: &Path, byte: &str) {
     let mut dd = Command::new("dd");

@@ -7,6 +7,7 @@ wit_bindgen::generate!({
     world: "wasi-mmap:mmap/fallback",
     features: ["windows"],
     generate_all,
+    with: { "wasi:filesystem/types@0.2.12": wasi_mmap_sys::bindings::wasi::filesystem::types },
     pub_export_macro: true,
 });
 

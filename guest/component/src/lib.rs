@@ -4,7 +4,6 @@
 //! interface to the library's fallback, and the fallback to WASI's descriptors.
 
 mod bindings;
-mod descriptor;
 mod mapping;
 mod window;
 

@@ -3,16 +3,16 @@
 use std::cell::RefCell;
 
 use wasi_mmap::Result;
-use wasi_mmap::fallback::{CachedStorage, PAGE_SIZE};
+use wasi_mmap::fallback::{Cache, CachedStorage, PAGE_SIZE, StdFile};
 use wasi_mmap_core::{Internals, MapOptions};
+use wasi_mmap_sys::HeldFile;
+use wasi_mmap_sys::bindings::wasi::filesystem::types::Descriptor;
 
 use crate::Component;
 use crate::bindings::exports::wasi_mmap::mmap::mapping::{self, Guest, GuestMapping, MappingBorrow};
 use crate::bindings::exports::wasi_mmap::mmap::types as wit;
-use crate::bindings::wasi::filesystem::types::Descriptor;
-use crate::descriptor::{DescriptorFile, cache};
 
-type Storage = CachedStorage<DescriptorFile>;
+type Storage = CachedStorage<StdFile>;
 type Mapping = wasi_mmap_core::Mapping<Storage>;
 type WitResult<T> = std::result::Result<T, wit::Error>;
 
@@ -28,6 +28,10 @@ impl Guest for Component {
 
     fn granularity() -> u64 {
         PAGE_SIZE
+    }
+
+    fn is_simulated() -> bool {
+        true
     }
 }
 
@@ -45,7 +49,7 @@ impl Resource {
 impl GuestMapping for Resource {
     fn from_descriptor(file: Descriptor, options: wit::MapOptions) -> WitResult<mapping::Mapping> {
         let options = options.into();
-        Self::make(options, Storage::of_file(&cache(), DescriptorFile(file), &options))
+        Self::make(options, Storage::of_file(&Cache::of_this_thread(), HeldFile::from(file).into(), &options))
     }
 
     fn from_borrowed(_: &Descriptor, _: wit::MapOptions) -> WitResult<mapping::Mapping> {

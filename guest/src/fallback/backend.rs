@@ -32,15 +32,15 @@ impl Cache<StdFile> {
 }
 
 impl Backend for CachedStorage<StdFile> {
-    type File = std::fs::File;
+    type File = StdFile;
 
-    fn open(path: &Path, rights: Rights) -> Result<std::fs::File> {
+    fn open(path: &Path, rights: Rights) -> Result<StdFile> {
         let (read, write) = (rights.contains(Rights::READ), rights.contains(Rights::WRITE));
-        Ok(std::fs::OpenOptions::new().read(read).write(write).open(path)?)
+        Ok(std::fs::OpenOptions::new().read(read).write(write).open(path)?.into())
     }
 
-    fn map_file(file: std::fs::File, options: &MapOptions) -> Result<Self> {
-        Self::of_file(&Cache::of_this_thread(), file.into(), options)
+    fn map_file(file: StdFile, options: &MapOptions) -> Result<Self> {
+        Self::of_file(&Cache::of_this_thread(), file, options)
     }
 
     fn map_anonymous(options: &MapOptions) -> Result<Self> {
@@ -57,14 +57,20 @@ impl Backend for CachedStorage<StdFile> {
 }
 
 impl MapSource<CachedStorage<StdFile>> for std::fs::File {
-    fn into_file(self) -> Result<std::fs::File> {
-        Ok(self)
+    fn into_file(self) -> Result<StdFile> {
+        Ok(self.into())
     }
 }
 
-/// Duplicates the file, which WASI cannot do: there it is [`Error::Unsupported`].
+/// The mapping keeps the file open for itself: it duplicates it, or on WASI, which cannot do that, holds it.
 impl MapSource<CachedStorage<StdFile>> for &std::fs::File {
-    fn into_file(self) -> Result<std::fs::File> {
-        Ok(self.try_clone()?)
+    #[cfg(not(target_os = "wasi"))]
+    fn into_file(self) -> Result<StdFile> {
+        Ok(self.try_clone()?.into())
+    }
+
+    #[cfg(target_os = "wasi")]
+    fn into_file(self) -> Result<StdFile> {
+        Ok(wasi_mmap_sys::HeldFile::new(std::os::fd::AsFd::as_fd(self))?.into())
     }
 }

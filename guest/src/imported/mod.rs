@@ -1,13 +1,15 @@
-//! The host's mapping, through the WIT interface.
+//! A plugin's mapping: the host's, through the WIT interface, or the plugin's own where the host can only simulate it.
 
-pub mod bindings;
+mod host;
 mod path;
-mod storage;
+mod plugin;
 
-pub use storage::Imported;
+pub(crate) use host::HostStorage;
+pub(crate) use plugin::Kind as PluginKind;
+pub use plugin::PluginStorage;
 
-/// A mapping of the host. See [`wasi_mmap_core::Mapping`] for its operations.
-pub type Mapping = wasi_mmap_core::Mapping<Imported>;
+/// A plugin's mapping. See [`wasi_mmap_core::Mapping`] for its operations.
+pub type Mapping = wasi_mmap_core::Mapping<PluginStorage>;
 
 /// The options of a new mapping: see [`wasi_mmap_core::MappingOptions`].
-pub type MappingOptions = wasi_mmap_core::MappingOptions<Imported>;
+pub type MappingOptions = wasi_mmap_core::MappingOptions<PluginStorage>;

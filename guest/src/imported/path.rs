@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use wasi_mmap_core::{Error, FileKind, OsError, Result, Rights, System};
-
-use super::bindings::wasi::filesystem::preopens::get_directories;
-use super::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, OpenFlags, PathFlags};
-use crate::wasi_error;
+use wasi_mmap_sys::bindings::wasi::filesystem::preopens::get_directories;
+use wasi_mmap_sys::bindings::wasi::filesystem::types::{
+    Descriptor, DescriptorFlags, DescriptorType, OpenFlags, PathFlags,
+};
+use wasi_mmap_sys::wasi_error;
 
 /// The preopened directories with their names in the plugin. They are requested once, because each call returns new
 /// handles.

@@ -3,7 +3,7 @@
 use wasi_mmap_core::{Mapping, Result, Storage};
 
 use super::bytes::{Bytes, BytesMut};
-#[cfg(any(not(target_family = "wasm"), all(feature = "import", target_os = "wasi", not(target_env = "p1"))))]
+#[cfg(any(not(target_family = "wasm"), imported))]
 use super::window::{Window, WindowMut, WindowStorage};
 use crate::fallback::{CachedStorage, File};
 
@@ -25,7 +25,7 @@ pub(super) trait ViewStorage: Storage + Sized {
 }
 
 /// Copies if the system has no window for the range.
-#[cfg(any(not(target_family = "wasm"), all(feature = "import", target_os = "wasi", not(target_env = "p1"))))]
+#[cfg(any(not(target_family = "wasm"), imported))]
 impl ViewStorage for WindowStorage {
     unsafe fn view(mapping: &Mapping<Self>, offset: u64, length: u64) -> Result<Bytes<'_>> {
         // SAFETY: the contract is the caller's.

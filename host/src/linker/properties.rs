@@ -9,6 +9,7 @@ use crate::bindings::types as wit;
 /// Adds the functions.
 pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmtime::Result<()> {
     interface.add("page-size", |_: Caller<'_, T>, ()| Ok((OsStorage::page_size(),)))?;
+    interface.add("is-simulated", |_: Caller<'_, T>, ()| Ok((false,)))?;
     interface.add("[method]mapping.length", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
         caller.with_mapping(&handle, |mapping| mapping.len())
     })?;

@@ -1,77 +1,134 @@
 //! The standard library's files, for the cache.
 
-#[cfg(any(unix, all(target_os = "wasi", not(target_env = "p1"))))]
+#[cfg(any(unix, component))]
 mod positional;
-#[cfg(any(unix, target_os = "wasi"))]
+#[cfg(unix)]
 mod posix;
-#[cfg(all(target_os = "wasi", target_env = "p1"))]
+#[cfg(module)]
 mod seeking;
 #[cfg(not(any(unix, target_os = "wasi")))]
 mod unsupported;
+#[cfg(target_os = "wasi")]
+mod wasi;
 
-#[cfg(any(unix, all(target_os = "wasi", not(target_env = "p1"))))]
+#[cfg(any(unix, component))]
 use positional as offset_io;
-#[cfg(any(unix, target_os = "wasi"))]
+#[cfg(unix)]
 use posix as metadata;
-#[cfg(all(target_os = "wasi", target_env = "p1"))]
+#[cfg(module)]
 use seeking as offset_io;
 #[cfg(not(any(unix, target_os = "wasi")))]
 use unsupported::{self as metadata, self as offset_io};
+#[cfg(target_os = "wasi")]
+use wasi as metadata;
 
 use std::io;
 
 use wasi_mmap_core::{FileInfo, FileKind, Result};
+#[cfg(target_os = "wasi")]
+use wasi_mmap_sys::HeldFile;
 
 use super::file::{File, FileId};
 
 /// A [`std::fs::File`] that the cache reads and writes with `pread(2)` and `pwrite(2)`.
 ///
 /// In a preview 1 module it seeks instead, and uses `read(2)` and `write(2)`, which engines implement with fewer
-/// copies. No one else sees the position there: descriptors cannot be duplicated, and the cache owns this one.
+/// copies. No one else sees the position there, because the cache owns the file.
 #[derive(Debug)]
-pub struct StdFile(std::fs::File, offset_io::Position);
+pub struct StdFile(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// A file that no one else has.
+    Owned(std::fs::File, offset_io::Position),
+    /// A file that the program may have open, too.
+    #[cfg(target_os = "wasi")]
+    Held(HeldFile),
+}
 
 impl From<std::fs::File> for StdFile {
     fn from(file: std::fs::File) -> Self {
-        Self(file, offset_io::Position::new())
+        // With the handle behind it, reads and writes need no C library between them and the system.
+        #[cfg(component)]
+        if let Ok(held) = HeldFile::new(std::os::fd::AsFd::as_fd(&file)) {
+            return held.into();
+        }
+        Self(Kind::Owned(file, offset_io::Position::new()))
+    }
+}
+
+#[cfg(target_os = "wasi")]
+impl From<HeldFile> for StdFile {
+    fn from(file: HeldFile) -> Self {
+        Self(Kind::Held(file))
     }
 }
 
 impl File for StdFile {
     fn info(&self) -> Result<FileInfo> {
-        let metadata = self.0.metadata()?;
-        let kind = if metadata.is_file() {
-            FileKind::Regular
-        } else if metadata.is_dir() {
-            FileKind::Directory
-        } else {
-            FileKind::Other
-        };
-        Ok(FileInfo { kind, len: metadata.len(), rights: metadata::rights(&self.0)?, grows: false })
+        match &self.0 {
+            Kind::Owned(file, _) => {
+                let metadata = file.metadata()?;
+                let kind = if metadata.is_file() {
+                    FileKind::Regular
+                } else if metadata.is_dir() {
+                    FileKind::Directory
+                } else {
+                    FileKind::Other
+                };
+                Ok(FileInfo { kind, len: metadata.len(), rights: metadata::rights(file)?, grows: false })
+            }
+            #[cfg(target_os = "wasi")]
+            Kind::Held(file) => file.info(),
+        }
     }
 
     fn id(&self) -> Result<FileId> {
-        Ok(metadata::id(&self.0)?)
+        match &self.0 {
+            Kind::Owned(file, _) => Ok(metadata::id(file)?),
+            #[cfg(target_os = "wasi")]
+            Kind::Held(file) => file.id().map(|(upper, lower)| FileId(upper, lower)),
+        }
     }
 
     fn len(&self) -> Result<u64> {
-        Ok(self.0.metadata()?.len())
+        match &self.0 {
+            Kind::Owned(file, _) => Ok(file.metadata()?.len()),
+            #[cfg(target_os = "wasi")]
+            Kind::Held(file) => file.len(),
+        }
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        retry(|| offset_io::read_at(&self.0, &self.1, offset, buffer))
+        match &self.0 {
+            Kind::Owned(file, position) => retry(|| offset_io::read_at(file, position, offset, buffer)),
+            #[cfg(target_os = "wasi")]
+            Kind::Held(file) => file.read_at(buffer, offset),
+        }
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<usize> {
-        retry(|| offset_io::write_at(&self.0, &self.1, offset, bytes))
+        match &self.0 {
+            Kind::Owned(file, position) => retry(|| offset_io::write_at(file, position, offset, bytes)),
+            #[cfg(target_os = "wasi")]
+            Kind::Held(file) => file.write_at(bytes, offset),
+        }
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
-        Ok(self.0.set_len(len)?)
+        match &self.0 {
+            Kind::Owned(file, _) => Ok(file.set_len(len)?),
+            #[cfg(target_os = "wasi")]
+            Kind::Held(file) => file.set_len(len),
+        }
     }
 
     fn sync(&self) -> Result<()> {
-        Ok(self.0.sync_data()?)
+        match &self.0 {
+            Kind::Owned(file, _) => Ok(file.sync_data()?),
+            #[cfg(target_os = "wasi")]
+            Kind::Held(file) => file.sync(),
+        }
     }
 }
 

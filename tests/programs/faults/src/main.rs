@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use wasi_mmap::{Access, Imported, Mapping, Views};
+use wasi_mmap::{Access, Mapping, PluginStorage, Views};
 use wasi_mmap_conformance::full_disk::{Through, fill_the_disk, keep_what_cannot_be_written};
 use wasi_mmap_conformance::{durable, storm};
 
@@ -27,18 +27,18 @@ fn main() {
                 rounds += 1;
                 rounds.is_multiple_of(64) && Path::new(stop).exists()
             };
-            match storm::storm::<Imported>(Path::new(file), access, seed.parse().expect("a number"), done) {
+            match storm::storm::<PluginStorage>(Path::new(file), access, seed.parse().expect("a number"), done) {
                 Ok(tally) => println!("{}", serde_json::to_string(&tally).expect("JSON")),
                 Err(wrong) => println!("wrong: {wrong}"),
             }
         }
         ["full-disk", directory, through] => {
             let through: Through = serde_json::from_str(&format!("\"{through}\"")).expect("a way to write");
-            println!("{}", fill_the_disk::<Imported>(Path::new(directory), through));
+            println!("{}", fill_the_disk::<PluginStorage>(Path::new(directory), through));
         }
-        ["keep", directory] => keep_what_cannot_be_written::<Imported>(Path::new(directory)),
+        ["keep", directory] => keep_what_cannot_be_written::<PluginStorage>(Path::new(directory)),
         ["record", file, from] => {
-            durable::record::<Imported>(Path::new(file), from.parse().expect("a number"), std::io::stdout());
+            durable::record::<PluginStorage>(Path::new(file), from.parse().expect("a number"), std::io::stdout());
         }
         ["cycles", file, count] => (0..count.parse().expect("a number")).for_each(|cycle| map_and_view(file, cycle)),
         ["hold", file] => {

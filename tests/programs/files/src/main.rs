@@ -2,9 +2,10 @@
 //!
 //! `files large FILE` reads, writes, searches and resizes a file of 6 GiB. `files watch FILE DONE` maps a file and says
 //! that it has seen it; when there is a file DONE it prints what it sees of the first byte then, and after a refresh.
-//! `files borrowed` maps files whose descriptors it keeps.
+//! `files borrowed` maps files whose descriptors it keeps, and `files held` files that the C library has opened.
 
 mod borrowed;
+mod held;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let outcome = match arguments[..] {
         ["large", file] => large(Path::new(file)),
         ["borrowed"] => borrowed::check(),
+        ["held"] => held::check(),
         ["watch", file, done] => watch(file, Path::new(done)),
         _ => panic!("no such thing to do: {arguments:?}"),
     };
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn large(file: &Path) -> Result<()> {
-    wasi_mmap_conformance::large::check::<wasi_mmap::Imported>(file)
+    wasi_mmap_conformance::large::check::<wasi_mmap::PluginStorage>(file)
 }
 
 fn watch(file: &str, done: &Path) -> Result<()> {

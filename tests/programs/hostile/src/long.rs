@@ -5,7 +5,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::types::{
     Access as WitAccess, MapFlags, MapOptions as WitOptions, Ordering, Range, Slice, WindowMode,
 };
 use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
-use wasi_mmap::{Access, Error, Imported};
+use wasi_mmap::{Access, Error, PluginStorage};
 use wasi_mmap_core::{Backend, MapOptions};
 
 use crate::Trick;
@@ -37,8 +37,8 @@ const MANY_TO_PASS: usize = 112 << 20;
 /// The sparse file that the test has made, by the bare interface.
 fn large(access: Access) -> Result<Mapping, Error> {
     let options = MapOptions::new().access(access).flags(wasi_mmap::MapFlags::NO_RESERVE);
-    let file = <Imported as Backend>::open("/scratch/large".as_ref(), options.rights())?;
-    Ok(Mapping::from_descriptor(file, options.into())?)
+    let file = <PluginStorage as Backend>::open("/scratch/large".as_ref(), options.rights())?;
+    Ok(Mapping::from_descriptor(file.into_descriptor().expect("it is the plugin's"), options.into())?)
 }
 
 fn every_page(len: u64) -> Slice {

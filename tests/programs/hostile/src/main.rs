@@ -9,7 +9,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::types::{
     Access as WitAccess, Advice as WitAdvice, FlushFlags, MapFlags, MapOptions as WitOptions, Slice, WindowMode,
 };
 use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
-use wasi_mmap::{Access, Error, Imported, Mapping as Object};
+use wasi_mmap::{Access, Error, Mapping as Object, PluginStorage};
 use wasi_mmap_conformance::memory::touch_everything;
 use wasi_mmap_core::{Backend, MapOptions};
 
@@ -220,8 +220,13 @@ fn a_huge_page_for_a_byte() -> Result<String, Error> {
 
 fn long_line() -> Result<String, Error> {
     let options = MapOptions::new();
-    let file = <Imported as Backend>::open("/scratch/large".as_ref(), options.rights())?;
-    Ok(format!("{} bytes", Mapping::from_descriptor(file, options.into())?.read_line()?.len()))
+    let file = <PluginStorage as Backend>::open("/scratch/large".as_ref(), options.rights())?;
+    Ok(format!(
+        "{} bytes",
+        Mapping::from_descriptor(file.into_descriptor().expect("it is the plugin's"), options.into())?
+            .read_line()?
+            .len()
+    ))
 }
 
 /// A byte of every page, all over the file.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use wasi_mmap::bindings::wasi_mmap::mmap::mapping::{self, Mapping};
 use wasi_mmap::bindings::wasi_mmap::mmap::types::{Range, Whence};
-use wasi_mmap::{Imported, Result, Rights};
+use wasi_mmap::{PluginStorage, Result, Rights};
 use wasi_mmap_conformance::op::{Op, Subject, Value};
 use wasi_mmap_core::{Backend, MapOptions};
 
@@ -13,8 +13,8 @@ pub(crate) struct Resource(Mapping);
 
 impl Subject for Resource {
     fn map_file(path: &Path, rights: Rights, options: &MapOptions) -> Result<Self> {
-        let file = <Imported as Backend>::open(path, rights)?;
-        Ok(Self(Mapping::from_descriptor(file, (*options).into())?))
+        let file = <PluginStorage as Backend>::open(path, rights)?;
+        Ok(Self(Mapping::from_descriptor(file.into_descriptor().expect("it is the plugin's"), (*options).into())?))
     }
 
     fn map_anonymous(options: &MapOptions) -> Result<Self> {

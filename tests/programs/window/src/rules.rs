@@ -5,7 +5,7 @@ use std::path::Path;
 use wasi_mmap::bindings::wasi_mmap::mmap::mapping::Mapping;
 use wasi_mmap::bindings::wasi_mmap::mmap::types::{Error, WindowMode};
 use wasi_mmap::bindings::wasi_mmap::mmap::window::{self, Window};
-use wasi_mmap::{Access, Imported};
+use wasi_mmap::{Access, PluginStorage};
 use wasi_mmap_core::{Backend, MapOptions};
 
 use crate::{Check, PAGE, Pages, make_file, peek};
@@ -28,8 +28,9 @@ pub(crate) const CHECKS: &[Check] = &[
 /// Returns a mapping of the bare interface.
 pub(crate) fn map(path: &str, access: Access) -> Mapping {
     let options = MapOptions::new().access(access);
-    let file = <Imported as Backend>::open(Path::new(path), options.rights()).expect("the file opens");
-    Mapping::from_descriptor(file, options.into()).expect("the file is mapped")
+    let file = <PluginStorage as Backend>::open(Path::new(path), options.rights()).expect("the file opens");
+    Mapping::from_descriptor(file.into_descriptor().expect("it is the plugin's"), options.into())
+        .expect("the file is mapped")
 }
 
 /// The name of an error, and of the argument.

@@ -2,34 +2,63 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::OnceLock;
 
-use wasi_mmap_core::{
-    Advice, Backend, Error, FlushFlags, MapOptions, MapSource, Result, Rights, Slice, Storage, Strided,
-};
-
-use super::bindings::wasi::filesystem::types::Descriptor;
-use super::bindings::wasi_mmap::mmap::mapping::{self, Mapping as Handle};
-use super::bindings::wasi_mmap::mmap::types::Range as WitRange;
-use super::path;
+use wasi_mmap_core::{Advice, Error, FlushFlags, MapOptions, Result, Slice, Storage, Strided};
+use wasi_mmap_sys::HeldFile;
+#[cfg(not(feature = "fallback"))]
+use wasi_mmap_sys::bindings::wasi::filesystem::types::Descriptor;
+use wasi_mmap_sys::bindings::wasi_mmap::mmap::mapping::{self, Mapping as Handle};
+use wasi_mmap_sys::bindings::wasi_mmap::mmap::types::Range as WitRange;
 
 /// The most bytes passed to the host in one call. A store limits the size of an argument, and traps on larger ones.
 const MAX_SENT: usize = 1024 * 1024;
 
+/// Returns true if the host only simulates mappings with ordinary file I/O.
+#[cfg(feature = "fallback")]
+pub(super) fn is_simulated() -> bool {
+    static IS_SIMULATED: OnceLock<bool> = OnceLock::new();
+    *IS_SIMULATED.get_or_init(mapping::is_simulated)
+}
+
+/// Returns the alignment of a mapping's offset in its file, in bytes.
+pub(super) fn granularity() -> u64 {
+    static GRANULARITY: OnceLock<u64> = OnceLock::new();
+    *GRANULARITY.get_or_init(mapping::granularity)
+}
+
 /// A mapping of the host.
 #[derive(Debug)]
-pub struct Imported {
+pub(crate) struct HostStorage {
     handle: Handle,
     /// The length, which only a resize through this handle changes.
     len: u64,
     offset: u64,
 }
 
-impl Imported {
+impl HostStorage {
     fn new(handle: Handle, options: &MapOptions) -> Result<Self> {
         let len = handle.length()?;
         Ok(Self { handle, len, offset: options.offset })
+    }
+
+    /// Maps a file, which stays the caller's.
+    pub(super) fn map_borrowed(file: &HeldFile, options: &MapOptions) -> Result<Self> {
+        Self::new(Handle::from_borrowed(file.descriptor(), (*options).into())?, options)
+    }
+
+    /// Maps a file, and takes it over.
+    #[cfg(not(feature = "fallback"))]
+    pub(super) fn map_descriptor(descriptor: Descriptor, options: &MapOptions) -> Result<Self> {
+        Self::new(Handle::from_descriptor(descriptor, (*options).into())?, options)
+    }
+
+    pub(super) fn map_anonymous(options: &MapOptions) -> Result<Self> {
+        Self::new(Handle::anonymous((*options).into())?, options)
+    }
+
+    pub(super) fn map_named(name: &str, options: &MapOptions) -> Result<Self> {
+        Self::new(Handle::named(name, (*options).into())?, options)
     }
 
     pub(crate) fn handle(&self) -> &Handle {
@@ -52,38 +81,7 @@ impl Imported {
     }
 }
 
-impl Backend for Imported {
-    type File = Descriptor;
-
-    fn open(path: &Path, rights: Rights) -> Result<Descriptor> {
-        path::open(path, rights)
-    }
-
-    fn map_file(file: Descriptor, options: &MapOptions) -> Result<Self> {
-        Self::new(Handle::from_descriptor(file, (*options).into())?, options)
-    }
-
-    fn map_anonymous(options: &MapOptions) -> Result<Self> {
-        Self::new(Handle::anonymous((*options).into())?, options)
-    }
-
-    fn map_named(name: &str, options: &MapOptions) -> Result<Self> {
-        Self::new(Handle::named(name, (*options).into())?, options)
-    }
-
-    fn granularity() -> u64 {
-        static GRANULARITY: OnceLock<u64> = OnceLock::new();
-        *GRANULARITY.get_or_init(mapping::granularity)
-    }
-}
-
-impl MapSource<Imported> for Descriptor {
-    fn into_file(self) -> Result<Descriptor> {
-        Ok(self)
-    }
-}
-
-impl Storage for Imported {
+impl Storage for HostStorage {
     fn len(&self) -> u64 {
         self.len
     }

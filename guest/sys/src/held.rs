@@ -1,0 +1,114 @@
+//! The files that are held open, and the check that holding works.
+
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::io;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::sys;
+
+/// The number that the system knows an open file by: a handle in a component, a descriptor in a module.
+pub(crate) type Number = i32;
+
+/// The holders of an open file.
+#[derive(Debug)]
+struct Holders {
+    count: usize,
+    /// The program has closed the file, so that the last holder closes it.
+    is_closed: bool,
+}
+
+static HELD: Mutex<Option<HashMap<Number, Holders>>> = Mutex::new(None);
+
+fn held() -> MutexGuard<'static, Option<HashMap<Number, Holders>>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps an open file open until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Hold(Number);
+
+impl Hold {
+    /// Holds a file. The program must have it open.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](io::ErrorKind::Unsupported), if the C library closes files by another symbol, or if that cannot
+    /// be found out.
+    pub(crate) fn new(number: Number) -> io::Result<Self> {
+        static IS_POSSIBLE: OnceLock<bool> = OnceLock::new();
+        if !*IS_POSSIBLE.get_or_init(is_possible) {
+            let reason = "this C library closes files by other symbols than those known to wasi-mmap-sys";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
+        }
+        let mut held = held();
+        let holders = held.get_or_insert_default().entry(number).or_insert(Holders { count: 0, is_closed: false });
+        holders.count += 1;
+        Ok(Self(number))
+    }
+
+    pub(crate) fn number(&self) -> Number {
+        self.0
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut held = held();
+        let Some(files) = held.as_mut() else { return };
+        let Some(holders) = files.get_mut(&self.0) else { return };
+        holders.count -= 1;
+        if holders.count > 0 {
+            return;
+        }
+        let is_closed = holders.is_closed;
+        files.remove(&self.0);
+        if is_closed {
+            sys::close(self.0);
+        }
+    }
+}
+
+/// Returns whether a file is held.
+#[cfg(module)]
+pub(crate) fn is_held(number: Number) -> bool {
+    held().as_ref().is_some_and(|files| files.contains_key(&number))
+}
+
+/// Decides about a file that the program closes. Returns true if it is to stay open because it is held.
+pub(crate) fn stays_open(number: Number) -> bool {
+    CLOSED.set(Some(number));
+    match held().as_mut().and_then(|files| files.get_mut(&number)) {
+        None => false,
+        Some(holders) => {
+            holders.is_closed = true;
+            true
+        }
+    }
+}
+
+thread_local! {
+    /// The file that this thread closed last.
+    static CLOSED: std::cell::Cell<Option<Number>> = const { std::cell::Cell::new(None) };
+}
+
+/// Returns whether the C library closes files by the symbol that this crate defines: opens a directory, and watches it
+/// being closed.
+fn is_possible() -> bool {
+    const NAME: &CStr = c".";
+    /// The first descriptor that is neither input nor output. The directories that a plugin was given follow.
+    const FIRST: i32 = 3;
+    for directory in FIRST..FIRST + 64 {
+        // SAFETY: the name ends with a zero. A number that is not an open directory is an error.
+        let opened = unsafe { libc::openat(directory, NAME.as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY) };
+        if opened < 0 {
+            continue;
+        }
+        let number = sys::number_of(opened);
+        CLOSED.set(None);
+        // SAFETY: the descriptor was opened just now, and no one else has it.
+        unsafe { libc::close(opened) };
+        return number.is_ok_and(|number| CLOSED.take() == Some(number));
+    }
+    false
+}

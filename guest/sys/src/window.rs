@@ -1,0 +1,206 @@
+//! Windows: the file's own pages in the plugin's memory.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::cell::RefCell;
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::OnceLock;
+
+use wasi_mmap_core::{Error, Result};
+
+use crate::bindings::wasi_mmap::mmap::mapping::Mapping;
+use crate::bindings::wasi_mmap::mmap::types::WindowMode;
+use crate::bindings::wasi_mmap::mmap::window::{Window as Handle, granularity};
+
+/// Returns the number of bytes of which a window's address and offset are multiples, or `None` if the host has no
+/// windows.
+pub fn alignment() -> Option<u64> {
+    static ALIGNMENT: OnceLock<Option<u64>> = OnceLock::new();
+    *ALIGNMENT.get_or_init(|| granularity().ok())
+}
+
+/// A window, and the memory that it lies in. Dropping it detaches it.
+///
+/// It does not own its mapping: the host keeps it open as long as the window is attached.
+#[derive(Debug)]
+pub struct Window {
+    handle: Handle,
+    /// `None` once it is detached.
+    region: Option<Region>,
+}
+
+impl Window {
+    /// Places `length` bytes of a mapping, from `offset` on, over the start of a region. The previous contents are
+    /// lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of `window.attach`, with the region, whose memory is as before.
+    pub fn attach(
+        mapping: &Mapping,
+        region: Region,
+        offset: u64,
+        length: u64,
+        mode: WindowMode,
+    ) -> std::result::Result<Self, (Region, Error)> {
+        // The host checks that the window lies in the plugin's memory, which is longer than the region.
+        if usize::try_from(length).is_ok_and(|length| length <= region.len()) {
+            match Handle::attach(mapping, region.anchor(), offset, length, mode) {
+                Ok(handle) => Ok(Self { handle, region: Some(region) }),
+                Err(error) => Err((region, error.into())),
+            }
+        } else {
+            let reason = format!("{length} bytes do not fit into a region of {}", region.len());
+            Err((region, Error::out_of_range("length", reason)))
+        }
+    }
+
+    /// Returns the address of the window.
+    ///
+    /// # Panics
+    ///
+    /// After [`detach`](Self::detach).
+    #[must_use]
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.region().as_ptr()
+    }
+
+    /// Returns the memory of the window.
+    ///
+    /// # Panics
+    ///
+    /// After [`detach`](Self::detach).
+    #[must_use]
+    pub fn region(&self) -> &Region {
+        self.region.as_ref().expect("the window is attached")
+    }
+
+    /// Checks that all bytes read from the window were those of the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Truncated`]; [`Error::NoSpace`]; [`Error::Closed`], after [`detach`](Self::detach).
+    pub fn check(&self) -> Result<()> {
+        Ok(self.handle.check()?)
+    }
+
+    /// Writes the changes in a part of the window to the file, and returns when they are on the storage device.
+    ///
+    /// # Errors
+    ///
+    /// Those of `window.flush`.
+    pub fn flush(&self, offset: u64, length: Option<u64>) -> Result<()> {
+        Ok(self.handle.flush(offset, length)?)
+    }
+
+    /// Removes the window from its memory, which is zero then, and returns this memory; `None` if that was done before.
+    ///
+    /// # Errors
+    ///
+    /// Those of `window.detach`. The memory is never used again then: the file's pages may still be there.
+    pub fn detach(&mut self) -> Result<Option<Region>> {
+        let Some(region) = self.region.take() else { return Ok(None) };
+        match self.handle.detach() {
+            Ok(()) => Ok(Some(region)),
+            Err(error) => {
+                std::mem::forget(region);
+                Err(error.into())
+            }
+        }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // `detach` reports errors.
+        if let Ok(Some(region)) = self.detach() {
+            region.put_back();
+        }
+    }
+}
+
+/// Memory for windows: whole pages.
+#[derive(Debug)]
+pub struct Region {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: memory that nobody else has, and that belongs to no thread.
+unsafe impl Send for Region {}
+// SAFETY: a shared region hands out its address, and reads a byte that nobody writes.
+unsafe impl Sync for Region {}
+
+/// The size of a large page on most systems: 2 MiB.
+const LARGE_PAGE: usize = 2 << 20;
+
+/// The most regions that are kept for the next window.
+const MAX_KEPT: usize = 4;
+
+thread_local! {
+    /// Regions that are not in use. Returned to the allocator, they would be split for other allocations.
+    static KEPT: RefCell<Vec<Region>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Region {
+    /// Takes a region of at least `len` bytes, which are not 0, and rounds up to whole pages of `page` bytes, a power
+    /// of two. Its contents are unspecified. Returns `None` if memory is exhausted.
+    #[must_use]
+    pub fn take(len: usize, page: usize) -> Option<Self> {
+        let len = len.max(1).checked_next_multiple_of(page)?;
+        let kept = KEPT.with_borrow_mut(|kept| {
+            let fits =
+                |region: &Region| region.len() >= len && region.len() / 2 <= len && region.layout.align() >= page;
+            kept.iter().position(fits).map(|index| kept.swap_remove(index))
+        });
+        if kept.is_some() {
+            return kept;
+        }
+        // The file's pages may be cached as large pages, which are mapped as such only at addresses aligned alike.
+        let align = if len >= LARGE_PAGE { LARGE_PAGE } else { page };
+        let layout = Layout::from_size_align(len, align).ok()?;
+        // SAFETY: the size is not 0. If the allocation fails, the pointer is null, which is checked.
+        let start = NonNull::new(unsafe { alloc(layout) })?;
+        // The host replaces all of it. Until then, zero-filling would take as much memory as the window is long.
+        // SAFETY: the region has at least one byte.
+        unsafe { start.write(0) };
+        Some(Self { start, layout })
+    }
+
+    /// Returns the length in bytes: whole pages.
+    #[expect(clippy::len_without_is_empty, reason = "a region is never empty")]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.layout.size()
+    }
+
+    /// Returns the address.
+    #[must_use]
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    /// Returns the first byte, whose address tells the host where the region is.
+    fn anchor(&self) -> &[u8] {
+        // SAFETY: the region has at least one byte, which `take` has written.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), 1) }
+    }
+
+    /// Keeps the region for the next window, instead of the oldest one if there are enough.
+    pub fn put_back(self) {
+        KEPT.with_borrow_mut(|kept| {
+            if kept.len() >= MAX_KEPT {
+                // Regions in frequent use are taken and put back, so the first one is the least used.
+                kept.remove(0);
+            }
+            kept.push(self);
+        });
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: the region was allocated with this layout, and is not used any more.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+    }
+}
