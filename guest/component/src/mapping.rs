@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use wasi_mmap::Result;
 use wasi_mmap::fallback::{CachedStorage, PAGE_SIZE};
-use wasi_mmap_core::{Internals, MapOptions};
+use wasi_mmap_core::{Access, Internals};
 
 use crate::Component;
 use crate::bindings::exports::wasi_mmap::mmap::mapping::{self, Guest, GuestMapping, MappingBorrow};
@@ -32,9 +32,8 @@ impl Guest for Component {
 }
 
 impl Resource {
-    fn make(options: MapOptions, storage: Result<Storage>) -> WitResult<mapping::Mapping> {
-        let mapping = Mapping::new(storage?, options.access);
-        Ok(mapping::Mapping::new(Self(RefCell::new(mapping))))
+    fn make(storage: Storage, access: Access) -> mapping::Mapping {
+        mapping::Mapping::new(Self(RefCell::new(Mapping::new(storage, access))))
     }
 
     fn with<T>(&self, operate: impl FnOnce(&mut Mapping) -> Result<T>) -> WitResult<T> {
@@ -44,8 +43,8 @@ impl Resource {
 
 impl GuestMapping for Resource {
     fn from_descriptor(file: Descriptor, options: wit::MapOptions) -> WitResult<mapping::Mapping> {
-        let options = options.into();
-        Self::make(options, Storage::of_file(&cache(), DescriptorFile(file), &options))
+        let (storage, access) = Storage::of_file(&cache(), DescriptorFile(file), &options.into())?;
+        Ok(Self::make(storage, access))
     }
 
     fn from_borrowed(_: &Descriptor, _: wit::MapOptions) -> WitResult<mapping::Mapping> {
@@ -54,12 +53,12 @@ impl GuestMapping for Resource {
 
     fn anonymous(options: wit::MapOptions) -> WitResult<mapping::Mapping> {
         let options = options.into();
-        Self::make(options, Storage::of_memory(&options))
+        Ok(Self::make(Storage::of_memory(&options)?, options.access))
     }
 
     fn named(name: String, options: wit::MapOptions) -> WitResult<mapping::Mapping> {
         let options = options.into();
-        Self::make(options, Storage::of_named(&name, &options))
+        Ok(Self::make(Storage::of_named(&name, &options)?, options.access))
     }
 
     fn close(&self) -> WitResult<()> {

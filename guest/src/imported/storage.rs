@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use wasi_mmap_core::{
-    Advice, Backend, Error, FlushFlags, MapOptions, MapSource, Result, Rights, Slice, Storage, Strided,
+    Access, Advice, Backend, Error, FlushFlags, MapFlags, MapOptions, MapSource, Result, Rights, Slice, Storage,
+    Strided,
 };
 
 use super::bindings::wasi::filesystem::types::Descriptor;
@@ -59,8 +60,12 @@ impl Backend for Imported {
         path::open(path, rights)
     }
 
-    fn map_file(file: Descriptor, options: &MapOptions) -> Result<Self> {
-        Self::new(Handle::from_descriptor(file, (*options).into())?, options)
+    fn map_file(file: Descriptor, options: &MapOptions) -> Result<(Self, Access)> {
+        let mapping = Self::new(Handle::from_descriptor(file, (*options).into())?, options)?;
+        // Only the host knows what the descriptor allows.
+        let is_widest = options.flags.contains(MapFlags::WIDEST_ACCESS);
+        let access = if is_widest { mapping.handle.access()?.into() } else { options.access };
+        Ok((mapping, access))
     }
 
     fn map_anonymous(options: &MapOptions) -> Result<Self> {
