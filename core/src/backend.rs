@@ -5,7 +5,7 @@ use std::path::Path;
 
 #[cfg(doc)]
 use crate::Error;
-use crate::{MapOptions, Mapping, MappingOptions, Result, Rights, Storage};
+use crate::{Access, MapOptions, Mapping, MappingOptions, Result, Rights, Storage};
 
 /// A storage that can open and map files by itself: through the operating system, through the host of a plugin, or as a
 /// page cache.
@@ -20,12 +20,13 @@ pub trait Backend: Storage + Sized {
     /// [`Error::NotPermitted`]; [`Error::Io`].
     fn open(path: &Path, rights: Rights) -> Result<Self::File>;
 
-    /// Maps a file, and takes it over.
+    /// Maps a file, and takes it over. Returns the access that the mapping got:
+    /// [`MapOptions::with_rights`] decides it.
     ///
     /// # Errors
     ///
     /// Those of [`MappingOptions::map`].
-    fn map_file(file: Self::File, options: &MapOptions) -> Result<Self>;
+    fn map_file(file: Self::File, options: &MapOptions) -> Result<(Self, Access)>;
 
     /// Maps memory that belongs to no file and starts as zeros.
     ///

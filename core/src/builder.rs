@@ -131,7 +131,7 @@ impl<S: Backend> MappingOptions<S> {
     /// ```
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Mapping<S>> {
         let options = self.or(Access::Read);
-        Ok(Mapping::new(S::map_file(S::open(path.as_ref(), options.rights())?, &options)?, options.access))
+        Self::map_owned(S::open(path.as_ref(), options.rights())?, &options)
     }
 
     /// Maps a file that is open. POSIX `mmap(2)`, Python `mmap.mmap(fileno, length, …)`.
@@ -161,8 +161,7 @@ impl<S: Backend> MappingOptions<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn map(&self, file: impl MapSource<S>) -> Result<Mapping<S>> {
-        let options = self.or(Access::Read);
-        Ok(Mapping::new(S::map_file(file.into_file()?, &options)?, options.access))
+        Self::map_owned(file.into_file()?, &self.or(Access::Read))
     }
 
     /// Maps memory that belongs to no file and starts as zeros; its length must be given. POSIX `mmap(2)` with
@@ -215,6 +214,11 @@ impl<S: Backend> MappingOptions<S> {
     pub fn named(&self, name: &str) -> Result<Mapping<S>> {
         let options = self.or(Access::Write);
         Ok(Mapping::new(S::map_named(name, &options)?, options.access))
+    }
+
+    fn map_owned(file: S::File, options: &MapOptions) -> Result<Mapping<S>> {
+        let (storage, access) = S::map_file(file, options)?;
+        Ok(Mapping::new(storage, access))
     }
 
     /// Returns the options as a backend takes them, with `access` as the default.

@@ -77,6 +77,14 @@ bitflags::bitflags! {
         const STACK = 1 << 3;
         /// Use huge pages. Only for anonymous memory, and only if the system has them. `MAP_HUGETLB`, 0x40000.
         const HUGE_PAGES = 1 << 4;
+        /// Map for writing as well, as [`Access::Write`] does, if the file is open for writing and the system does not
+        /// refuse it. Otherwise the mapping is for reading, and this is no error.
+        /// [`Mapping::access`](crate::Mapping::access) returns the access that it got.
+        ///
+        /// Only with [`Access::Read`], and only for a file that the caller has opened:
+        /// [`MappingOptions::open`](crate::MappingOptions::open) opens it for reading alone. Without effect on other
+        /// accesses, with [`PRIVATE`](Self::PRIVATE), and on memory without a file. Not a flag of `mmap(2)`.
+        const WIDEST_ACCESS = 1 << 5;
     }
 }
 
@@ -248,6 +256,27 @@ impl MapOptions {
     /// Returns the rights that the file must be open with.
     pub fn rights(&self) -> Rights {
         if self.access == Access::Write && !self.is_private() { Rights::all() } else { Rights::READ }
+    }
+
+    /// Returns the options with the access that a mapping of a file gets whose descriptor has `rights`: writing instead
+    /// of reading, if [`MapFlags::WIDEST_ACCESS`] asks for it and the descriptor is open for writing.
+    ///
+    /// The part of the file is that of the options before, so that the mapping never extends the file: see
+    /// [`extent_of_file`](Self::extent_of_file).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_core::{Access, MapFlags, MapOptions, Rights};
+    ///
+    /// let options = MapOptions::new().access(Access::Read).flags(MapFlags::WIDEST_ACCESS);
+    /// assert_eq!(options.with_rights(Rights::all()).access, Access::Write);
+    /// assert_eq!(options.with_rights(Rights::READ).access, Access::Read);
+    /// ```
+    pub fn with_rights(self, rights: Rights) -> Self {
+        let is_widest = self.flags.contains(MapFlags::WIDEST_ACCESS) && rights.contains(Rights::WRITE);
+        let is_shared_reader = self.access == Access::Read && !self.is_private();
+        if is_widest && is_shared_reader { self.access(Access::Write) } else { self }
     }
 
     /// Returns the part of a file that these options select. It ends past the end of the file only if the file

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use wasi_mmap_conformance::model::{Run, run};
-use wasi_mmap_core::{Advice, Backend, Extent, FileInfo, FileKind, FlushFlags, MapOptions, Result, Rights, Storage};
+use wasi_mmap_core::{
+    Access, Advice, Backend, Extent, FileInfo, FileKind, FlushFlags, MapOptions, Result, Rights, Storage,
+};
 
 const PAGE: u64 = 4096;
 
@@ -54,14 +56,15 @@ impl Backend for Plain {
         })
     }
 
-    fn map_file(file: Self::File, options: &MapOptions) -> Result<Self> {
+    fn map_file(file: Self::File, options: &MapOptions) -> Result<(Self, Access)> {
         let info = FileInfo {
             kind: FileKind::Regular,
             len: file.borrow().bytes.len() as u64,
             rights: Rights::all(),
             grows: false,
         };
-        Ok(Self { extent: options.extent_of_file(&info, PAGE)?, file })
+        let extent = options.extent_of_file(&info, PAGE)?;
+        Ok((Self { extent, file }, options.with_rights(info.rights).access))
     }
 
     fn map_anonymous(_: &MapOptions) -> Result<Self> {

@@ -22,7 +22,7 @@ pub enum MapSource<'a> {
 pub struct MapEvent<'a> {
     /// The source to be mapped.
     pub source: MapSource<'a>,
-    /// The requested offset, length, access and flags.
+    /// The requested offset, length, access and flags; after success, the access that the mapping got.
     pub options: &'a MapOptions,
     /// The length of the new mapping in bytes, or the reason for the refusal.
     pub outcome: Result<u64, &'a Error>,

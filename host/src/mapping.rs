@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wasi_mmap_core::{Advice, Backend, Error, Internals, MapFlags, MapOptions, Result, Rights, Storage};
+use wasi_mmap_core::{Access, Advice, Backend, Error, Internals, MapFlags, MapOptions, Result, Rights, Storage};
 use wasi_mmap_native::{Mapping, OsStorage};
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, File, OpenMode};
@@ -96,7 +96,9 @@ impl MmapCtxView<'_> {
         &mut self,
         options: MapOptions,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
-        self.create(MapSource::Anonymous, options, Limit::AnonymousBytes, None, || OsStorage::map_anonymous(&options))
+        self.create(MapSource::Anonymous, options, Limit::AnonymousBytes, None, || {
+            Ok((OsStorage::map_anonymous(&options)?, options.access))
+        })
     }
 
     pub(crate) fn map_named(
@@ -106,7 +108,9 @@ impl MmapCtxView<'_> {
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
         let namespace = self.ctx.namespace.clone();
         let existing = namespace.len_of(name);
-        self.create(MapSource::Named(name), options, Limit::AnonymousBytes, existing, || namespace.map(name, &options))
+        self.create(MapSource::Named(name), options, Limit::AnonymousBytes, existing, || {
+            Ok((namespace.map(name, &options)?, options.access))
+        })
     }
 
     fn create(
@@ -115,25 +119,26 @@ impl MmapCtxView<'_> {
         options: MapOptions,
         limit: Limit,
         existing: Option<u64>,
-        map: impl FnOnce() -> Result<OsStorage>,
+        map: impl FnOnce() -> Result<(OsStorage, Access)>,
     ) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>> {
         let mapping = self.create_unreported(&options, limit, existing, map);
-        let outcome = mapping.as_ref().map(|(_, len)| *len);
-        self.ctx.report(&MapEvent { source, options: &options, outcome });
+        let granted = mapping.as_ref().map_or(options, |(_, _, access)| options.access(*access));
+        let outcome = mapping.as_ref().map(|(_, len, _)| *len);
+        self.ctx.report(&MapEvent { source, options: &granted, outcome });
         match mapping {
-            Ok((mapping, _)) => Ok(Ok(self.table.push(mapping)?)),
+            Ok((mapping, ..)) => Ok(Ok(self.table.push(mapping)?)),
             Err(error) => Ok(Err(error)),
         }
     }
 
-    /// Creates a mapping, and returns its length with it.
+    /// Creates a mapping, and returns its length and its access with it.
     fn create_unreported(
         &self,
         options: &MapOptions,
         limit: Limit,
         existing: Option<u64>,
-        map: impl FnOnce() -> Result<OsStorage>,
-    ) -> Result<(Arc<HostMapping>, u64)> {
+        map: impl FnOnce() -> Result<(OsStorage, Access)>,
+    ) -> Result<(Arc<HostMapping>, u64, Access)> {
         let MmapCtx { usage, limits, .. } = &*self.ctx;
         let mapping_permit = Permit::new(usage, limits, Limit::Mappings, 1)?;
         // Memory needs a permit before it exists. A file costs only address space, and its length is not known before.
@@ -145,7 +150,8 @@ impl MmapCtxView<'_> {
             _ => 0,
         };
         let mut bytes_permit = Permit::new(usage, limits, limit, granted)?;
-        let mapping = Mapping::new(map()?, options.access);
+        let (storage, access) = map()?;
+        let mapping = Mapping::new(storage, access);
         let len = mapping.len()?;
         bytes_permit.change(limits, len.max(granted))?;
         let mapping = HostMapping {
@@ -155,12 +161,12 @@ impl MmapCtxView<'_> {
             is_huge,
             advice_permit: Mutex::new(Permit::new(usage, limits, Limit::PartialAdvice, 0)?),
         };
-        Ok((Arc::new(mapping), len))
+        Ok((Arc::new(mapping), len, access))
     }
 }
 
 /// Maps the file behind a descriptor, with no more rights than the descriptor has.
-fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<OsStorage> {
+fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<(OsStorage, Access)> {
     let File { file, perms, open_mode, .. } = match descriptor {
         Descriptor::File(file) => file,
         Descriptor::Dir(_) => return Err(Error::Unsupported("mapping a directory".into())),
@@ -174,13 +180,13 @@ fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<OsS
     // can end. Read-ahead serves the purpose of the hint, and begins while the plugin goes on.
     let flags = options.flags;
     options = options.flags(flags - MapFlags::POPULATE);
-    let mut mapping = OsStorage::map_file_with(file, rights, &options)?;
+    let (mut mapping, access) = OsStorage::map_file_with(file, rights, &options)?;
     if flags.contains(MapFlags::POPULATE) {
         let whole = 0..mapping.len();
         // It is a hint: the mapping is as good without it.
         let _ = mapping.advise(Advice::WillNeed, whole);
     }
-    Ok(mapping)
+    Ok((mapping, access))
 }
 
 /// Returns the memory of the host that `len` bytes of a plugin's memory take, in bytes.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wasi_mmap_core::{
-    Advice, Backend, Error, Extent, FlushFlags, MapOptions, Result, Rights, Storage, check_name, provided,
+    Access, Advice, Backend, Error, Extent, FlushFlags, MapOptions, Result, Rights, Storage, check_name, provided,
 };
 
 use crate::pages::MappedPages;
@@ -104,22 +104,22 @@ impl OsStorage {
         if pages.is_writable() { Ok(pages) } else { Err(Error::ReadOnly) }
     }
 
-    /// Maps a file with no more rights than `rights`, even if its descriptor has more.
+    /// Maps a file with no more rights than `rights`, even if its descriptor has more. Returns the access of the
+    /// mapping as well.
     ///
     /// # Errors
     ///
     /// As [`MappingOptions::map`](crate::MappingOptions::map).
-    pub fn map_file_with(file: File, rights: Rights, options: &MapOptions) -> Result<Self> {
+    pub fn map_file_with(file: File, rights: Rights, options: &MapOptions) -> Result<(Self, Access)> {
         let mut info = sys::describe(&file)?;
         info.rights &= rights;
         let extent = options.extent_of_file(&info, Self::granularity())?;
-        let len = to_usize(extent.len)?;
-        let mapping = if extent.end() > info.len {
-            extend_and_map(file, info.len, &extent, options)?
+        let (mapping, access) = if extent.end() > info.len {
+            (extend_and_map(file, info.len, &extent, options)?, options.access)
         } else {
-            OsMapping::of_file(file, extent.offset, len, options)?
+            map_part(file, info.rights, &extent, options)?
         };
-        Ok(Self {
+        let storage = Self {
             pages: Arc::new(MappedPages::new(mapping)),
             offset: extent.offset,
             has_file: true,
@@ -130,7 +130,8 @@ impl OsStorage {
             #[cfg(unix)]
             shared_windows: Vec::new(),
             window_token: Arc::new(()),
-        })
+        };
+        Ok((storage, access))
     }
 
     /// Maps named memory, which other mappings may share.
@@ -174,6 +175,20 @@ impl OsStorage {
     }
 }
 
+/// Maps a part of a file, with the access that `options` ask for and `rights` allow. Returns that access, too.
+fn map_part(file: File, rights: Rights, extent: &Extent, options: &MapOptions) -> Result<(OsMapping, Access)> {
+    let len = to_usize(extent.len)?;
+    let widest = options.with_rights(rights);
+    if widest != *options {
+        match OsMapping::of_file(file.try_clone()?, extent.offset, len, &widest) {
+            // What the descriptor allows, a seal, for example, does not.
+            Err(Error::NotPermitted(_)) => {}
+            outcome => return Ok((outcome?, widest.access)),
+        }
+    }
+    Ok((OsMapping::of_file(file, extent.offset, len, options)?, options.access))
+}
+
 /// Extends a file with zeros from its end, `old`, to the end of `extent`, and maps it.
 fn extend_and_map(file: File, old: u64, extent: &Extent, options: &MapOptions) -> Result<OsMapping> {
     let len = to_usize(extent.len)?;
@@ -192,7 +207,7 @@ impl Backend for OsStorage {
         sys::open(path, rights)
     }
 
-    fn map_file(file: File, options: &MapOptions) -> Result<Self> {
+    fn map_file(file: File, options: &MapOptions) -> Result<(Self, Access)> {
         Self::map_file_with(file, Rights::all(), options)
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::support::{Ended, Run, any_windows, builder, plugin};
+use wasi_mmap_core::{Access, MapFlags};
 use wasi_mmap_host::{Limit, MapSource, MmapCtx, Usage};
 use wasmtime::Result;
 
@@ -47,6 +48,30 @@ fn every_mapping_is_audited() {
     }
     let heard = heard.lock().expect("a lock");
     assert_eq!(*heard, [(0, None, Ok(10)), (4096, Some(1), Err("beyond-end-of-file")), (0, Some(7), Ok(7))]);
+}
+
+/// A reader that asks for the widest access has one event, for the access that it got, and is never refused.
+#[test]
+fn the_widest_access_is_audited_as_the_access_it_is() {
+    let scratch = scratch();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let mut printed = String::new();
+    for rights in ["reading", "both"] {
+        let heard = Arc::clone(&heard);
+        let audit = move |event: &wasi_mmap_host::MapEvent<'_>| {
+            let outcome = event.outcome.map_err(|error| error.name());
+            heard.lock().expect("a lock").push((event.options.access, event.options.flags, outcome));
+        };
+        let ctx = builder().audit(audit).build();
+        let (text, outcome) = probe(ctx, scratch.path(), &["widest", rights, "text"]).expect("a run");
+        assert_eq!(outcome, Ok(()), "{text}");
+        printed.push_str(&text);
+    }
+    assert_eq!(printed, "Read\nWrite\n");
+    assert_eq!(fs::read(scratch.path().join("text")).expect("a file"), b"!123456789");
+    let heard = heard.lock().expect("a lock");
+    let flags = MapFlags::WIDEST_ACCESS;
+    assert_eq!(*heard, [(Access::Read, flags, Ok(10)), (Access::Write, flags, Ok(10))]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::child::{self, Running};
 use super::support::is_long;
 use wasi_mmap::Mapping;
-use wasi_mmap_core::{Access, Error, Result};
+use wasi_mmap_core::{Access, Error, MapFlags, Result};
 use wasi_mmap_native::{Stability, Stable, StableSlice};
 
 pub const LEN: usize = 1 << 20;
@@ -296,6 +296,9 @@ fn memory_is_stable_only_through_seals() {
     seal(libc::F_SEAL_SHRINK | libc::F_SEAL_FUTURE_WRITE);
     assert!(reason(map(&file).expect("a mapping").stable()).contains("not sealed"), "who had it mapped still writes");
     seal(libc::F_SEAL_WRITE);
+    // Its descriptor is open for writing, and the seal is what forbids it.
+    let widest = Mapping::options().flags(MapFlags::WIDEST_ACCESS).map(&file).expect("it is mapped for reading");
+    assert_eq!((widest.access(), widest.get(0)), (Access::Read, Ok(b'a')));
     let slice = map(&file).expect("a mapping").stable().expect("it is sealed");
     assert_eq!((slice.stability(), slice.len(), all_are(&slice, b'a')), (Stability::Sealed, 8192, true));
 }

@@ -55,7 +55,7 @@ impl ReadWindow {
         assert_ne!(memory, libc::MAP_FAILED);
         let options = MapOptions::new().access(Access::Read);
         let file = File::open(path).expect("a file");
-        let mut storage = OsStorage::map_file_with(file, options.rights(), &options).expect("a mapping");
+        let (mut storage, _) = OsStorage::map_file_with(file, options.rights(), &options).expect("a mapping");
         // SAFETY: the memory was just mapped, and is unmapped after the window was detached.
         let window =
             unsafe { storage.attach_window(0..LEN as u64, memory.expose_provenance(), false) }.expect("a window");

@@ -125,7 +125,8 @@ impl<S: Storage> Mapping<S> {
         Ok(self.storage()?.offset())
     }
 
-    /// Returns the access that the mapping was made with.
+    /// Returns the access of the mapping: the one that it was made with, or with
+    /// [`MapFlags::WIDEST_ACCESS`](crate::MapFlags::WIDEST_ACCESS) the one that it got.
     ///
     /// # Example
     ///

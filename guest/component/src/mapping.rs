@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use wasi_mmap::Result;
 use wasi_mmap::fallback::{Cache, CachedStorage, PAGE_SIZE, StdFile};
-use wasi_mmap_core::{Internals, MapOptions};
+use wasi_mmap_core::{Access, Internals};
 use wasi_mmap_sys::HeldFile;
 use wasi_mmap_sys::bindings::wasi::filesystem::types::Descriptor;
 
@@ -36,9 +36,8 @@ impl Guest for Component {
 }
 
 impl Resource {
-    fn make(options: MapOptions, storage: Result<Storage>) -> WitResult<mapping::Mapping> {
-        let mapping = Mapping::new(storage?, options.access);
-        Ok(mapping::Mapping::new(Self(RefCell::new(mapping))))
+    fn make(storage: Storage, access: Access) -> mapping::Mapping {
+        mapping::Mapping::new(Self(RefCell::new(Mapping::new(storage, access))))
     }
 
     fn with<T>(&self, operate: impl FnOnce(&mut Mapping) -> Result<T>) -> WitResult<T> {
@@ -48,8 +47,9 @@ impl Resource {
 
 impl GuestMapping for Resource {
     fn from_descriptor(file: Descriptor, options: wit::MapOptions) -> WitResult<mapping::Mapping> {
-        let options = options.into();
-        Self::make(options, Storage::of_file(&Cache::of_this_thread(), HeldFile::from(file).into(), &options))
+        let file = HeldFile::from(file).into();
+        let (storage, access) = Storage::of_file(&Cache::of_this_thread(), file, &options.into())?;
+        Ok(Self::make(storage, access))
     }
 
     fn from_borrowed(_: &Descriptor, _: wit::MapOptions) -> WitResult<mapping::Mapping> {
@@ -58,12 +58,12 @@ impl GuestMapping for Resource {
 
     fn anonymous(options: wit::MapOptions) -> WitResult<mapping::Mapping> {
         let options = options.into();
-        Self::make(options, Storage::of_memory(&options))
+        Ok(Self::make(Storage::of_memory(&options)?, options.access))
     }
 
     fn named(name: String, options: wit::MapOptions) -> WitResult<mapping::Mapping> {
         let options = options.into();
-        Self::make(options, Storage::of_named(&name, &options))
+        Ok(Self::make(Storage::of_named(&name, &options)?, options.access))
     }
 
     fn close(&self) -> WitResult<()> {

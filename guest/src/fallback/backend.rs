@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use wasi_mmap_core::{Backend, Error, MapOptions, MapSource, Result, Rights};
+use wasi_mmap_core::{Access, Backend, Error, MapOptions, MapSource, Result, Rights};
 
 use super::page::PAGE_SIZE;
 use super::page_cache::{Cache, CacheOptions};
@@ -39,7 +39,7 @@ impl Backend for CachedStorage<StdFile> {
         Ok(std::fs::OpenOptions::new().read(read).write(write).open(path)?.into())
     }
 
-    fn map_file(file: StdFile, options: &MapOptions) -> Result<Self> {
+    fn map_file(file: StdFile, options: &MapOptions) -> Result<(Self, Access)> {
         Self::of_file(&Cache::of_this_thread(), file, options)
     }
 

@@ -5,7 +5,8 @@ use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 
 use wasi_mmap_core::{
-    Advice, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage, check_name, provided,
+    Access, Advice, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage, check_name,
+    provided,
 };
 
 use super::file::File;
@@ -57,14 +58,15 @@ impl<F: File> Source<F> {
 }
 
 impl<F: File> CachedStorage<F> {
-    /// Maps a file through a cache.
+    /// Maps a file through a cache. Returns the access of the mapping as well.
     ///
     /// # Errors
     ///
     /// As [`MappingOptions::map`](wasi_mmap_core::MappingOptions::map).
-    pub fn of_file(cache: &Cache<F>, file: F, options: &MapOptions) -> Result<Self> {
+    pub fn of_file(cache: &Cache<F>, file: F, options: &MapOptions) -> Result<(Self, Access)> {
         let info = file.info()?;
         let Extent { offset, len } = options.extent_of_file(&info, PAGE_SIZE)?;
+        let options = options.with_rights(info.rights);
         let private = options.is_private().then(PrivatePages::default);
         let file_is_writable = info.rights.contains(Rights::WRITE);
         let is_writer = options.access.is_writable() && private.is_none();
@@ -72,7 +74,7 @@ impl<F: File> CachedStorage<F> {
         if options.flags.contains(MapFlags::POPULATE) {
             file.prefetch(&(offset..offset + len))?;
         }
-        Ok(Self { source: Source::File(file), private, offset, len, file_is_writable })
+        Ok((Self { source: Source::File(file), private, offset, len, file_is_writable }, options.access))
     }
 
     /// Maps memory without a file, which starts as zeros. Pages that are never written take no memory.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use wasi_mmap_core::{Advice, Error, FlushFlags, MapOptions, Result, Slice, Storage, Strided};
+use wasi_mmap_core::{Access, Advice, Error, FlushFlags, MapFlags, MapOptions, Result, Slice, Storage, Strided};
 use wasi_mmap_sys::HeldFile;
 #[cfg(not(feature = "fallback"))]
 use wasi_mmap_sys::bindings::wasi::filesystem::types::Descriptor;
@@ -42,15 +42,22 @@ impl HostStorage {
         Ok(Self { handle, len, offset: options.offset })
     }
 
-    /// Maps a file, which stays the caller's.
-    pub(super) fn map_borrowed(file: &HeldFile, options: &MapOptions) -> Result<Self> {
-        Self::new(Handle::from_borrowed(file.descriptor(), (*options).into())?, options)
+    /// Maps a file, which stays the caller's. Returns the access of the mapping as well.
+    pub(super) fn map_borrowed(file: &HeldFile, options: &MapOptions) -> Result<(Self, Access)> {
+        Self::of_file(Handle::from_borrowed(file.descriptor(), (*options).into())?, options)
     }
 
-    /// Maps a file, and takes it over.
+    /// Maps a file, and takes it over. Returns the access of the mapping as well.
     #[cfg(not(feature = "fallback"))]
-    pub(super) fn map_descriptor(descriptor: Descriptor, options: &MapOptions) -> Result<Self> {
-        Self::new(Handle::from_descriptor(descriptor, (*options).into())?, options)
+    pub(super) fn map_descriptor(descriptor: Descriptor, options: &MapOptions) -> Result<(Self, Access)> {
+        Self::of_file(Handle::from_descriptor(descriptor, (*options).into())?, options)
+    }
+
+    fn of_file(handle: Handle, options: &MapOptions) -> Result<(Self, Access)> {
+        // Only the host knows what the descriptor allows.
+        let is_widest = options.flags.contains(MapFlags::WIDEST_ACCESS);
+        let access = if is_widest { handle.access()?.into() } else { options.access };
+        Ok((Self::new(handle, options)?, access))
     }
 
     pub(super) fn map_anonymous(options: &MapOptions) -> Result<Self> {

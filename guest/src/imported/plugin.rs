@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use wasi_mmap_core::{Advice, Backend, FlushFlags, MapOptions, MapSource, Result, Rights, Storage, Strided, provided};
+use wasi_mmap_core::{Access, Advice, Backend, FlushFlags, MapOptions, MapSource, Result, Rights, Storage, Strided};
 use wasi_mmap_sys::HeldFile;
 use wasi_mmap_sys::bindings::wasi::filesystem::types::Descriptor;
 #[cfg(feature = "fallback")]
 use {
     crate::fallback::{Cache, CachedStorage, StdFile},
-    wasi_mmap_core::Error,
+    wasi_mmap_core::{Error, provided},
 };
 
 use super::{HostStorage, host, path};
@@ -36,15 +36,15 @@ impl PluginStorage {
         &self.0
     }
 
-    fn of_host(storage: Result<HostStorage>) -> Result<Self> {
-        Ok(Self(Kind::Host(storage?)))
+    fn of_host(storage: HostStorage) -> Self {
+        Self(Kind::Host(storage))
     }
 
     /// Maps a file in the plugin.
     #[cfg(feature = "fallback")]
-    fn cached(file: HeldFile, options: &MapOptions) -> Result<Self> {
-        let storage = CachedStorage::of_file(&Cache::of_this_thread(), StdFile::from(file), options)?;
-        Ok(Self(Kind::Cached(storage)))
+    fn cached(file: HeldFile, options: &MapOptions) -> Result<(Self, Access)> {
+        let (storage, access) = CachedStorage::of_file(&Cache::of_this_thread(), StdFile::from(file), options)?;
+        Ok((Self(Kind::Cached(storage)), access))
     }
 }
 
@@ -56,24 +56,25 @@ impl Backend for PluginStorage {
     }
 
     #[cfg(feature = "fallback")]
-    fn map_file(file: HeldFile, options: &MapOptions) -> Result<Self> {
+    fn map_file(file: HeldFile, options: &MapOptions) -> Result<(Self, Access)> {
         if host::is_simulated() {
             return Self::cached(file, options);
         }
         match HostStorage::map_borrowed(&file, options) {
             // The host cannot map this file. What cannot be mapped at all is refused by the cache, too.
             Err(Error::Unsupported(_)) => Self::cached(file, options),
-            storage => Self::of_host(storage),
+            mapped => mapped.map(|(storage, access)| (Self::of_host(storage), access)),
         }
     }
 
     #[cfg(not(feature = "fallback"))]
-    fn map_file(file: HeldFile, options: &MapOptions) -> Result<Self> {
+    fn map_file(file: HeldFile, options: &MapOptions) -> Result<(Self, Access)> {
         // The fallback component maps only descriptors that it may keep.
-        Self::of_host(match file.into_descriptor() {
-            Ok(descriptor) => HostStorage::map_descriptor(descriptor, options),
-            Err(file) => HostStorage::map_borrowed(&file, options),
-        })
+        let (storage, access) = match file.into_descriptor() {
+            Ok(descriptor) => HostStorage::map_descriptor(descriptor, options)?,
+            Err(file) => HostStorage::map_borrowed(&file, options)?,
+        };
+        Ok((Self::of_host(storage), access))
     }
 
     fn map_anonymous(options: &MapOptions) -> Result<Self> {
@@ -81,12 +82,12 @@ impl Backend for PluginStorage {
         if host::is_simulated() {
             return Ok(Self(Kind::Cached(CachedStorage::of_memory(options)?)));
         }
-        Self::of_host(HostStorage::map_anonymous(options))
+        HostStorage::map_anonymous(options).map(Self::of_host)
     }
 
     fn map_named(name: &str, options: &MapOptions) -> Result<Self> {
         // The components that share the interface share its names.
-        Self::of_host(HostStorage::map_named(name, options))
+        HostStorage::map_named(name, options).map(Self::of_host)
     }
 
     fn granularity() -> u64 {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use wasi_mmap_core::{
-    Advice, Backend, Error, FlushFlags, Internals, MapOptions, Mapping, MappingOptions, Result, Rights, Slice,
+    Access, Advice, Backend, Error, FlushFlags, Internals, MapOptions, Mapping, MappingOptions, Result, Rights, Slice,
 };
 
 /// One operation with its arguments.
@@ -15,6 +15,7 @@ use wasi_mmap_core::{
 pub enum Op {
     Len,
     Size,
+    Access,
     Tell,
     IsClosed,
     Close,
@@ -51,6 +52,7 @@ pub enum Value {
     Unit,
     Number(u64),
     Flag(bool),
+    Access(Access),
     Bytes(Vec<u8>),
     Place(Option<u64>),
     Order(Ordering),
@@ -82,7 +84,8 @@ pub(crate) fn range(offset: u64, length: u64) -> Range<u64> {
 
 impl<S: Backend> Subject for Mapping<S> {
     fn map_file(path: &Path, rights: Rights, options: &MapOptions) -> Result<Self> {
-        Ok(Self::new(S::map_file(S::open(path, rights)?, options)?, options.access))
+        let (storage, access) = S::map_file(S::open(path, rights)?, options)?;
+        Ok(Self::new(storage, access))
     }
 
     fn map_anonymous(options: &MapOptions) -> Result<Self> {
@@ -98,6 +101,7 @@ impl<S: Backend> Subject for Mapping<S> {
         match op {
             Op::Len => self.len().map(Value::Number),
             Op::Size => self.file_len().map(Value::Number),
+            Op::Access => self.len().map(|_| Value::Access(self.access())),
             Op::Tell => self.tell().map(Value::Number),
             Op::IsClosed => Ok(Value::Flag(self.is_closed())),
             Op::Close => self.close().map(unit),

@@ -1,10 +1,10 @@
 //! Making a mapping: length, offset, access, kinds of file. Python's reference, section 3.
 
-use wasi_mmap_core::{MapFlags, MapOptions, Rights};
+use wasi_mmap_core::{Access, FlushFlags, MapFlags, MapOptions, Rights};
 
 use super::{Sizes, copy, pattern, read, windows, write};
 use crate::case::*;
-use crate::op::Op;
+use crate::op::{Op, Value};
 
 pub(super) fn cases(sizes: Sizes) -> Vec<Case> {
     let mut cases = extents(sizes);
@@ -86,6 +86,7 @@ fn extents(sizes: Sizes) -> Vec<Case> {
 
 fn rights() -> Vec<Case> {
     let private = || MapOptions::new().flags(MapFlags::PRIVATE);
+    let widest = || read().flags(MapFlags::WIDEST_ACCESS);
     vec![
         case("a file open for reading can be mapped for reading and for copying")
             .file("abc")
@@ -116,6 +117,54 @@ fn rights() -> Vec<Case> {
             .holds("abc")
             .map_opened(Rights::all(), write())
             .holds("abc"),
+        case("the widest access is what the file is open for")
+            .file("abc")
+            .map_opened(Rights::READ, widest())
+            .op(Op::Access, Value::Access(Access::Read))
+            .fails(Op::Set(0, b'X'), READ_ONLY)
+            .holds("abc")
+            .map_opened(Rights::all(), widest())
+            .op(Op::Access, Value::Access(Access::Write))
+            .op(Op::Set(0, b'X'), DONE)
+            .op(Op::Flush(0, None, FlushFlags::empty()), DONE)
+            .file_is("Xbc")
+            .op(Op::Resize(4), DONE)
+            .file_is(b"Xbc\0")
+            .op(Op::Close, DONE)
+            .fails(Op::Access, CLOSED),
+        case("the widest access needs a file that is open for reading").file("abc").map_opened_fails(
+            Rights::WRITE,
+            widest(),
+            NOT_PERMITTED,
+        ),
+        case("the widest access chooses the part of the file as for reading")
+            .file("abc")
+            .map_opened_fails(Rights::all(), widest().length(4), beyond_end_of_file("length"))
+            .map_opened_fails(Rights::all(), widest().offset(1), invalid("offset"))
+            .map_opened_fails(
+                Rights::all(),
+                widest().flags(MapFlags::WIDEST_ACCESS | MapFlags::HUGE_PAGES),
+                UNSUPPORTED,
+            )
+            .file_is("abc"),
+        case("the widest access has no effect on other accesses and on private mappings")
+            .file("abc")
+            .map_opened(Rights::all(), copy().flags(MapFlags::WIDEST_ACCESS))
+            .op(Op::Access, Value::Access(Access::Copy))
+            .op(Op::Set(0, b'X'), DONE)
+            .map_opened(Rights::all(), read().flags(MapFlags::WIDEST_ACCESS | MapFlags::PRIVATE))
+            .op(Op::Access, Value::Access(Access::Read))
+            .fails(Op::Set(0, b'X'), READ_ONLY)
+            .map_opened_fails(Rights::READ, write().flags(MapFlags::WIDEST_ACCESS), NOT_PERMITTED)
+            .map_opened(Rights::all(), write().flags(MapFlags::WIDEST_ACCESS))
+            .op(Op::Access, Value::Access(Access::Write))
+            .file_is("abc"),
+        case("the widest access has no effect on memory without a file")
+            .anonymous(widest().length(10))
+            .op(Op::Access, Value::Access(Access::Read))
+            .fails(Op::Set(0, 1), READ_ONLY)
+            .named(1, "widest", widest().length(10))
+            .op_in(1, Op::Access, Value::Access(Access::Read)),
         case("the file's length is checked before its rights")
             .file("abc")
             .map_opened_fails(Rights::READ, write().length(4), beyond_end_of_file("length"))

@@ -135,6 +135,7 @@ impl ModelMapping {
             Op::IsClosed | Op::Close => unreachable!("handled above"),
             Op::Len => Ok(Value::Number(len)),
             Op::Size => Ok(Value::Number(file.len() as u64)),
+            Op::Access => Ok(Value::Access(self.access)),
             Op::Tell => Ok(Value::Number(self.position)),
             Op::Seek(to) => {
                 let target = match *to {
@@ -326,6 +327,9 @@ impl Model {
             return Err(invalid("offset"));
         }
         self.file.resize(self.file.len().max((offset + len) as usize), 0);
+        // The file is open for writing, too.
+        let is_widest = options.flags.contains(MapFlags::WIDEST_ACCESS) && access == Access::Read && !private;
+        let access = if is_widest { Access::Write } else { access };
         self.slots[slot] = Some(ModelMapping {
             start: offset as usize,
             len: len as usize,

@@ -58,7 +58,7 @@ fn advice() -> impl Strategy<Value = Advice> {
 
 fn operation() -> impl Strategy<Value = Op> {
     prop_oneof![
-        1 => prop_oneof![Just(Op::Len), Just(Op::Size), Just(Op::Tell), Just(Op::IsClosed), Just(Op::Refresh)],
+        1 => prop_oneof![Just(Op::Len), Just(Op::Size), Just(Op::Access), Just(Op::Tell), Just(Op::IsClosed), Just(Op::Refresh)],
         3 => prop_oneof![
             offset().prop_map(|offset| Op::Seek(SeekFrom::Start(offset))),
             signed().prop_map(|offset| Op::Seek(SeekFrom::Current(offset))),
@@ -99,7 +99,11 @@ fn options(private: bool, windows: bool) -> impl Strategy<Value = MapOptions> {
         prop_oneof![6 => Just(0), 2 => (0..4u64).prop_map(move |step| step * granularity(windows)), 1 => 0..20_000u64];
     (access, 0..6u8, offset, maybe(0..30_000u64)).prop_map(move |(access, dice, offset, length)| {
         let options = MapOptions::new().access(access).offset(offset).length(length.unwrap_or(0));
-        if private && dice == 0 { options.flags(MapFlags::PRIVATE) } else { options }
+        match dice {
+            0 if private => options.flags(MapFlags::PRIVATE),
+            1 | 2 => options.flags(MapFlags::WIDEST_ACCESS),
+            _ => options,
+        }
     })
 }
 

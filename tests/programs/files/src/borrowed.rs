@@ -9,7 +9,11 @@ use wasi_mmap::bindings::wasi_mmap::mmap::mapping::Mapping;
 use wasi_mmap::bindings::wasi_mmap::mmap::types::{Access, MapFlags, MapOptions};
 
 fn map(file: &Descriptor, access: Access) -> Result<Mapping, Error> {
-    let options = MapOptions { offset: 0, length: None, access, map_flags: MapFlags::empty() };
+    map_with(file, access, MapFlags::empty())
+}
+
+fn map_with(file: &Descriptor, access: Access, map_flags: MapFlags) -> Result<Mapping, Error> {
+    let options = MapOptions { offset: 0, length: None, access, map_flags };
     Ok(Mapping::from_borrowed(file, options)?)
 }
 
@@ -48,5 +52,14 @@ pub(crate) fn check() -> Result<(), Error> {
     assert!(matches!(map(&read_only, Access::Write), Err(Error::NotPermitted(_))));
     assert!(matches!(map(&directory, Access::Read), Err(Error::Unsupported(_))));
     assert_eq!(read_only.stat().expect("it is open").size, 11);
+
+    // As much access as the descriptor allows.
+    let widest = |file| map_with(file, Access::Read, MapFlags::WIDEST_ACCESS);
+    assert_eq!(widest(&read_only)?.access()?, Access::Read);
+    let both = open("file", DescriptorFlags::READ | DescriptorFlags::WRITE);
+    let mapping = widest(&both)?;
+    assert_eq!(mapping.access()?, Access::Write);
+    mapping.write_at(0, b"AN")?;
+    assert_eq!(both.read(11, 0).expect("it is read").0, b"ANother one");
     Ok(())
 }

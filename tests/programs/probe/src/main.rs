@@ -1,6 +1,8 @@
 //! Tries one operation and prints the outcome, for tests of permissions and of the host's limits.
 //!
 //! `probe map ACCESS OFFSET LENGTH FILE` maps a file, and prints the mapping's length or the error.
+//! `probe widest RIGHTS FILE` maps a file of the first directory, open for `reading` or for `both`, with the widest
+//! access, and prints that access.
 //! `probe anonymous LENGTH COUNT` makes COUNT anonymous mappings, and prints how many there are when one is refused.
 //! `probe leak FILE COUNT` maps a file and anonymous memory COUNT times, and drops none of the mappings.
 //! `probe read LENGTH FILE` reads LENGTH bytes in one call, and prints how many of them are not 0.
@@ -9,13 +11,16 @@
 
 use std::process::ExitCode;
 
-use wasi_mmap::{Access, Error, Mapping};
+use wasi_mmap::bindings::wasi::filesystem::preopens::get_directories;
+use wasi_mmap::bindings::wasi::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
+use wasi_mmap::{Access, Error, MapFlags, Mapping};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments[..] {
         ["map", access, offset, length, file] => map(access, number(offset), number(length), file),
+        ["widest", rights, file] => widest(rights, file),
         ["anonymous", length, count] => anonymous(number(length), number(count)),
         ["leak", file, count] => leak(file, number(count)),
         ["read", length, file] => read(number(length), file),
@@ -54,6 +59,20 @@ fn map(access: &str, offset: u64, length: u64, file: &str) -> Result<String, Err
         mapping.flush()?;
     }
     Ok(format!("mapped {len} bytes"))
+}
+
+fn widest(rights: &str, file: &str) -> Result<String, Error> {
+    let flags = match rights {
+        "reading" => DescriptorFlags::READ,
+        "both" => DescriptorFlags::READ | DescriptorFlags::WRITE,
+        _ => panic!("no such rights: {rights}"),
+    };
+    let (directory, _) = get_directories().pop().expect("a directory");
+    let file = directory.open_at(PathFlags::empty(), file, OpenFlags::empty(), flags).expect("the file is opened");
+    let mut mapping = Mapping::options().flags(MapFlags::WIDEST_ACCESS).map(file)?;
+    let access = mapping.access();
+    assert_eq!(mapping.set(0, b'!').is_ok(), access == Access::Write);
+    Ok(format!("{access:?}"))
 }
 
 fn anonymous(length: u64, count: u64) -> Result<String, Error> {

@@ -32,6 +32,7 @@ impl Subject for Resource {
         Ok(match op {
             Op::Len => it.length().map(Value::Number),
             Op::Size => it.size().map(Value::Number),
+            Op::Access => it.access().map(|access| Value::Access(access.into())),
             Op::Tell => it.tell().map(Value::Number),
             Op::IsClosed => Ok(Value::Flag(it.is_closed())),
             Op::Close => it.close().map(unit),
