@@ -211,12 +211,19 @@ impl<S: Storage> Internals for Mapping<S> {
 
     #[inline]
     fn storage(&self) -> Result<&S> {
-        self.storage.as_ref().ok_or(Error::Closed)
+        // Not `ok_or`: every operation begins here, and would make and drop an error that it does not need.
+        match &self.storage {
+            Some(storage) => Ok(storage),
+            None => Err(Error::Closed),
+        }
     }
 
     #[inline]
     fn storage_mut(&mut self) -> Result<&mut S> {
-        self.storage.as_mut().ok_or(Error::Closed)
+        match &mut self.storage {
+            Some(storage) => Ok(storage),
+            None => Err(Error::Closed),
+        }
     }
 
     fn seek_to(&mut self, offset: i64, whence: Whence) -> Result<u64> {
