@@ -73,14 +73,24 @@ fn the_fallback_keeps_no_borrowed_descriptor() {
     assert_eq!(borrowed(true), (refused.to_owned(), false));
 }
 
-#[test]
-fn files_of_the_c_library_are_mapped() {
+/// Runs a check of the program `files` on the host, and on the fallback.
+fn check_on_both(check: &str) {
     for is_composed in [false, true] {
         let scratch = tempfile::tempdir().expect("a directory");
-        let mut run = Run::new(any_windows(), scratch.path(), &["files", "held"]).expect("a store");
+        let mut run = Run::new(any_windows(), scratch.path(), &["files", check]).expect("a store");
         let (printed, outcome) = run.call(&component(is_composed), !is_composed).expect("a run");
-        assert_eq!((printed.as_str(), outcome), ("", Ok(())));
+        assert_eq!((printed.as_str(), outcome), ("", Ok(())), "composed: {is_composed}");
     }
+}
+
+#[test]
+fn files_of_the_c_library_are_mapped() {
+    check_on_both("held");
+}
+
+#[test]
+fn a_plugins_own_reads_and_writes_agree_with_its_mappings() {
+    check_on_both("coherent");
 }
 
 /// Writes the first byte of a file from another process.

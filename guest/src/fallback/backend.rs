@@ -5,6 +5,8 @@ use std::path::Path;
 
 use wasi_mmap_core::{Access, Backend, Error, MapOptions, MapSource, Result, Rights};
 
+#[cfg(target_os = "wasi")]
+use super::observer::CacheObserver;
 use super::page::PAGE_SIZE;
 use super::page_cache::{Cache, CacheOptions};
 use super::std_file::StdFile;
@@ -17,6 +19,8 @@ thread_local! {
 impl Cache<StdFile> {
     /// Returns the cache in which this thread makes mappings unless it names another one.
     pub fn of_this_thread() -> Self {
+        #[cfg(target_os = "wasi")]
+        observe();
         CACHE.with(|cache| cache.get_or_init(|| Self::new(CacheOptions::default())).clone())
     }
 
@@ -26,9 +30,24 @@ impl Cache<StdFile> {
     ///
     /// [`Error::Invalid`] (`cache`) if the thread has such a cache already, because it has made a mapping.
     pub fn set_for_this_thread(self) -> Result<()> {
+        #[cfg(target_os = "wasi")]
+        observe();
         let taken = || Error::invalid("cache", "this thread has a cache already");
         CACHE.with(|cache| cache.set(self)).map_err(|_| taken())
     }
+}
+
+/// Calls `operate` with the cache of this thread, if it has one.
+#[cfg(target_os = "wasi")]
+pub(super) fn with_cache_of_this_thread(operate: impl FnOnce(&Cache<StdFile>)) {
+    CACHE.with(|cache| cache.get().map(operate));
+}
+
+/// Lets the caches of all threads see the ordinary I/O of the plugin.
+#[cfg(target_os = "wasi")]
+fn observe() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| wasi_mmap_sys::observer::add_observer(&CacheObserver));
 }
 
 impl Backend for CachedStorage<StdFile> {

@@ -46,6 +46,8 @@
 mod backend;
 mod file;
 mod named_memory;
+#[cfg(target_os = "wasi")]
+mod observer;
 mod page;
 mod page_cache;
 mod private_pages;

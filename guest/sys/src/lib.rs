@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `HeldFile` | an open file of wasi-libc that stays open when the program closes it | all |
 //! | `window` | the file's own pages in the plugin's memory, with the memory that they need | components |
+//! | `observer` | notices of the program's ordinary reads and writes, for those who keep bytes of files in memory | all |
 //! | `bindings` | the interface as `wit-bindgen` generates it | components |
 //! | `fd` | rights and identity of a descriptor, which the standard library does not provide | all |
 //!
@@ -34,6 +35,8 @@ pub mod fd;
 mod held;
 #[cfg(module)]
 mod module;
+#[cfg(target_os = "wasi")]
+pub mod observer;
 #[cfg(all(component, feature = "import"))]
 pub mod window;
 

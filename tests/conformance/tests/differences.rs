@@ -13,7 +13,8 @@ fn group(backend: Backend) -> &'static str {
     match backend {
         Backend::Native | Backend::Host | Backend::HostWit => "Unix",
         Backend::Windows => "Windows",
-        Backend::Fallback | Backend::FallbackWit | Backend::FallbackLibrary => "the fallback",
+        Backend::FallbackWit => "the fallback component",
+        Backend::Fallback | Backend::FallbackLibrary => "the fallback in a plugin",
     }
 }
 

@@ -96,12 +96,16 @@ impl<F: File> FileTable<F> {
         self.files.get_mut(&number)
     }
 
+    /// Returns the number of a file, if a mapping has it open.
+    pub(super) fn find(&self, id: FileId) -> Option<usize> {
+        self.files.iter().find(|(_, entry)| entry.id == id).map(|(&number, _)| number)
+    }
+
     /// Opens a file for a mapping. Two descriptors of one file get the same number.
     pub(super) fn open(&mut self, file: F, is_writer: bool) -> Result<OpenFile<F>> {
         let id = file.id()?;
         let file = Rc::new(file);
-        let known = self.files.iter().find(|(_, entry)| entry.id == id).map(|(&number, _)| number);
-        let number = known.unwrap_or_else(|| {
+        let number = self.find(id).unwrap_or_else(|| {
             self.last_number += 1;
             self.last_number
         });

@@ -10,6 +10,8 @@ use super::config::{CacheOptions, CacheStats};
 use super::file_table::{AccessPattern, OpenFile};
 use super::state::PageCache;
 use crate::fallback::file::File;
+#[cfg(target_os = "wasi")]
+use crate::fallback::file::FileId;
 
 /// A page cache that mappings share. Clones are handles to the same cache.
 ///
@@ -32,6 +34,23 @@ impl<F: File> Cache<F> {
     /// Returns the statistics since the cache was created.
     pub fn stats(&self) -> CacheStats {
         self.0.borrow().stats()
+    }
+
+    /// Writes back what the program is going to read or write by itself. Does nothing while the cache is in use: then
+    /// the I/O is the cache's own.
+    #[cfg(target_os = "wasi")]
+    pub(crate) fn before_io(&self, file: FileId, range: &Range<u64>) {
+        if let Ok(mut cache) = self.0.try_borrow_mut() {
+            cache.before_io(file, range);
+        }
+    }
+
+    /// Discards what the program has written by itself. Does nothing while the cache is in use.
+    #[cfg(target_os = "wasi")]
+    pub(crate) fn after_write(&self, file: FileId, range: &Range<u64>) {
+        if let Ok(mut cache) = self.0.try_borrow_mut() {
+            cache.after_write(file, range);
+        }
     }
 
     /// Opens a file for a mapping, which will write to it if `is_writer`.
@@ -93,7 +112,7 @@ impl<F: File> CachedFile<F> {
 
     /// Discards the clean pages that a range touches, so that they are read again.
     pub(crate) fn invalidate(&self, range: &Range<u64>) {
-        self.cache.0.borrow_mut().invalidate(&self.open, range);
+        self.cache.0.borrow_mut().invalidate(self.open.number, range);
     }
 
     /// Writes back the changes in the pages that a range touches.

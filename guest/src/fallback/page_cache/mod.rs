@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `handle` | [`Cache`], which mappings share, and [`CachedFile`], a mapping's file in it |
 //! | `state` | reads, writes, eviction and write-back |
+//! | `coherence` | what the cache does when the program reads or writes a file by itself |
 //! | `file_table` | the open files, their reference counts, and the detection of scans |
 //! | `buffer_pool` | the frames, the page table, and replacement by GCLOCK |
 //! | `write_buffer` | small writes to pages that have no frame |
@@ -15,6 +16,8 @@
 //! | `config`, `copy` | options and statistics; fast copies of a few bytes |
 
 mod buffer_pool;
+#[cfg(target_os = "wasi")]
+mod coherence;
 mod config;
 mod copy;
 mod dirty_ranges;

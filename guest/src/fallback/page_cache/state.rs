@@ -20,13 +20,16 @@ const LONG_SCAN: u64 = 16;
 /// The number of pages that a long scan leaves in the cache: few, so that they stay in the processor's cache.
 const SCAN_PAGES: u64 = 4;
 
+/// The range of all bytes of a file.
+const WHOLE_FILE: Range<u64> = 0..u64::MAX;
+
 /// The pages of all files in a cache, and the changes that are not yet written.
 #[derive(Debug)]
 pub(super) struct PageCache<F> {
     layout: PageLayout,
     pool: BufferPool,
     write_buffer: WriteBuffer,
-    files: FileTable<F>,
+    pub(super) files: FileTable<F>,
     stats: CacheStats,
 }
 
@@ -278,10 +281,10 @@ impl<F: File> PageCache<F> {
         Ok(())
     }
 
-    /// Discards the clean pages that a range touches, so that they are read again.
-    pub(super) fn invalidate(&mut self, open: &OpenFile<F>, range: &Range<u64>) {
+    /// Discards the clean pages that a range of a file touches, so that they are read again.
+    pub(super) fn invalidate(&mut self, file: usize, range: &Range<u64>) {
         let pages = self.layout.pages(range);
-        for (page, index) in self.pool.frames_of(open.number) {
+        for (page, index) in self.pool.frames_of(file) {
             if pages.contains(&page) && self.pool.frame(index).dirty.is_empty() {
                 self.pool.release(index);
             }
@@ -340,7 +343,7 @@ impl<F: File> PageCache<F> {
     fn make_room_in_write_buffer(&mut self, len: usize) -> bool {
         while !self.write_buffer.has_room_for(len) {
             let Some(file) = self.write_buffer.any_file() else { return false };
-            if self.write_back_for_room(file).is_err() {
+            if self.write_back_unasked(file, &WHOLE_FILE).is_err() {
                 return false;
             }
         }
@@ -411,7 +414,7 @@ impl<F: File> PageCache<F> {
             let frame = self.pool.frame(index);
             if let Some(page) = frame.page
                 && !frame.dirty.is_empty()
-                && let Err(error) = self.write_back_for_room(page.file)
+                && let Err(error) = self.write_back_unasked(page.file, &WHOLE_FILE)
             {
                 last_error = error;
                 continue;
@@ -422,10 +425,10 @@ impl<F: File> PageCache<F> {
         Err(last_error)
     }
 
-    /// Writes a file back to make room. That changes were lost to a truncation is reported by the next call of
-    /// [`write_back`](Self::write_back).
-    fn write_back_for_room(&mut self, file: usize) -> Result<()> {
-        match self.write_back(file, 0..u64::MAX) {
+    /// Writes a range of a file back that nobody asked to flush. That changes were lost to a truncation is reported by
+    /// the next call of [`write_back`](Self::write_back).
+    pub(super) fn write_back_unasked(&mut self, file: usize, range: &Range<u64>) -> Result<()> {
+        match self.write_back(file, self.layout.pages(range)) {
             Err(Error::Truncated) => {
                 if let Some(entry) = self.files.get_mut(file) {
                     entry.has_lost_changes = true;

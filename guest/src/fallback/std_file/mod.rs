@@ -26,7 +26,10 @@ use std::io;
 
 use wasi_mmap_core::{FileInfo, FileKind, Result};
 #[cfg(target_os = "wasi")]
-use wasi_mmap_sys::HeldFile;
+use wasi_mmap_sys::{
+    HeldFile,
+    observer::{Watch, unobserved},
+};
 
 use super::file::{File, FileId};
 
@@ -35,7 +38,22 @@ use super::file::{File, FileId};
 /// In a preview 1 module it seeks instead, and uses `read(2)` and `write(2)`, which engines implement with fewer
 /// copies. No one else sees the position there, because the cache owns the file.
 #[derive(Debug)]
-pub struct StdFile(Kind);
+pub struct StdFile {
+    kind: Kind,
+    /// The plugin's ordinary I/O is observed as long as the file is mapped.
+    #[cfg(target_os = "wasi")]
+    _watch: Watch,
+}
+
+impl StdFile {
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            #[cfg(target_os = "wasi")]
+            _watch: Watch::new(),
+        }
+    }
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -53,20 +71,20 @@ impl From<std::fs::File> for StdFile {
         if let Ok(held) = HeldFile::new(std::os::fd::AsFd::as_fd(&file)) {
             return held.into();
         }
-        Self(Kind::Owned(file, offset_io::Position::new()))
+        Self::new(Kind::Owned(file, offset_io::Position::new()))
     }
 }
 
 #[cfg(target_os = "wasi")]
 impl From<HeldFile> for StdFile {
     fn from(file: HeldFile) -> Self {
-        Self(Kind::Held(file))
+        Self::new(Kind::Held(file))
     }
 }
 
 impl File for StdFile {
     fn info(&self) -> Result<FileInfo> {
-        match &self.0 {
+        match &self.kind {
             Kind::Owned(file, _) => {
                 let metadata = file.metadata()?;
                 let kind = if metadata.is_file() {
@@ -84,7 +102,7 @@ impl File for StdFile {
     }
 
     fn id(&self) -> Result<FileId> {
-        match &self.0 {
+        match &self.kind {
             Kind::Owned(file, _) => Ok(metadata::id(file)?),
             #[cfg(target_os = "wasi")]
             Kind::Held(file) => file.id().map(|(upper, lower)| FileId(upper, lower)),
@@ -92,7 +110,7 @@ impl File for StdFile {
     }
 
     fn len(&self) -> Result<u64> {
-        match &self.0 {
+        match &self.kind {
             Kind::Owned(file, _) => Ok(file.metadata()?.len()),
             #[cfg(target_os = "wasi")]
             Kind::Held(file) => file.len(),
@@ -100,7 +118,7 @@ impl File for StdFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        match &self.0 {
+        match &self.kind {
             Kind::Owned(file, position) => retry(|| offset_io::read_at(file, position, offset, buffer)),
             #[cfg(target_os = "wasi")]
             Kind::Held(file) => file.read_at(buffer, offset),
@@ -108,7 +126,7 @@ impl File for StdFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<usize> {
-        match &self.0 {
+        match &self.kind {
             Kind::Owned(file, position) => retry(|| offset_io::write_at(file, position, offset, bytes)),
             #[cfg(target_os = "wasi")]
             Kind::Held(file) => file.write_at(bytes, offset),
@@ -116,26 +134,32 @@ impl File for StdFile {
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
-        match &self.0 {
-            Kind::Owned(file, _) => Ok(file.set_len(len)?),
+        match &self.kind {
+            Kind::Owned(file, _) => Ok(unobserved(|| file.set_len(len))?),
             #[cfg(target_os = "wasi")]
             Kind::Held(file) => file.set_len(len),
         }
     }
 
     fn sync(&self) -> Result<()> {
-        match &self.0 {
-            Kind::Owned(file, _) => Ok(file.sync_data()?),
+        match &self.kind {
+            Kind::Owned(file, _) => Ok(unobserved(|| file.sync_data())?),
             #[cfg(target_os = "wasi")]
             Kind::Held(file) => file.sync(),
         }
     }
 }
 
+/// Systems on which nobody observes a program's files.
+#[cfg(not(target_os = "wasi"))]
+fn unobserved<T>(operate: impl FnOnce() -> T) -> T {
+    operate()
+}
+
 /// Repeats a call that a signal interrupts.
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> Result<T> {
     loop {
-        match call() {
+        match unobserved(&mut call) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             outcome => return Ok(outcome?),
         }

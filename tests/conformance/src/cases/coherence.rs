@@ -7,8 +7,8 @@ use crate::op::Op;
 pub(super) fn cases(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
     let two = pattern(2 * g);
     let page = g as i64;
-    let outside = "the fallback sees what is written past it after a flush, a refresh or an eviction";
-    let unflushed = "the fallback writes to the file when it flushes, evicts, closes or drops";
+    let outside = "the component sees what the plugin writes by itself after a flush, a refresh or an eviction";
+    let unflushed = "the component writes to the file when it flushes, evicts, closes or drops";
     vec![
         case("two mappings of one file share their memory")
             .file(&two)
@@ -63,7 +63,7 @@ pub(super) fn cases(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .op_in(1, Op::Get(5), number(b'x'.into()))
             .op(Op::Get(page + 1), number(b'y'.into()))
             .op_in(1, Op::Get(page + 1), number(two[g as usize + 1].into()))
-            .skip_fallbacks(outside),
+            .skip(Backend::FallbackWit, outside),
         case("ordinary writes are seen after a flush")
             .file(&two)
             .map(write())
@@ -83,7 +83,7 @@ pub(super) fn cases(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .map(write())
             .op(Op::Set(0, b'X'), DONE)
             .file_is("Xbc")
-            .skip_fallbacks(unflushed),
+            .skip(Backend::FallbackWit, unflushed),
         case("a flush writes back only changed bytes")
             .file(&two)
             .map(write())

@@ -2,9 +2,11 @@
 //!
 //! `files large FILE` reads, writes, searches and resizes a file of 6 GiB. `files watch FILE DONE` maps a file and says
 //! that it has seen it; when there is a file DONE it prints what it sees of the first byte then, and after a refresh.
-//! `files borrowed` maps files whose descriptors it keeps, and `files held` files that the C library has opened.
+//! `files borrowed` maps files whose descriptors it keeps, `files held` files that the C library has opened, and
+//! `files coherent` files that it reads and writes by itself as well.
 
 mod borrowed;
+mod coherent;
 mod held;
 
 use std::path::Path;
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
         ["large", file] => large(Path::new(file)),
         ["borrowed"] => borrowed::check(),
         ["held"] => held::check(),
+        ["coherent"] => coherent::check(),
         ["watch", file, done] => watch(file, Path::new(done)),
         _ => panic!("no such thing to do: {arguments:?}"),
     };

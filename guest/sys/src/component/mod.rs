@@ -1,5 +1,7 @@
 //! Files of a component: handles of `wasi:filesystem`.
 
+mod calls;
+
 use std::cell::Cell;
 use std::io;
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -10,6 +12,7 @@ use wasi_mmap_core::{FileInfo, FileKind, Result, Rights};
 use crate::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, ErrorCode};
 use crate::error_code::wasi_error;
 use crate::held::{self, Hold, Number};
+use crate::observer;
 
 #[link(wasm_import_module = "wasi:filesystem/types@0.2.12")]
 unsafe extern "C" {
@@ -36,14 +39,14 @@ unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_stat(handle: i32
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __wasm_import_filesystem_descriptor_drop(handle: i32) {
     if !held::stays_open(handle) {
-        // SAFETY: the C library's own call, passed on.
-        unsafe { import_drop(handle) }
+        close(handle);
     }
 }
 
-/// Closes a file that the program has closed before.
+/// Closes a file that the program has closed, and that nobody holds.
 pub(crate) fn close(handle: Number) {
-    // SAFETY: the C library gave the handle up, and the last holder is gone.
+    observer::forget(handle);
+    // SAFETY: the C library gave the handle up, and there is no holder.
     unsafe { import_drop(handle) }
 }
 
@@ -74,6 +77,8 @@ pub struct HeldFile(Kind);
 enum Kind {
     /// A file that the C library has opened.
     Shared(ManuallyDrop<Descriptor>, #[expect(dead_code, reason = "dropped to close the file")] Hold),
+    /// A file of the C library, for the time of a call.
+    Lent(ManuallyDrop<Descriptor>),
     /// A file that nobody else has.
     Owned(Descriptor),
 }
@@ -97,7 +102,7 @@ impl HeldFile {
     #[must_use]
     pub fn descriptor(&self) -> &Descriptor {
         match &self.0 {
-            Kind::Shared(descriptor, _) => descriptor,
+            Kind::Shared(descriptor, _) | Kind::Lent(descriptor) => descriptor,
             Kind::Owned(descriptor) => descriptor,
         }
     }
@@ -110,7 +115,7 @@ impl HeldFile {
     pub fn into_descriptor(self) -> std::result::Result<Descriptor, Self> {
         match self.0 {
             Kind::Owned(descriptor) => Ok(descriptor),
-            shared @ Kind::Shared(..) => Err(Self(shared)),
+            other @ (Kind::Shared(..) | Kind::Lent(_)) => Err(Self(other)),
         }
     }
 

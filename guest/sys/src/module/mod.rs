@@ -1,5 +1,7 @@
 //! Files of a preview 1 module: descriptors, whose numbers are those of the system.
 
+mod calls;
+
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
@@ -7,6 +9,7 @@ use wasi_mmap_core::{FileInfo, FileKind, Result};
 
 use crate::fd;
 use crate::held::{self, Hold, Number};
+use crate::observer::{self, unobserved};
 
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
@@ -25,6 +28,7 @@ unsafe extern "C" fn __imported_wasi_snapshot_preview1_fd_close(fd: i32) -> i32 
     if held::stays_open(fd) {
         return 0;
     }
+    observer::forget(fd);
     // SAFETY: the C library's own call, passed on.
     unsafe { import_close(fd) }
 }
@@ -36,12 +40,15 @@ unsafe extern "C" fn __imported_wasi_snapshot_preview1_fd_renumber(from: i32, to
     if held::is_held(from) || held::is_held(to) {
         return BUSY;
     }
+    observer::forget(from);
+    observer::forget(to);
     // SAFETY: the C library's own call, passed on.
     unsafe { import_renumber(from, to) }
 }
 
 /// Closes a file that the program has closed before.
 pub(crate) fn close(fd: Number) {
+    observer::forget(fd);
     // SAFETY: the program gave the descriptor up, and the last holder is gone.
     unsafe { import_close(fd) };
 }
@@ -114,7 +121,7 @@ impl HeldFile {
         let offset = to_offset(offset)?;
         let fd = self.0.number();
         // SAFETY: the descriptor is open, and `buffer` has the length that is passed. After an error nothing changed.
-        count(unsafe { libc::pread(fd, buffer.as_mut_ptr().cast(), buffer.len(), offset) })
+        count(unobserved(|| unsafe { libc::pread(fd, buffer.as_mut_ptr().cast(), buffer.len(), offset) }))
     }
 
     /// Writes some bytes at an offset of the file, and returns their number.
@@ -125,7 +132,7 @@ impl HeldFile {
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize> {
         let offset = to_offset(offset)?;
         // SAFETY: the descriptor is open, and `bytes` has the length that is passed. After an error nothing changed.
-        count(unsafe { libc::pwrite(self.0.number(), bytes.as_ptr().cast(), bytes.len(), offset) })
+        count(unobserved(|| unsafe { libc::pwrite(self.0.number(), bytes.as_ptr().cast(), bytes.len(), offset) }))
     }
 
     /// Extends the file with zeros, or truncates it.
@@ -136,7 +143,7 @@ impl HeldFile {
     pub fn set_len(&self, len: u64) -> Result<()> {
         let len = to_offset(len)?;
         // SAFETY: the descriptor is open. After an error the file is as it was.
-        check(unsafe { libc::ftruncate(self.0.number(), len) })
+        check(unobserved(|| unsafe { libc::ftruncate(self.0.number(), len) }))
     }
 
     /// Returns when all written bytes are on the storage device.
@@ -146,7 +153,7 @@ impl HeldFile {
     /// Any error of `fdatasync(2)`.
     pub fn sync(&self) -> Result<()> {
         // SAFETY: the descriptor is open. The call changes no memory.
-        check(unsafe { libc::fdatasync(self.0.number()) })
+        check(unobserved(|| unsafe { libc::fdatasync(self.0.number()) }))
     }
 }
 

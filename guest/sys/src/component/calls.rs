@@ -1,0 +1,271 @@
+//! The calls by which wasi-libc reads and writes files. Each is passed on to WASI, and observers are told of it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::mem::ManuallyDrop;
+use std::ops::Range;
+
+use super::HeldFile;
+use crate::bindings::wasi::filesystem::types::Descriptor;
+use crate::observer::{self, EVERYTHING, range};
+
+#[link(wasm_import_module = "wasi:filesystem/types@0.2.12")]
+unsafe extern "C" {
+    #[link_name = "[method]descriptor.read"]
+    fn import_read(handle: i32, length: u64, offset: u64, result: *mut u8);
+    #[link_name = "[method]descriptor.write"]
+    fn import_write(handle: i32, bytes: *const u8, length: usize, offset: u64, result: *mut u8);
+    #[link_name = "[method]descriptor.read-via-stream"]
+    fn import_read_via_stream(handle: i32, offset: u64, result: *mut u8);
+    #[link_name = "[method]descriptor.write-via-stream"]
+    fn import_write_via_stream(handle: i32, offset: u64, result: *mut u8);
+    #[link_name = "[method]descriptor.append-via-stream"]
+    fn import_append_via_stream(handle: i32, result: *mut u8);
+    #[link_name = "[method]descriptor.set-size"]
+    fn import_set_size(handle: i32, size: u64, result: *mut u8);
+    #[link_name = "[method]descriptor.sync"]
+    fn import_sync(handle: i32, result: *mut u8);
+    #[link_name = "[method]descriptor.sync-data"]
+    fn import_sync_data(handle: i32, result: *mut u8);
+}
+
+#[link(wasm_import_module = "wasi:io/streams@0.2.12")]
+unsafe extern "C" {
+    #[link_name = "[method]input-stream.blocking-read"]
+    fn import_blocking_read(stream: i32, length: u64, result: *mut u8);
+    #[link_name = "[method]output-stream.write"]
+    fn import_stream_write(stream: i32, bytes: *const u8, length: usize, result: *mut u8);
+    #[link_name = "[method]output-stream.blocking-flush"]
+    fn import_blocking_flush(stream: i32, result: *mut u8);
+    #[link_name = "[resource-drop]input-stream"]
+    fn import_input_drop(stream: i32);
+    #[link_name = "[resource-drop]output-stream"]
+    fn import_output_drop(stream: i32);
+}
+
+/// A stream of a file.
+#[derive(Debug, Clone)]
+struct Stream {
+    /// The handle of its descriptor, which the C library keeps open as long as the stream.
+    descriptor: i32,
+    /// The offset in the file of the next byte; `None` for a stream that appends.
+    position: Option<u64>,
+    /// The range that was written and may not be in the file yet.
+    pending: Option<Range<u64>>,
+}
+
+thread_local! {
+    /// The streams of files by their handles. They are recorded even if nobody watches: a stream outlives that.
+    static STREAMS: RefCell<HashMap<i32, Stream>> = RefCell::new(HashMap::new());
+}
+
+/// Returns a descriptor of the C library.
+fn descriptor(handle: i32) -> HeldFile {
+    // SAFETY: the C library makes a call with this handle, so that it exists. It is not dropped here.
+    HeldFile(super::Kind::Lent(ManuallyDrop::new(unsafe { Descriptor::from_handle(handle.cast_unsigned()) })))
+}
+
+/// Tells that a range of a file is going to be read or written.
+fn tell_before(handle: i32, range: &Range<u64>) {
+    observer::tell_before(handle, range, || descriptor(handle).id().ok());
+}
+
+/// Tells that a range of a file was written.
+fn tell_after_write(handle: i32, range: &Range<u64>) {
+    observer::tell_after_write(handle, range, || descriptor(handle).id().ok());
+}
+
+/// Returns the stream behind a handle; `None` for one that is not a file's.
+fn stream(handle: i32) -> Option<Stream> {
+    STREAMS.with_borrow(|streams| streams.get(&handle).cloned())
+}
+
+/// Records the stream that a call has opened.
+///
+/// # Safety
+///
+/// `result` has the result of the call: `result<own<input-stream>, error-code>` or the same of an output stream.
+unsafe fn record(descriptor: i32, position: Option<u64>, result: *const u8) {
+    // SAFETY: the result's first byte is its discriminant, 0 for success.
+    let is_error = unsafe { result.read() } != 0;
+    if is_error {
+        return;
+    }
+    // SAFETY: the handle follows, aligned to 4 bytes.
+    let handle = unsafe { result.add(4).cast::<i32>().read() };
+    STREAMS.with_borrow_mut(|streams| streams.insert(handle, Stream { descriptor, position, pending: None }));
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_read(
+    handle: i32,
+    length: u64,
+    offset: u64,
+    result: *mut u8,
+) {
+    tell_before(handle, &range(offset, length));
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_read(handle, length, offset, result) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_write(
+    handle: i32,
+    bytes: *const u8,
+    length: usize,
+    offset: u64,
+    result: *mut u8,
+) {
+    let range = range(offset, length as u64);
+    tell_before(handle, &range);
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_write(handle, bytes, length, offset, result) };
+    // A call that failed may have written something.
+    tell_after_write(handle, &range);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_set_size(handle: i32, size: u64, result: *mut u8) {
+    tell_before(handle, &EVERYTHING);
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_set_size(handle, size, result) };
+    tell_after_write(handle, &EVERYTHING);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_sync(handle: i32, result: *mut u8) {
+    tell_before(handle, &EVERYTHING);
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_sync(handle, result) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_sync_data(handle: i32, result: *mut u8) {
+    tell_before(handle, &EVERYTHING);
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_sync_data(handle, result) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_read_via_stream(
+    handle: i32,
+    offset: u64,
+    result: *mut u8,
+) {
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_read_via_stream(handle, offset, result) };
+    // SAFETY: the call has written its result.
+    unsafe { record(handle, Some(offset), result) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_write_via_stream(
+    handle: i32,
+    offset: u64,
+    result: *mut u8,
+) {
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_write_via_stream(handle, offset, result) };
+    // SAFETY: the call has written its result.
+    unsafe { record(handle, Some(offset), result) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_append_via_stream(handle: i32, result: *mut u8) {
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_append_via_stream(handle, result) };
+    // SAFETY: the call has written its result.
+    unsafe { record(handle, None, result) };
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_streams_method_input_stream_blocking_read(
+    handle: i32,
+    length: u64,
+    result: *mut u8,
+) {
+    let known = stream(handle);
+    if let Some(Stream { descriptor, position: Some(position), .. }) = known {
+        tell_before(descriptor, &range(position, length));
+    }
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_blocking_read(handle, length, result) };
+    if known.is_some() {
+        // SAFETY: the call has written its result, `result<list<u8>, stream-error>`, whose first byte is its
+        // discriminant, 0 for success.
+        let is_error = unsafe { result.read() } != 0;
+        // SAFETY: the list's address and length follow, each aligned to 4 bytes. After an error it is not used.
+        let count = unsafe { result.add(8).cast::<u32>().read_unaligned() };
+        if !is_error {
+            advance(handle, count.into());
+        }
+    }
+}
+
+/// Moves the position of a stream on.
+fn advance(handle: i32, count: u64) {
+    STREAMS.with_borrow_mut(|streams| {
+        if let Some(Stream { position: Some(position), .. }) = streams.get_mut(&handle) {
+            *position = position.saturating_add(count);
+        }
+    });
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_streams_method_output_stream_write(
+    handle: i32,
+    bytes: *const u8,
+    length: usize,
+    result: *mut u8,
+) {
+    if let (true, Some(known)) = (observer::is_watched(), stream(handle)) {
+        let written = match known.position {
+            Some(position) => range(position, length as u64),
+            // It appends from the end of the file on, wherever that is.
+            None => descriptor(known.descriptor).len().unwrap_or(0)..u64::MAX,
+        };
+        tell_before(known.descriptor, &written);
+        STREAMS.with_borrow_mut(|streams| {
+            if let Some(Stream { pending, .. }) = streams.get_mut(&handle) {
+                let union = |old: Range<u64>| old.start.min(written.start)..old.end.max(written.end);
+                *pending = Some(pending.take().map_or(written.clone(), union));
+            }
+        });
+    }
+    advance(handle, length as u64);
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_stream_write(handle, bytes, length, result) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_streams_method_output_stream_blocking_flush(handle: i32, result: *mut u8) {
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_blocking_flush(handle, result) };
+    settle(handle);
+}
+
+/// Tells that what was written to a stream is in the file. A call that failed may have written something.
+fn settle(handle: i32) {
+    let pending = STREAMS.with_borrow_mut(|streams| {
+        let stream = streams.get_mut(&handle)?;
+        Some((stream.descriptor, stream.pending.take()?))
+    });
+    if let Some((descriptor, written)) = pending {
+        tell_after_write(descriptor, &written);
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_streams_input_stream_drop(handle: i32) {
+    STREAMS.with_borrow_mut(|streams| streams.remove(&handle));
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_input_drop(handle) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_streams_output_stream_drop(handle: i32) {
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_output_drop(handle) };
+    settle(handle);
+    STREAMS.with_borrow_mut(|streams| streams.remove(&handle));
+}
