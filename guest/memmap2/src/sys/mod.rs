@@ -1,0 +1,9 @@
+//! Mappings of each system. All modules have the same names: `Mapped`, `file_len` and `check_immutable`.
+
+#[cfg_attr(unix, path = "unix/mod.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(target_os = "wasi", path = "wasi/mod.rs")]
+#[cfg_attr(not(any(unix, windows, target_os = "wasi")), path = "unsupported.rs")]
+mod system;
+
+pub(crate) use system::{Mapped, check_immutable, file_len};
