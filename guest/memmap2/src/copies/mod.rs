@@ -1,0 +1,171 @@
+//! Mappings that are copies of a part of a file, for systems without mappings.
+//!
+//! An extent is a range of whole pages of a file in memory. A mapping that lies within an extent shares its memory with
+//! the other mappings there, as mappings of the system do. Extents of one file that overlap otherwise are separate; when
+//! one is written back, the others take over its changes where they have none of their own.
+//!
+//! To find changes, an extent that can be written has an image of its bytes as they are in the file. Only bytes that
+//! differ are written, so that what others write next to them stays.
+
+mod extent;
+mod memory;
+mod private;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+use std::io::{ErrorKind, Result};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use extent::Extent;
+pub(crate) use memory::{Memory, PAGE};
+pub(crate) use private::Private;
+pub(crate) use shared::Shared;
+
+/// An open file that copies are made of.
+pub(crate) trait Source {
+    /// Reads bytes at an offset. Returns how many there were, and 0 at the end of the file.
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize>;
+
+    /// Writes bytes at an offset, and returns how many were written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize>;
+
+    /// Returns the length of the file in bytes.
+    fn len(&self) -> Result<u64>;
+
+    /// Writes everything to the storage device.
+    fn sync(&self) -> Result<()>;
+
+    /// Returns whether two open files are the same file. `false` if that is not known.
+    fn is_same(&self, other: &Self) -> bool;
+}
+
+/// The extents of all files.
+pub(crate) struct Copies<F> {
+    extents: Mutex<Extents<F>>,
+}
+
+struct Extents<F> {
+    all: Vec<Extent<F>>,
+    /// The key of the next extent.
+    next: u64,
+}
+
+impl<F: Source> Copies<F> {
+    pub(crate) const fn new() -> Self {
+        Self { extents: Mutex::new(Extents { all: Vec::new(), next: 0 }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Extents<F>> {
+        // Nothing panics halfway through a change.
+        self.extents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what all extents have changed, and forgets errors: for the end of the program, where mappings that were
+    /// leaked are not dropped.
+    pub(crate) fn write_back_all(&self) {
+        let mut extents = self.lock();
+        for index in 0..extents.all.len() {
+            let extent = &extents.all[index];
+            if let Some(file) = extent.writer() {
+                let _ = extents.write_back(index, &file, 0, usize::MAX);
+            }
+        }
+    }
+}
+
+impl<F: Source> Extents<F> {
+    /// Returns the index of an extent.
+    fn index(&self, key: u64) -> usize {
+        self.all.iter().position(|extent| extent.key == key).expect("an extent stays while it is mapped")
+    }
+
+    /// Returns the key that extents of a file have in common, or a new one.
+    fn group(&mut self, file: &F) -> u64 {
+        match self.all.iter().find(|extent| extent.file.is_same(file)) {
+            Some(extent) => extent.group,
+            None => self.new_key(),
+        }
+    }
+
+    fn new_key(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Returns the index of an extent that has a range, after reading the range again; or makes one.
+    fn provide(&mut self, file: &Arc<F>, offset: u64, len: usize) -> Result<usize> {
+        let group = self.group(file);
+        if let Some(index) = self.all.iter().position(|extent| extent.group == group && extent.contains(offset, len)) {
+            self.all[index].refresh(file, offset, len)?;
+            return Ok(index);
+        }
+        let memory = self.image(group, file, offset, len)?;
+        let key = self.new_key();
+        self.all.push(Extent::new(key, group, file.clone(), offset, memory));
+        Ok(self.all.len() - 1)
+    }
+
+    /// Reads a range of a file, which starts at a page, with the changes that extents have not written yet.
+    fn image(&self, group: u64, file: &F, offset: u64, len: usize) -> Result<Memory> {
+        let mut memory = Memory::new(len)?;
+        read(file, memory.bytes_mut(), offset)?;
+        for extent in self.all.iter().filter(|extent| extent.group == group) {
+            extent.overlay(&mut memory, offset);
+        }
+        Ok(memory)
+    }
+
+    /// Writes the changes in a range of an extent to the file, up to its end, and gives them to the other extents.
+    fn write_back(&mut self, index: usize, file: &F, start: usize, end: usize) -> Result<()> {
+        let (group, offset) = (self.all[index].group, self.all[index].offset);
+        let mut end_of_file = None;
+        let mut block = [0; extent::BLOCK];
+        let mut at = start;
+        while let Some(change) = self.all[index].next_change(at, end, &mut block) {
+            let file_len = match end_of_file {
+                Some(len) => len,
+                None => *end_of_file.insert(file.len()?),
+            };
+            // Bytes past the end of the file stay in memory, and are written if the file becomes longer.
+            let there = usize::try_from(file_len.saturating_sub(offset)).unwrap_or(usize::MAX);
+            let bytes = &block[..change.len().min(there.saturating_sub(change.start))];
+            if bytes.is_empty() {
+                break;
+            }
+            let count = file.write_at(bytes, offset + change.start as u64)?.min(bytes.len());
+            if count == 0 {
+                return Err(ErrorKind::WriteZero.into());
+            }
+            let written = &bytes[..count];
+            self.all[index].wrote(change.start, written);
+            let position = offset + change.start as u64;
+            for other in self.all.iter_mut().filter(|other| other.group == group) {
+                other.take_over(position, written);
+            }
+            at = change.start + count;
+        }
+        Ok(())
+    }
+}
+
+/// Reads bytes at an offset, up to the end of the file. The rest stays as it is.
+fn read(file: &impl Source, bytes: &mut [u8], offset: u64) -> Result<usize> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let at = offset.checked_add(done as u64).ok_or(ErrorKind::InvalidInput)?;
+        match file.read_at(&mut bytes[done..], at) {
+            Ok(0) => break,
+            Ok(count) => done += count.min(bytes.len() - done),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Returns the offset of the page that a range of a file starts in, and the distance from there to the range.
+fn page_of(offset: u64) -> (u64, usize) {
+    let within = offset % PAGE as u64;
+    (offset - within, usize::try_from(within).expect("less than a page"))
+}
