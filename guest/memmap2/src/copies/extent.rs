@@ -4,8 +4,7 @@ use std::io::Result;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::memory::{Memory, out_of_memory};
-use super::{Source, read};
+use super::{Memory, Source, out_of_memory, read};
 
 /// The number of bytes that are compared, read or written at a time.
 pub(super) const BLOCK: usize = 16 << 10;

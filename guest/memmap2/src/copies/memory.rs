@@ -79,6 +79,11 @@ impl Memory {
         // SAFETY: the byte is within the memory, as just checked.
         unsafe { self.ptr().add(at).write(byte) };
     }
+
+    /// Fills a range of memory without a file, up to its end, with zeros, as [`set`](Self::set) does.
+    pub(crate) fn clear(&self, start: usize, end: usize) {
+        (start..end.min(self.len())).for_each(|at| self.set(at, 0));
+    }
 }
 
 impl Drop for Memory {

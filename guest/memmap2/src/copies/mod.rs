@@ -18,7 +18,7 @@ use std::io::{ErrorKind, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use extent::Extent;
-pub(crate) use memory::{Memory, PAGE};
+pub(crate) use memory::{Memory, PAGE, out_of_memory};
 pub(crate) use private::Private;
 pub(crate) use shared::Shared;
 

@@ -23,7 +23,7 @@ impl<F: Source> Private<F> {
     /// `OutOfMemory`; those of reading the file.
     pub(crate) fn new(copies: &'static Copies<F>, file: F, offset: u64, len: usize) -> Result<Self> {
         let (offset, within) = page_of(offset);
-        let whole = within.checked_add(len).ok_or_else(super::memory::out_of_memory)?;
+        let whole = within.checked_add(len).ok_or_else(super::out_of_memory)?;
         let memory = {
             let mut extents = copies.lock();
             let group = extents.group(&file);

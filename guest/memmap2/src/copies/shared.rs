@@ -32,7 +32,7 @@ impl<F: Source> Shared<F> {
         let file = Arc::new(file);
         let (first, within) = page_of(offset);
         let whole = within.checked_add(len).and_then(|len| len.checked_next_multiple_of(PAGE));
-        let whole = whole.ok_or_else(super::memory::out_of_memory)?;
+        let whole = whole.ok_or_else(super::out_of_memory)?;
         let mut extents = copies.lock();
         let index = extents.provide(&file, first, whole)?;
         let extent = &mut extents.all[index];

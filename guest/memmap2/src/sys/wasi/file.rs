@@ -1,0 +1,110 @@
+//! Files that stay open when the program closes them.
+
+use std::fs::File;
+use std::io::{Error, Result};
+use std::mem::ManuallyDrop;
+use std::os::fd::{BorrowedFd, FromRawFd};
+
+use wasi_mmap_core::{FileKind, Rights};
+use wasi_mmap_sys::HeldFile;
+
+use crate::MmapRawDescriptor;
+use crate::copies::Source;
+
+/// A file of wasi-libc, and its identity.
+pub(super) struct HeldSource {
+    held: HeldFile,
+    /// `None` if the host does not tell.
+    id: Option<(u64, u64)>,
+}
+
+impl HeldSource {
+    /// Holds a file.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF`; `ENODEV` if it is not a regular file; `Unsupported` if the program's C library is not known; those of
+    /// the host.
+    pub(super) fn new(file: &MmapRawDescriptor<'_>) -> Result<Self> {
+        if !borrow(file)?.metadata()?.is_file() {
+            return Err(Error::from_raw_os_error(libc::ENODEV));
+        }
+        // SAFETY: the descriptor is open, since the call above asked for its metadata.
+        let held = HeldFile::new(unsafe { BorrowedFd::borrow_raw(file.0) })?;
+        let info = held.info().map_err(io_error)?;
+        if info.kind != FileKind::Regular {
+            return Err(Error::from_raw_os_error(libc::ENODEV));
+        }
+        // Hosts without numbers of files say 0 for all of them.
+        let id = held.id().ok().filter(|id| *id != (0, 0) && (cfg!(not(target_env = "p1")) || id.1 != 0));
+        Ok(Self { held, id })
+    }
+
+    /// Returns what the descriptor was opened for.
+    pub(super) fn rights(&self) -> Result<Rights> {
+        Ok(self.held.info().map_err(io_error)?.rights)
+    }
+
+    /// Returns the file itself.
+    #[cfg(not(target_env = "p1"))]
+    pub(super) fn held(&self) -> &HeldFile {
+        &self.held
+    }
+}
+
+impl Source for HeldSource {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize> {
+        self.held.read_at(bytes, offset).map_err(io_error)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize> {
+        self.held.write_at(bytes, offset).map_err(io_error)
+    }
+
+    fn len(&self) -> Result<u64> {
+        self.held.len().map_err(io_error)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.held.sync().map_err(io_error)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        if self.id.is_none() || self.id != other.id {
+            return false;
+        }
+        // An identity may be made of less than tells two files apart, such as the time of the last change.
+        #[cfg(not(target_env = "p1"))]
+        return self.held.descriptor().is_same_object(other.held.descriptor());
+        #[cfg(target_env = "p1")]
+        true
+    }
+}
+
+/// Returns a file for questions, which is not closed.
+///
+/// # Errors
+///
+/// `EBADF` for a negative descriptor.
+fn borrow(file: &MmapRawDescriptor<'_>) -> Result<ManuallyDrop<File>> {
+    if file.0 < 0 {
+        return Err(Error::from_raw_os_error(libc::EBADF));
+    }
+    // SAFETY: the `File` does not close the descriptor, and only asks about it. If it is not open, the system says so.
+    Ok(ManuallyDrop::new(unsafe { File::from_raw_fd(file.0) }))
+}
+
+/// Returns the length of a file in bytes.
+pub(crate) fn file_len(file: &MmapRawDescriptor<'_>) -> Result<u64> {
+    Ok(borrow(file)?.metadata()?.len())
+}
+
+/// Returns an error as programs expect it of a mapping: `EACCES` for missing rights.
+pub(super) fn io_error(error: wasi_mmap_core::Error) -> Error {
+    match error {
+        wasi_mmap_core::Error::NotPermitted(_) | wasi_mmap_core::Error::ReadOnly => {
+            Error::from_raw_os_error(libc::EACCES)
+        }
+        error => error.into(),
+    }
+}
