@@ -372,6 +372,7 @@ impl MmapOptions {
                 .ok_or_else(|| Error::new(ErrorKind::InvalidData, "memory map offset is larger than length"))?,
         };
         let (populate, no_reserve_swap, no_probe_handle) = (self.populate, self.no_reserve_swap, self.no_probe_handle);
-        Ok(FileRequest { offset: self.offset, len: slice_len(len)?, populate, no_reserve_swap, no_probe_handle })
+        let len = slice_len(len).map_err(sys::explain_too_large)?;
+        Ok(FileRequest { offset: self.offset, len, populate, no_reserve_swap, no_probe_handle })
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct FileRequest {
     /// The length in bytes, at most `isize::MAX`.
     pub(crate) len: usize,
     /// Read all pages at once.
-    #[cfg_attr(windows, allow(dead_code, reason = "Windows has no such hint"))]
+    #[cfg_attr(any(windows, target_env = "p1"), allow(dead_code, reason = "not every system has such a hint"))]
     pub(crate) populate: bool,
     /// Reserve no swap space.
     #[cfg_attr(not(unix), allow(dead_code, reason = "only some Unix systems have this"))]

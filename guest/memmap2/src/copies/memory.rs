@@ -56,9 +56,10 @@ impl Memory {
     /// Panics if the range is not within the memory.
     pub(crate) fn copy_to(&self, at: usize, bytes: &mut [u8]) {
         assert!(at <= self.len() && bytes.len() <= self.len() - at);
+        let start = self.ptr().wrapping_add(at);
         // SAFETY: the range is within the memory, as just checked, and `bytes` are not in it: nobody makes such
         // references but the users of mappings, who do not call this.
-        unsafe { self.ptr().add(at).copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
+        unsafe { start.copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
     }
 
     /// Returns a byte of memory that mappings may have references to.
@@ -76,8 +77,9 @@ impl Memory {
     /// Panics if the byte is not within the memory.
     pub(crate) fn set(&self, at: usize, byte: u8) {
         assert!(at < self.len());
+        let place = self.ptr().wrapping_add(at);
         // SAFETY: the byte is within the memory, as just checked.
-        unsafe { self.ptr().add(at).write(byte) };
+        unsafe { place.write(byte) };
     }
 
     /// Fills a range of memory without a file, up to its end, with zeros, as [`set`](Self::set) does.

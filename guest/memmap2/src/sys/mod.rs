@@ -7,3 +7,12 @@
 mod system;
 
 pub(crate) use system::{Mapped, check_immutable, file_len};
+
+#[cfg(target_os = "wasi")]
+pub(crate) use system::explain_too_large;
+
+/// Adds the way out to the error for a file that is larger than memory: there is none here.
+#[cfg(not(target_os = "wasi"))]
+pub(crate) fn explain_too_large(error: std::io::Error) -> std::io::Error {
+    error
+}

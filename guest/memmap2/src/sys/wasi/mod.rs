@@ -215,3 +215,8 @@ fn write_at_exit<T>(make: impl FnOnce() -> T) -> T {
 pub(crate) fn check_immutable(_: &MmapRawDescriptor<'_>, _: &FileRequest) -> std::result::Result<(), MapIfSafeError> {
     Err(MapIfSafeError::unsupported())
 }
+
+/// Adds the way out to the error for a file that is larger than memory.
+pub(crate) fn explain_too_large(error: Error) -> Error {
+    Error::new(error.kind(), format!("{error}: a plugin has 2 GiB at most; views of wasi_mmap map a part at a time"))
+}
