@@ -2,7 +2,7 @@
 
 use std::io::{Error, ErrorKind, Result, Write};
 
-use wasi_mmap_core::{Error as Refusal, Rights};
+use wasi_mmap_core::Error as Refusal;
 use wasi_mmap_sys::bindings::wasi_mmap::mmap::mapping::{Mapping, granularity};
 use wasi_mmap_sys::bindings::wasi_mmap::mmap::types::{Access as MapAccess, Advice as MapAdvice};
 use wasi_mmap_sys::bindings::wasi_mmap::mmap::types::{FlushFlags, MapFlags, MapOptions, WindowMode};
@@ -60,16 +60,16 @@ impl Window {
             Access::Copy => (MapAccess::Copy, WindowMode::Write),
             Access::CopyReadOnly => (MapAccess::Copy, WindowMode::Read),
         };
-        let flags = if request.populate { MapFlags::POPULATE } else { MapFlags::empty() };
-        let options = |access| MapOptions { offset: first, length: Some(len), access, map_flags: flags };
+        let mut flags = if request.populate { MapFlags::POPULATE } else { MapFlags::empty() };
+        // So that a mapping for reading can be made writable.
+        flags |= MapFlags::WIDEST_ACCESS;
+        let mut options = MapOptions { offset: first, length: Some(len), access: map_access, map_flags: flags };
         let place = Place { within: index(within)?, wanted: index(wanted)?, len, page, mode };
-        let mut window = None;
-        if map_access == MapAccess::Read && held.rights()?.contains(Rights::WRITE) {
-            // So that the mapping can be made writable. The host may refuse it, and have windows for reading alone.
-            window = Self::attach(&held, options(MapAccess::Write), &place).unwrap_or_default();
-        }
-        if window.is_none() {
-            window = Self::attach(&held, options(map_access), &place)?;
+        let mut window = Self::attach(&held, options, &place)?;
+        if window.is_none() && map_access == MapAccess::Read {
+            // The host may have windows for files that are mapped for reading alone.
+            options.map_flags -= MapFlags::WIDEST_ACCESS;
+            window = Self::attach(&held, options, &place)?;
         }
         let Some(mut window) = window else { return Ok(Err(held)) };
         if window.access == MapAccess::Read {
