@@ -28,8 +28,8 @@ pub(super) struct Window {
     len: u64,
     /// The size of a page, and of what the host aligns to.
     page: u64,
-    /// What a copy needs, if the file may be written and the mapping may not.
-    unmapped: Option<(HeldSource, u64)>,
+    /// The file and the offset that was asked for, if the mapping may become a copy, or may have to be read again.
+    file: Option<(HeldSource, u64)>,
 }
 
 impl Window {
@@ -72,8 +72,8 @@ impl Window {
             window = Self::attach(&held, options, &place)?;
         }
         let Some(mut window) = window else { return Ok(Err(held)) };
-        if window.access == MapAccess::Read {
-            window.unmapped = Some((held, request.offset));
+        if window.access != MapAccess::Write {
+            window.file = Some((held, request.offset));
         }
         Ok(Ok(window))
     }
@@ -109,7 +109,7 @@ impl Window {
             within: place.within,
             len: place.len,
             page: place.page,
-            unmapped: None,
+            file: None,
         }))
     }
 
@@ -156,7 +156,7 @@ impl Window {
             return Ok(None);
         }
         if self.access == MapAccess::Read {
-            return Ok(self.unmapped.take());
+            return Ok(self.file.take());
         }
         let Some(mut attached) = self.attached.take() else { return Err(ErrorKind::NotConnected.into()) };
         let region = attached.detach().map_err(io_error)?.ok_or(ErrorKind::NotConnected)?;
@@ -175,23 +175,48 @@ impl Window {
 
     /// Passes advice on to the host, for the pages of a range.
     pub(super) fn advise(&self, advice: i32, offset: usize, len: usize) -> Result<()> {
-        let all = [Advice::Normal as i32, Advice::Random as i32, Advice::Sequential as i32, Advice::WillNeed as i32];
-        let is_reset = advice == UncheckedAdvice::DontNeed as i32;
-        let advice = match all.iter().position(|known| *known == advice) {
-            Some(0) => MapAdvice::Normal,
-            Some(1) => MapAdvice::Random,
-            Some(2) => MapAdvice::Sequential,
-            Some(3) => MapAdvice::WillNeed,
-            _ if is_reset => MapAdvice::DontNeed,
+        const NORMAL: i32 = Advice::Normal as i32;
+        const RANDOM: i32 = Advice::Random as i32;
+        const SEQUENTIAL: i32 = Advice::Sequential as i32;
+        const WILL_NEED: i32 = Advice::WillNeed as i32;
+        const DONT_NEED: i32 = UncheckedAdvice::DontNeed as i32;
+        let Some((start, len)) = self.pages(offset, len) else { return Ok(()) };
+        let advice = match advice {
+            NORMAL => MapAdvice::Normal,
+            RANDOM => MapAdvice::Random,
+            SEQUENTIAL => MapAdvice::Sequential,
+            WILL_NEED => MapAdvice::WillNeed,
+            // The host cannot free pages that are in use. The file's own pages are the same when they are read again.
+            DONT_NEED if self.access == MapAccess::Copy => return self.reset(start, len),
+            DONT_NEED => return Ok(()),
             _ => return Err(Error::from_raw_os_error(libc::EINVAL)),
         };
-        let Some((start, len)) = self.pages(offset, len) else { return Ok(()) };
         match self.mapping.advise(advice, start, Some(len)).map_err(Refusal::from) {
             // A hint that the host's system does not know.
-            Err(Refusal::Unsupported(_)) if !is_reset => Ok(()),
+            Ok(()) | Err(Refusal::Unsupported(_)) => Ok(()),
             Err(error) => Err(io_error(error)),
-            Ok(()) => Ok(()),
         }
+    }
+
+    /// Reads pages of a private window from the file again. If that fails, a part of them is.
+    fn reset(&self, start: u64, len: u64) -> Result<()> {
+        let Some((file, offset)) = &self.file else { return Ok(()) };
+        let first = offset - self.within as u64;
+        let mut block = [0; 4096];
+        let mut at = start;
+        while at < start + len {
+            let most = index(start + len - at)?.min(block.len());
+            let count = file.read_at(&mut block[..most], first + at)?.min(most);
+            if count == 0 {
+                break;
+            }
+            let place = self.ptr.wrapping_sub(self.within).wrapping_add(index(at)?);
+            // SAFETY: the range is within the window, which can be written: a window for reading has private pages as
+            // well. `advise` requires that nobody has a reference to the bytes.
+            unsafe { place.copy_from_nonoverlapping(block.as_ptr(), count) };
+            at += count as u64;
+        }
+        Ok(())
     }
 }
 
