@@ -9,6 +9,7 @@ mod guests;
 mod instrument;
 mod kernels;
 mod lint;
+mod memmap2;
 mod memory;
 mod outcomes;
 mod public_api;
@@ -50,6 +51,8 @@ enum Command {
     /// Check formatting, lints and documentation, for every system
     Lint,
     PublicApi(public_api::Options),
+    /// Run the tests of the package that stands for memmap2, and memmap2's own tests on it
+    Memmap2,
     /// Run the tests for Windows, under Wine
     Wine {
         /// Run random tests in their long form
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::test(&options),
         Command::Lint => lint::lint(),
         Command::PublicApi(options) => public_api::public_api(&options),
+        Command::Memmap2 => memmap2::test(),
         Command::Wine { long } => wine::Wine::find().and_then(|wine| wine.test(long)),
         Command::Python(options) => python::test(&options, true),
         Command::Kernels(options) => kernels::Kernels::find(&options).and_then(|kernels| kernels.test()),

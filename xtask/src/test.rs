@@ -11,7 +11,7 @@ use crate::fuzz::{self, Fuzz};
 use crate::kernels::Kernels;
 use crate::run::{cargo, step, target_dir};
 use crate::wine::{self, Wine};
-use crate::{guests, lint, public_api, python};
+use crate::{guests, lint, memmap2, public_api, python};
 
 /// Run every check and every test
 #[derive(Debug, Args)]
@@ -55,6 +55,7 @@ pub(crate) fn test(options: &Options) -> Result<()> {
         tests.env("WASI_MMAP_LONG", "1");
     }
     step("tests", &mut tests)?;
+    memmap2::test()?;
     match Wine::find() {
         Ok(wine) => wine.test(options.long)?,
         Err(why) => println!("== the tests under Wine were left out: {why:#}"),
