@@ -21,6 +21,7 @@ mod huge;
 mod model;
 mod names;
 mod neighbours;
+mod published;
 mod scale;
 mod sources;
 mod stable;
