@@ -29,6 +29,7 @@ pub(crate) const FALLBACK: Guests = Guests {
         "core/src",
         "guest/Cargo.toml",
         "guest/src",
+        "guest/sys",
         "wit",
         "Cargo.toml",
         "rust-toolchain.toml",
@@ -41,7 +42,10 @@ const SOURCES: &[&str] = &[
     "core/src",
     "guest/Cargo.toml",
     "guest/examples",
+    "guest/memmap2/Cargo.toml",
+    "guest/memmap2/src",
     "guest/src",
+    "guest/sys",
     "tests/conformance/Cargo.toml",
     "tests/conformance/src",
     "wit",
@@ -56,7 +60,8 @@ pub(crate) const PROGRAMS: Guests =
 
 /// Those programs that also run as preview 1 modules.
 #[allow(dead_code, reason = "the host does not need it")]
-pub(crate) const MODULES: Guests = Guests { target: "wasm32-wasip1", packages: &["bench", "suite"], ..PROGRAMS };
+pub(crate) const MODULES: Guests =
+    Guests { target: "wasm32-wasip1", packages: &["bench", "memmap2-files", "suite"], ..PROGRAMS };
 
 impl Guests {
     /// Builds the packages into the target folder `guests`, and returns the folder of the binaries.
