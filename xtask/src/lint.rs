@@ -14,12 +14,17 @@ const MACOS: &str = "aarch64-apple-darwin";
 /// The packages for every system.
 const PORTABLE: &[&str] = &["wasi-mmap-core", "wasi-mmap-native", "wasi-mmap", "wasi-mmap-conformance"];
 
+/// The packages that plugins are made of.
+const PLUGIN: &[&str] = &["wasi-mmap", "wasi-mmap-sys"];
+
 /// The runs of clippy: the folder of a workspace, the target if it is not this machine, and the packages if they are
 /// not all.
-const LINTS: [(&str, Option<&str>, &[&str]); 12] = [
+const LINTS: [(&str, Option<&str>, &[&str]); 14] = [
     (".", None, &[]),
     (".", Some(wine::TARGET), PORTABLE),
     (".", Some(MACOS), PORTABLE),
+    (".", Some("wasm32-wasip2"), PLUGIN),
+    (".", Some("wasm32-wasip1"), PLUGIN),
     ("guest/component", Some("wasm32-wasip2"), &[]),
     (memmap2::FOLDER, None, &[]),
     (memmap2::FOLDER, Some(wine::TARGET), &[]),

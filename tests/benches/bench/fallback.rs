@@ -15,12 +15,14 @@ const READS: u64 = 200_000;
 const WRITES: u64 = 100_000;
 
 /// The way in which a plugin uses the fallback.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// As a library in a component.
     Library,
-    /// As another component that it is composed with.
+    /// In a component that is composed with the fallback component, and serves itself.
     Composed,
+    /// As the fallback component, through the interface: for plugins in other languages.
+    Component,
     /// As a library in a module of preview 1.
     Module,
 }
@@ -31,6 +33,7 @@ impl Form {
         match self {
             Self::Library => "fallback",
             Self::Composed => "fallback-composed",
+            Self::Component => "fallback-component",
             Self::Module => "fallback-module",
         }
     }
@@ -39,6 +42,7 @@ impl Form {
         match self {
             Self::Library => plugins.host(&workload.replace("object", "library"), file, numbers),
             Self::Composed => plugins.composed(workload, file, numbers),
+            Self::Component => plugins.composed(&workload.replace("object", "wit"), file, numbers),
             Self::Module => plugins.module(Measure::Seconds, workload, file, numbers),
         }
     }
@@ -56,6 +60,8 @@ struct Operation {
     /// The number of units in a second.
     factor: f64,
     bar: f64,
+    /// Whether it is measured through the interface, too.
+    is_in_component: bool,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a small number")]
@@ -70,6 +76,7 @@ static OPERATIONS: [Operation; 5] = [
         numbers: &[64 * KIB],
         factor: 1e3,
         bar: 1.1,
+        is_in_component: true,
     },
     Operation {
         name: "lines",
@@ -80,7 +87,8 @@ static OPERATIONS: [Operation; 5] = [
         file: "text",
         numbers: &[],
         factor: 1e3,
-        bar: 1.1,
+        bar: 1.3,
+        is_in_component: true,
     },
     Operation {
         name: "random-hot",
@@ -92,6 +100,7 @@ static OPERATIONS: [Operation; 5] = [
         numbers: &[READS, 8 * MIB],
         factor: 1e6 / READS as f64,
         bar: 0.05,
+        is_in_component: true,
     },
     Operation {
         name: "random-cold",
@@ -103,6 +112,7 @@ static OPERATIONS: [Operation; 5] = [
         numbers: &[READS, LARGE],
         factor: 1e6 / READS as f64,
         bar: 1.2,
+        is_in_component: false,
     },
     Operation {
         name: "write",
@@ -114,19 +124,24 @@ static OPERATIONS: [Operation; 5] = [
         numbers: &[WRITES, WRITTEN],
         factor: 1e3,
         bar: 0.5,
+        is_in_component: false,
     },
 ];
 
 pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Vec<Comparison<'a>> {
-    let forms = [Form::Library, Form::Composed, Form::Module];
+    let forms = [Form::Library, Form::Composed, Form::Component, Form::Module];
     let pairs = forms.into_iter().flat_map(|form| OPERATIONS.iter().map(move |operation| (form, operation)));
+    let has_row = |form, operation: &Operation| form != Form::Component || operation.is_in_component;
     let mut comparisons: Vec<_> = pairs
+        .filter(|(form, operation)| has_row(*form, operation))
         .map(|(form, operation)| {
-            let Operation { name, unit, ours, peer: alone, peer_name, file, numbers, factor, bar } = *operation;
+            let Operation { name, unit, ours, peer: alone, peer_name, file, numbers, factor, bar, .. } = *operation;
             let run = move |workload: &'static str| -> Subject<'a> {
                 Box::new(move || Ok(form.run(plugins, workload, file, numbers)?.times(factor)))
             };
             let name = format!("{}-{name}", form.prefix());
+            // Every call crosses the border of a component, which no cache makes faster.
+            let bar = (form != Form::Component).then_some(bar);
             Comparison::new(name, unit, run(ours), vec![peer(peer_name, bar, run(alone))])
         })
         .collect();
@@ -207,7 +222,7 @@ fn amplification(files: &Files, plugins: &Plugins) -> Result<Sample> {
     let before = written()?;
     plugins.module(Measure::Seconds, "object-write", "written", &[CHANGES, WRITTEN])?;
     let after = written()?;
-    Ok(Sample { answer: 0, amount: (after - before) / (CHANGES * 64) as f64 })
+    Ok(Sample { result: 0, amount: (after - before) / (CHANGES * 64) as f64 })
 }
 
 /// Returns the number of bytes that this process has passed to `write(2)`. Linux `proc_pid_io(5)`.

@@ -71,7 +71,7 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
             Box::new(move || {
                 let sample = plugins.host("read-small", "text", &[CALLS]).map(per_call)?;
                 // The other call returns nothing that could be compared.
-                Ok(Sample { answer: 0, ..sample })
+                Ok(Sample { result: 0, ..sample })
             }),
             vec![peer(
                 "a call of WASI that returns a constant",

@@ -10,7 +10,7 @@ use wasmtime::{Result, ensure};
 /// One measurement: the result, and its cost in the unit of the comparison.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
-    pub(crate) answer: u64,
+    pub(crate) result: u64,
     pub(crate) amount: f64,
 }
 
@@ -81,12 +81,12 @@ impl<'a> Comparison<'a> {
                 let Some(subject) = &peer.subject else { continue };
                 let theirs = subject().with_context(|| format!("{}, {}", self.name, peer.name))?;
                 ensure!(
-                    theirs.answer == mine.answer,
+                    theirs.result == mine.result,
                     "{}: {} returns {:#x}, ours {:#x}",
                     self.name,
                     peer.name,
-                    theirs.answer,
-                    mine.answer
+                    theirs.result,
+                    mine.result
                 );
                 if round > 0 {
                     amounts.push(theirs.amount);
@@ -121,6 +121,6 @@ fn median(mut amounts: Vec<f64>) -> f64 {
 /// Times something in this process, in seconds.
 pub(crate) fn timed(work: impl FnOnce() -> Result<u64>) -> Result<Sample> {
     let started = Instant::now();
-    let answer = std::hint::black_box(work()?);
-    Ok(Sample { answer, amount: started.elapsed().as_secs_f64() })
+    let result = std::hint::black_box(work()?);
+    Ok(Sample { result, amount: started.elapsed().as_secs_f64() })
 }

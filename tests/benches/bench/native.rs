@@ -305,7 +305,7 @@ fn python(files: &Files) -> Vec<Comparison<'_>> {
 /// The output of the script.
 #[derive(Debug, Deserialize)]
 struct Done {
-    answer: u64,
+    result: u64,
     amount: f64,
 }
 
@@ -315,8 +315,8 @@ fn run_python(files: &Files, workload: &str, name: &str) -> Result<Sample> {
     command.args([script, workload]).arg(files.path(name)).stderr(Stdio::inherit());
     let output = command.output().context("python3")?;
     ensure!(output.status.success(), "python3 {workload} failed");
-    let Done { answer, amount } = serde_json::from_slice(&output.stdout).context("what the script prints")?;
-    Ok(Sample { answer, amount })
+    let Done { result, amount } = serde_json::from_slice(&output.stdout).context("what the script prints")?;
+    Ok(Sample { result, amount })
 }
 
 /// Opens the file that is written, as plugins do: without creating it.

@@ -26,7 +26,7 @@ pub(crate) struct Plugins {
 /// The output of the plugin.
 #[derive(Debug, Deserialize)]
 struct Done {
-    answer: u64,
+    result: u64,
     seconds: f64,
     memory_bytes: u64,
 }
@@ -47,7 +47,7 @@ impl Measure {
             Self::Seconds => done.seconds,
             Self::Memory => done.memory_bytes as f64,
         };
-        Ok(Sample { answer: done.answer, amount })
+        Ok(Sample { result: done.result, amount })
     }
 }
 

@@ -79,7 +79,7 @@ fn alone(files: &Files, what: &str, count: usize) -> Result<Cost> {
 
 pub(crate) fn comparisons(files: &Files) -> Vec<Comparison<'_>> {
     let subject = move |what: &'static str, count: usize, amount: fn(&Cost) -> f64| -> Subject<'_> {
-        Box::new(move || Ok(Sample { answer: 0, amount: amount(&alone(files, what, count)?) }))
+        Box::new(move || Ok(Sample { result: 0, amount: amount(&alone(files, what, count)?) }))
     };
     let compare = move |name: &'static str, what, count, unit, amount: fn(&Cost) -> f64| {
         let ten = if what == "mappings" { "each of 10 mappings" } else { "each of 10 plugins" };

@@ -186,7 +186,7 @@ fn native_cycles(files: &Files) -> Result<Sample> {
 fn private(plugins: &Plugins, len: u64) -> Result<Sample> {
     let before = anonymous()?;
     plugins.host_and_then("view-keep", "large", &[len], |_, _| {
-        Ok(Sample { answer: 0, amount: (anonymous()? - before).max(1.0) })
+        Ok(Sample { result: 0, amount: (anonymous()? - before).max(1.0) })
     })
 }
 

@@ -55,9 +55,9 @@ int main(int argc, char **argv) {
         perror("mmap");
         return 1;
     }
-    uint64_t answer = strcmp(argv[1], "scan") == 0 ? sum(bytes, len) : bytes[len / 2];
+    uint64_t result = strcmp(argv[1], "scan") == 0 ? sum(bytes, len) : bytes[len / 2];
     double seconds = now() - started;
     size_t memory = __builtin_wasm_memory_size(0) * 65536;
-    printf("{\"answer\": %" PRIu64 ", \"seconds\": %.9f, \"memory_bytes\": %zu}\n", answer, seconds, memory);
+    printf("{\"result\": %" PRIu64 ", \"seconds\": %.9f, \"memory_bytes\": %zu}\n", result, seconds, memory);
     return 0;
 }

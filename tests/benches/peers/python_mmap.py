@@ -1,6 +1,6 @@
 """CPython's mmap on the workloads of the benchmarks.
 
-python_mmap.py WORKLOAD FILE prints the answer, and the amount in the unit of the benchmark.
+python_mmap.py WORKLOAD FILE prints the result, and the amount in the unit of the benchmark.
 """
 
 import json
@@ -60,6 +60,6 @@ with open(sys.argv[2], "rb") as file, mmap.mmap(file.fileno(), 0, access=access)
     if is_warmed:
         work(mapping)
     started = time.perf_counter()
-    answer = work(mapping)
+    result = work(mapping)
     took = time.perf_counter() - started
-print(json.dumps({"answer": answer, "amount": took * factor}))
+print(json.dumps({"result": result, "amount": took * factor}))

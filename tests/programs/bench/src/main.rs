@@ -5,6 +5,7 @@ mod calls;
 mod scan;
 mod small;
 mod views;
+mod wit;
 mod write;
 
 use std::error::Error;
@@ -40,15 +41,15 @@ fn library(job: &Job<'_>, access: Access, index: usize) -> Result<fallback::Mapp
 
 /// The result, and the time that it took.
 struct Done {
-    answer: u64,
+    result: u64,
     took: Duration,
 }
 
 /// Times `work`.
 fn timed(work: impl FnOnce() -> Result<u64>) -> Result<Done> {
     let started = Instant::now();
-    let answer = std::hint::black_box(work()?);
-    Ok(Done { answer, took: started.elapsed() })
+    let result = std::hint::black_box(work()?);
+    Ok(Done { result, took: started.elapsed() })
 }
 
 /// A workload and its name.
@@ -56,7 +57,8 @@ type Workload = (&'static str, fn(&Job<'_>) -> Result<Done>);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let workloads = || [scan::WORKLOADS, small::WORKLOADS, views::WORKLOADS, write::WORKLOADS, calls::WORKLOADS];
+    let workloads =
+        || [scan::WORKLOADS, small::WORKLOADS, views::WORKLOADS, write::WORKLOADS, calls::WORKLOADS, wit::WORKLOADS];
     let [name, file, numbers @ ..] = &arguments[..] else {
         let names: Vec<_> = workloads().concat().iter().map(|(name, _)| *name).collect();
         eprintln!("usage: bench WORKLOAD FILE NUMBER…, with a workload of {}", names.join(", "));
@@ -68,9 +70,9 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     match run(&Job { file, numbers: &numbers }) {
-        Ok(Done { answer, took }) => {
+        Ok(Done { result, took }) => {
             let memory = core::arch::wasm32::memory_size(0) * 65536;
-            let done = serde_json::json!({"answer": answer, "seconds": took.as_secs_f64(), "memory_bytes": memory});
+            let done = serde_json::json!({"result": result, "seconds": took.as_secs_f64(), "memory_bytes": memory});
             println!("{done}");
             ExitCode::SUCCESS
         }
