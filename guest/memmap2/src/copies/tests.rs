@@ -87,13 +87,15 @@ fn writer(copies: &'static Copies<Fake>, file: &Fake, offset: u64, len: usize) -
 
 /// Returns a range of the bytes of a mapping.
 fn read(pointer: *mut u8, at: usize, len: usize) -> Vec<u8> {
+    let start = pointer.wrapping_add(at);
     // SAFETY: the tests ask for bytes within a mapping that they hold.
-    unsafe { slice::from_raw_parts(pointer.add(at), len) }.to_vec()
+    unsafe { slice::from_raw_parts(start, len) }.to_vec()
 }
 
 fn write(pointer: *mut u8, at: usize, bytes: &[u8]) {
+    let start = pointer.wrapping_add(at);
     // SAFETY: as above, and there are no references.
-    unsafe { pointer.add(at).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    unsafe { start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
 }
 
 /// Returns the number of extents.
