@@ -1,8 +1,8 @@
 //! Mappings that are copies of a part of a file, for systems without mappings.
 //!
 //! An extent is a range of whole pages of a file in memory. A mapping that lies within an extent shares its memory with
-//! the other mappings there, as mappings of the system do. Extents of one file that overlap otherwise are separate; when
-//! one is written back, the others take over its changes where they have none of their own.
+//! the other mappings there, as mappings of the system do. Extents of one file that overlap otherwise are separate;
+//! when one is written back, the others take over its changes where they have none of their own.
 //!
 //! To find changes, an extent that can be written has an image of its bytes as they are in the file. Only bytes that
 //! differ are written, so that what others write next to them stays.

@@ -1,4 +1,4 @@
-//! A program that maps files with memmap2, as any program does. Its argument is a folder for the files, and says whether
+//! A program that maps files with memmap2, as any program does. Its arguments are a folder for the files, and whether
 //! mappings are the files' own pages (`pages`) or copies (`copies`).
 
 mod files;
