@@ -18,7 +18,7 @@ fn add_unsafe(folder: &Path, found: &mut BTreeSet<String>) {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).expect("a source");
             let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
-            let forms = ["unsafe {", "unsafe fn ", "unsafe impl ", "unsafe extern "];
+            let forms = ["unsafe {", "unsafe fn ", "unsafe impl ", "unsafe impl<", "unsafe extern "];
             if code.into_iter().any(|line| forms.iter().any(|form| line.contains(form))) {
                 let path = path.strip_prefix(root()).expect("in the repository");
                 found.insert(path.to_str().expect("UTF-8").replace('\\', "/"));
