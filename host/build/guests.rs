@@ -44,6 +44,8 @@ const SOURCES: &[&str] = &[
     "guest/Cargo.toml",
     "guest/build.rs",
     "guest/examples",
+    "guest/memmap2/Cargo.toml",
+    "guest/memmap2/src",
     "guest/src",
     "guest/sys",
     "tests/conformance/Cargo.toml",
@@ -60,7 +62,8 @@ pub(crate) const PROGRAMS: Guests =
 
 /// Those programs that also run as preview 1 modules.
 #[allow(dead_code, reason = "the host does not need it")]
-pub(crate) const MODULES: Guests = Guests { target: "wasm32-wasip1", packages: &["bench", "suite"], ..PROGRAMS };
+pub(crate) const MODULES: Guests =
+    Guests { target: "wasm32-wasip1", packages: &["bench", "memmap2-files", "suite"], ..PROGRAMS };
 
 impl Guests {
     /// Builds the packages into the target folder `guests`, and returns the folder of the binaries.

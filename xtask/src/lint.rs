@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use crate::run::{cargo, provide_target, step};
-use crate::{guests, wine};
+use crate::{guests, memmap2, wine};
 
 /// The folders of the workspaces.
-const WORKSPACES: [&str; 4] = [".", "guest/component", "tests/programs", "tests/fuzz"];
+const WORKSPACES: [&str; 5] = [".", "guest/component", memmap2::FOLDER, "tests/programs", "tests/fuzz"];
 
 /// macOS, for which nothing can be run here.
 const MACOS: &str = "aarch64-apple-darwin";
@@ -14,15 +14,27 @@ const MACOS: &str = "aarch64-apple-darwin";
 /// The packages for every system.
 const PORTABLE: &[&str] = &["wasi-mmap-core", "wasi-mmap-native", "wasi-mmap", "wasi-mmap-conformance"];
 
+/// The packages that plugins are made of.
+const PLUGIN: &[&str] = &["wasi-mmap", "wasi-mmap-sys"];
+
 /// The runs of clippy: the folder of a workspace, the target if it is not this machine, and the packages if they are
 /// not all.
-const LINTS: [(&str, Option<&str>, &[&str]); 6] = [
+const LINTS: [(&str, Option<&str>, &[&str]); 14] = [
     (".", None, &[]),
     (".", Some(wine::TARGET), PORTABLE),
     (".", Some(MACOS), PORTABLE),
+    (".", Some("wasm32-wasip2"), PLUGIN),
+    (".", Some("wasm32-wasip1"), PLUGIN),
     ("guest/component", Some("wasm32-wasip2"), &[]),
+    (memmap2::FOLDER, None, &[]),
+    (memmap2::FOLDER, Some(wine::TARGET), &[]),
+    (memmap2::FOLDER, Some(MACOS), &[]),
+    (memmap2::FOLDER, Some("wasm32-wasip2"), &[]),
+    (memmap2::FOLDER, Some("wasm32-wasip1"), &[]),
+    // A system without files that can be mapped.
+    (memmap2::FOLDER, Some("wasm32-unknown-unknown"), &[]),
     ("tests/programs", Some("wasm32-wasip2"), &[]),
-    ("tests/programs", Some("wasm32-wasip1"), &["bench", "suite"]),
+    ("tests/programs", Some("wasm32-wasip1"), &["bench", "memmap2-files", "suite"]),
 ];
 
 pub(crate) fn lint() -> Result<()> {
@@ -47,7 +59,13 @@ pub(crate) fn lint() -> Result<()> {
         clippy.args(["--", "-D", "warnings"]);
         step(&format!("lints of {folder} for {}", target.unwrap_or("this machine")), &mut clippy)?;
     }
-    let mut doc = cargo(".");
-    doc.args(["doc", "--release", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
-    step("documentation", &mut doc)
+    for folder in [".", memmap2::FOLDER] {
+        let mut doc = cargo(folder);
+        doc.args(["doc", "--release", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+        if folder != "." {
+            doc.arg("--target-dir").arg(guests::directory());
+        }
+        step(&format!("documentation of {folder}"), &mut doc)?;
+    }
+    Ok(())
 }

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::memmap2;
 use crate::run::{cargo, root, step, target_dir};
 
 /// Compare the public surface of the crates with the snapshots in docs/public-api
@@ -44,25 +46,14 @@ pub(crate) fn document(arguments: &[OsString]) -> ExitCode {
 ///
 /// Fails if a crate cannot be documented, or if its public surface differs from the snapshot.
 pub(crate) fn public_api(options: &Options) -> Result<()> {
-    let mut doc = cargo(".");
+    let mut doc = json_of(".")?;
     // The whole workspace, as the step `documentation` has it: dependencies are compiled once for both.
-    doc.args(["doc", "--release", "--locked", "--no-deps", "--lib", "--workspace"]);
-    // The JSON of rustdoc is unstable. The version of the crate `public-api` is the one that reads that of this
-    // compiler.
-    doc.env("RUSTDOCFLAGS", "-Zunstable-options --output-format json");
-    doc.env("RUSTDOC", std::env::current_exe()?).env(AS_RUSTDOC, "1");
-    step("public surface", &mut doc)?;
+    step("public surface", doc.arg("--workspace"))?;
     let folder = target_dir();
     let mut changed = Vec::new();
     for name in CRATES {
         let json = folder.join("doc").join(format!("{}.json", name.replace('-', "_")));
-        let builder = public_api::Builder::from_rustdoc_json(&json)
-            .omit_blanket_impls(true)
-            .omit_auto_derived_impls(true)
-            .omit_auto_trait_impls(true);
-        let api = builder.build().with_context(|| format!("cannot read {}", json.display()))?;
-        let found: Vec<String> = api.items().map(ToString::to_string).collect();
-        let found = found.join("\n") + "\n";
+        let found = surface(&json, true)?.join("\n") + "\n";
         let snapshot = root().join("docs/public-api").join(format!("{name}.txt"));
         if options.save {
             fs::create_dir_all(root().join("docs/public-api"))?;
@@ -75,6 +66,7 @@ pub(crate) fn public_api(options: &Options) -> Result<()> {
             changed.push(name);
         }
     }
+    compare_memmap2()?;
     if !changed.is_empty() {
         bail!(
             "the public surface of {} differs from docs/public-api; if the change is meant, run `cargo xtask public-api \
@@ -83,6 +75,49 @@ pub(crate) fn public_api(options: &Options) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Compares the public surface of memmap2 and of the package that stands for it, with all traits.
+///
+/// # Errors
+///
+/// Fails if a package cannot be documented, or if the surfaces differ.
+fn compare_memmap2() -> Result<()> {
+    let mut surfaces = Vec::new();
+    // The root's workspace has the one of the registry as a dependency; ours has its own.
+    for (what, folder, packages) in [("registry", ".", &["--package", "memmap2"][..]), ("ours", memmap2::FOLDER, &[])] {
+        let target = target_dir().join("memmap2").join(what);
+        let mut doc = json_of(folder)?;
+        doc.args(packages).arg("--target-dir").arg(&target);
+        step(&format!("public surface of memmap2 ({what})"), &mut doc)?;
+        surfaces.push(surface(&target.join("doc/memmap2.json"), false)?);
+    }
+    if surfaces[0] != surfaces[1] {
+        print_difference("memmap2", &surfaces[0].join("\n"), &surfaces[1].join("\n"));
+        bail!("the public surface of {} differs from memmap2's", memmap2::FOLDER);
+    }
+    Ok(())
+}
+
+/// Returns the command that documents packages of a workspace as JSON.
+fn json_of(folder: &str) -> Result<Command> {
+    let mut doc = cargo(folder);
+    doc.args(["doc", "--release", "--locked", "--no-deps", "--lib"]);
+    // The JSON of rustdoc is unstable. The version of the crate `public-api` is the one that reads that of this
+    // compiler.
+    doc.env("RUSTDOCFLAGS", "-Zunstable-options --output-format json");
+    doc.env("RUSTDOC", std::env::current_exe()?).env(AS_RUSTDOC, "1");
+    Ok(doc)
+}
+
+/// Returns the items of a crate, one a line, maybe without the traits that every type of its kind has.
+fn surface(json: &Path, is_short: bool) -> Result<Vec<String>> {
+    let builder = public_api::Builder::from_rustdoc_json(json)
+        .omit_blanket_impls(true)
+        .omit_auto_derived_impls(is_short)
+        .omit_auto_trait_impls(is_short);
+    let api = builder.build().with_context(|| format!("cannot read {}", json.display()))?;
+    Ok(api.items().map(ToString::to_string).collect())
 }
 
 /// Prints the lines that only one of two snapshots has.

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, output, provide_target, step, succeeds, target_dir};
+use crate::{guests, memmap2};
 
 /// 64 bits, with the C library and the linker of MinGW.
 pub(crate) const TARGET: &str = "x86_64-pc-windows-gnu";
@@ -65,7 +66,11 @@ impl Wine {
             tests.env("WASI_MMAP_LONG", "1");
         }
         tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", &self.program);
-        step("tests under Wine", self.configure(&mut tests))
+        step("tests under Wine", self.configure(&mut tests))?;
+        let mut tests = cargo(memmap2::FOLDER);
+        tests.args(["test", "--release", "--locked", "--all-features", "--tests", "--target", TARGET, "--target-dir"]);
+        tests.arg(guests::directory()).env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", &self.program);
+        step("tests of memmap2's stand-in under Wine", self.configure(&mut tests))
     }
 
     /// Gives Wine a folder of its own, and no screen.

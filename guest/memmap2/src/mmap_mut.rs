@@ -16,8 +16,8 @@ use crate::{Mmap, MmapAsRawDesc, MmapOptions};
 /// file.
 ///
 /// The mapping does not depend on the `File` that it was made from, and stays when that is closed, or when the file is
-/// renamed or deleted. It ends when it is dropped; changes of a file's bytes reach the file then at the latest, but only
-/// [`flush`](Self::flush) tells whether they did, and makes them safe from a crash of the system.
+/// renamed or deleted. It ends when it is dropped; changes of a file's bytes reach the file then at the latest, but
+/// only [`flush`](Self::flush) tells whether they did, and makes them safe from a crash of the system.
 ///
 /// # Safety
 ///

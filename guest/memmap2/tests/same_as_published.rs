@@ -46,7 +46,7 @@ struct Files {
 fn files() -> Files {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("file");
-    fs::write(&path, (0..10_000).map(|at| at as u8).collect::<Vec<_>>()).expect("a file");
+    fs::write(&path, (0..10_000_u32).map(|at| at.to_le_bytes()[0]).collect::<Vec<_>>()).expect("a file");
     let both = OpenOptions::new().read(true).write(true).open(&path).expect("the file");
     let reader = File::open(&path).expect("the file");
     let writer = OpenOptions::new().write(true).open(&path).expect("the file");

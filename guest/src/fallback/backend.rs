@@ -4,9 +4,13 @@ use std::cell::OnceCell;
 use std::path::Path;
 
 use wasi_mmap_core::{Access, Backend, Error, MapOptions, MapSource, Result, Rights};
-
 #[cfg(target_os = "wasi")]
-use super::observer::CacheObserver;
+use {
+    super::file::FileId,
+    std::ops::Range,
+    wasi_mmap_sys::observer::{Observer, add_observer},
+};
+
 use super::page::PAGE_SIZE;
 use super::page_cache::{Cache, CacheOptions};
 use super::std_file::StdFile;
@@ -37,17 +41,27 @@ impl Cache<StdFile> {
     }
 }
 
-/// Calls `operate` with the cache of this thread, if it has one.
+/// Shows the cache of this thread the ordinary I/O of the plugin.
 #[cfg(target_os = "wasi")]
-pub(super) fn with_cache_of_this_thread(operate: impl FnOnce(&Cache<StdFile>)) {
-    CACHE.with(|cache| cache.get().map(operate));
+#[derive(Debug)]
+struct CacheObserver;
+
+#[cfg(target_os = "wasi")]
+impl Observer for CacheObserver {
+    fn before(&self, (upper, lower): (u64, u64), range: &Range<u64>) {
+        CACHE.with(|cache| cache.get().map(|cache| cache.before_io(FileId(upper, lower), range)));
+    }
+
+    fn after_write(&self, (upper, lower): (u64, u64), range: &Range<u64>) {
+        CACHE.with(|cache| cache.get().map(|cache| cache.after_write(FileId(upper, lower), range)));
+    }
 }
 
-/// Lets the caches of all threads see the ordinary I/O of the plugin.
+/// Shows the caches of all threads the ordinary I/O of the plugin.
 #[cfg(target_os = "wasi")]
 fn observe() {
     static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| wasi_mmap_sys::observer::add_observer(&CacheObserver));
+    ONCE.call_once(|| add_observer(&CacheObserver));
 }
 
 impl Backend for CachedStorage<StdFile> {

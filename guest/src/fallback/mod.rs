@@ -20,9 +20,10 @@
 //!
 //! # Differences from a real mapping
 //!
-//! - What others write to the file, including ordinary writes of the plugin itself, becomes visible after a flush, a
-//!   refresh, or an eviction of the page.
+//! - What other processes write to the file becomes visible after a flush, a refresh, or an eviction of the page.
 //! - What is written to the mapping reaches the file on flush, eviction, resize, close or drop.
+//! - On WASI, both happen at once for ordinary reads and writes of the plugin itself, if the mapping is in the cache of
+//!   its thread. On other systems, and through the fallback component, a program's own I/O is like that of others.
 //! - Nothing is shared between processes.
 //! - Advice only affects the cache. It follows `dont-need` and `will-need`.
 //! - [`Error::Truncated`](crate::Error::Truncated) is reported when a page is next read from the file, or first
@@ -46,8 +47,6 @@
 mod backend;
 mod file;
 mod named_memory;
-#[cfg(target_os = "wasi")]
-mod observer;
 mod page;
 mod page_cache;
 mod private_pages;

@@ -5,6 +5,8 @@ use std::ffi::CStr;
 use std::io;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use rustc_hash::FxBuildHasher;
+
 use crate::sys;
 
 /// The number that the system knows an open file by: a handle in a component, a descriptor in a module.
@@ -18,9 +20,12 @@ struct Holders {
     is_closed: bool,
 }
 
-static HELD: Mutex<Option<HashMap<Number, Holders>>> = Mutex::new(None);
+static HELD: Mutex<Files> = Mutex::new(HashMap::with_hasher(FxBuildHasher));
 
-fn held() -> MutexGuard<'static, Option<HashMap<Number, Holders>>> {
+/// The files that are held.
+type Files = HashMap<Number, Holders, FxBuildHasher>;
+
+fn held() -> MutexGuard<'static, Files> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -42,7 +47,7 @@ impl Hold {
             return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
         }
         let mut held = held();
-        let holders = held.get_or_insert_default().entry(number).or_insert(Holders { count: 0, is_closed: false });
+        let holders = held.entry(number).or_insert(Holders { count: 0, is_closed: false });
         holders.count += 1;
         Ok(Self(number))
     }
@@ -55,14 +60,14 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut held = held();
-        let Some(files) = held.as_mut() else { return };
-        let Some(holders) = files.get_mut(&self.0) else { return };
+        let Some(holders) = held.get_mut(&self.0) else { return };
         holders.count -= 1;
         if holders.count > 0 {
             return;
         }
         let is_closed = holders.is_closed;
-        files.remove(&self.0);
+        held.remove(&self.0);
+        drop(held);
         if is_closed {
             sys::close(self.0);
         }
@@ -72,13 +77,13 @@ impl Drop for Hold {
 /// Returns whether a file is held.
 #[cfg(module)]
 pub(crate) fn is_held(number: Number) -> bool {
-    held().as_ref().is_some_and(|files| files.contains_key(&number))
+    held().contains_key(&number)
 }
 
 /// Decides about a file that the program closes. Returns true if it is to stay open because it is held.
 pub(crate) fn stays_open(number: Number) -> bool {
     CLOSED.set(Some(number));
-    match held().as_mut().and_then(|files| files.get_mut(&number)) {
+    match held().get_mut(&number) {
         None => false,
         Some(holders) => {
             holders.is_closed = true;

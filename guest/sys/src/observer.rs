@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use rustc_hash::FxBuildHasher;
+
 /// Keeps bytes of files in memory, and is told of the program's ordinary reads and writes of these files.
 ///
 /// A file is named by its [identity](crate::HeldFile::id). Ranges are in bytes of the file, and may be wider than what
@@ -55,7 +57,7 @@ thread_local! {
 
     /// The identities of the program's files by the numbers that the system knows them by, as far as they were asked
     /// for.
-    static IDS: RefCell<HashMap<i32, (u64, u64)>> = RefCell::new(HashMap::new());
+    static IDS: RefCell<HashMap<i32, (u64, u64), FxBuildHasher>> = const { RefCell::new(HashMap::with_hasher(FxBuildHasher)) };
 }
 
 /// Does I/O of which observers are not told: that of an observer itself.

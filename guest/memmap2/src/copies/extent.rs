@@ -38,10 +38,10 @@ impl<F: Source> Extent<F> {
     }
 
     /// Returns the part of the extent that a range of the file covers, which may be empty.
-    fn overlap(&self, offset: u64, len: usize) -> Range<usize> {
-        let end = self.memory.len();
-        let index = |offset: u64| usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(end).min(end);
-        index(offset)..index(offset.saturating_add(len as u64))
+    pub(super) fn overlap(&self, start: u64, end: u64) -> Range<usize> {
+        let len = self.memory.len();
+        let index = |offset: u64| usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(len).min(len);
+        index(start)..index(end)
     }
 
     /// Adds a mapping that can write with a file.
@@ -76,7 +76,7 @@ impl<F: Source> Extent<F> {
     /// Copies the bytes that were changed and not written yet to an image of another range of the file.
     pub(super) fn overlay(&self, image: &mut Memory, offset: u64) {
         let Some(before) = &self.before else { return };
-        for at in self.overlap(offset, image.len()) {
+        for at in self.overlap(offset, offset.saturating_add(image.len() as u64)) {
             let byte = self.memory.get(at);
             if byte != before[at] {
                 let position = self.offset + at as u64;
@@ -116,7 +116,7 @@ impl<F: Source> Extent<F> {
 
     /// Takes over bytes that the file has now, where the extent has no changes of its own.
     pub(super) fn take_over(&mut self, offset: u64, bytes: &[u8]) {
-        for at in self.overlap(offset, bytes.len()) {
+        for at in self.overlap(offset, offset.saturating_add(bytes.len() as u64)) {
             let position = self.offset + at as u64;
             let byte = bytes[usize::try_from(position - offset).expect("within the bytes")];
             let present = self.memory.get(at);

@@ -1,8 +1,8 @@
 //! Mappings that are copies of a part of a file, for systems without mappings.
 //!
 //! An extent is a range of whole pages of a file in memory. A mapping that lies within an extent shares its memory with
-//! the other mappings there, as mappings of the system do. Extents of one file that overlap otherwise are separate; when
-//! one is written back, the others take over its changes where they have none of their own.
+//! the other mappings there, as mappings of the system do. Extents of one file that overlap otherwise are separate;
+//! when one is written back, the others take over its changes where they have none of their own.
 //!
 //! To find changes, an extent that can be written has an image of its bytes as they are in the file. Only bytes that
 //! differ are written, so that what others write next to them stays.
@@ -15,6 +15,7 @@ mod shared;
 mod tests;
 
 use std::io::{ErrorKind, Result};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use extent::Extent;
@@ -59,6 +60,34 @@ impl<F: Source> Copies<F> {
     fn lock(&self) -> MutexGuard<'_, Extents<F>> {
         // Nothing panics halfway through a change.
         self.extents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what the extents of a file have changed in a range, before the program reads or writes the file itself.
+    /// What cannot be written stays changed, so that a flush returns the error.
+    pub(crate) fn before_io(&self, is_file: impl Fn(&F) -> bool, range: &Range<u64>) {
+        let mut extents = self.lock();
+        for index in 0..extents.all.len() {
+            let extent = &extents.all[index];
+            let overlap = extent.overlap(range.start, range.end);
+            if let Some(file) = extent.writer()
+                && !overlap.is_empty()
+                && is_file(&extent.file)
+            {
+                let _ = extents.write_back(index, &file, overlap.start, overlap.end);
+            }
+        }
+    }
+
+    /// Reads a range of a file again, after the program has written to the file itself. What cannot be read stays as it
+    /// is.
+    pub(crate) fn after_write(&self, is_file: impl Fn(&F) -> bool, range: &Range<u64>) {
+        for extent in self.lock().all.iter_mut() {
+            let overlap = extent.overlap(range.start, range.end);
+            if !overlap.is_empty() && is_file(&extent.file) {
+                let file = extent.file.clone();
+                let _ = extent.refresh(&file, extent.offset + overlap.start as u64, overlap.len());
+            }
+        }
     }
 
     /// Writes what all extents have changed, and forgets errors: for the end of the program, where mappings that were

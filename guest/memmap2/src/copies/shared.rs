@@ -108,7 +108,10 @@ impl<F: Source> Drop for Shared<F> {
         drop(extents);
         if let Err(error) = outcome {
             // Nobody can be told otherwise. If standard error cannot be written, nobody at all.
-            let _ = writeln!(std::io::stderr(), "memmap2: a mapping was dropped, and its changes are lost: {error}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "memmap2: a mapping was dropped, and its changes could not be written: {error}"
+            );
         }
     }
 }

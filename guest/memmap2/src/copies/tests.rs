@@ -87,13 +87,15 @@ fn writer(copies: &'static Copies<Fake>, file: &Fake, offset: u64, len: usize) -
 
 /// Returns a range of the bytes of a mapping.
 fn read(pointer: *mut u8, at: usize, len: usize) -> Vec<u8> {
+    let start = pointer.wrapping_add(at);
     // SAFETY: the tests ask for bytes within a mapping that they hold.
-    unsafe { slice::from_raw_parts(pointer.add(at), len) }.to_vec()
+    unsafe { slice::from_raw_parts(start, len) }.to_vec()
 }
 
 fn write(pointer: *mut u8, at: usize, bytes: &[u8]) {
+    let start = pointer.wrapping_add(at);
     // SAFETY: as above, and there are no references.
-    unsafe { pointer.add(at).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    unsafe { start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
 }
 
 /// Returns the number of extents.
@@ -293,6 +295,34 @@ fn a_reader_that_becomes_a_writer_writes() {
     write(mapping.ptr(), 1, b"!");
     drop(mapping);
     assert_eq!(file.bytes(), b"..!..");
+}
+
+#[test]
+fn the_programs_own_reads_and_writes_of_the_file_are_coherent() {
+    let (copies, file, other) = (copies(), Fake::new(&[b'.'; 3 * PAGE]), Fake::new(b"other"));
+    let mapping = writer(copies, &file, 0, 3 * PAGE);
+    let others = writer(copies, &other, 0, 5);
+    for at in [0, PAGE, 2 * PAGE] {
+        write(mapping.ptr(), at, b"m");
+    }
+    write(others.ptr(), 0, b"O");
+    let is_file = |found: &Fake| Arc::ptr_eq(&found.0, &file.0);
+    // The program reads the second page.
+    copies.before_io(is_file, &(PAGE as u64..PAGE as u64 + 10));
+    assert_eq!([0, PAGE, 2 * PAGE].map(|at| file.bytes()[at]), *b".m.");
+    // The program writes over the end of the first page and the start of the second.
+    file.with(|state| state.bytes[PAGE - 1..=PAGE].copy_from_slice(b"fF"));
+    copies.after_write(is_file, &(PAGE as u64 - 1..u64::MAX));
+    assert_eq!(read(mapping.ptr(), PAGE - 1, 3), b"fF.");
+    assert_eq!(read(mapping.ptr(), 2 * PAGE, 1), b"m");
+    assert_eq!(other.bytes(), b"other");
+    // A failure leaves the change to a flush.
+    file.with(|state| state.writes_left = Some(0));
+    copies.before_io(is_file, &(0..u64::MAX));
+    assert_eq!(mapping.flush(0, PAGE, false).expect_err("no room").kind(), ErrorKind::StorageFull);
+    file.with(|state| state.writes_left = None);
+    drop((mapping, others));
+    assert_eq!([0, PAGE, 2 * PAGE].map(|at| file.bytes()[at]), *b"mFm");
 }
 
 #[test]

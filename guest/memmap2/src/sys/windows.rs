@@ -63,8 +63,8 @@ enum Kind {
     /// A view, which starts at a multiple of the granularity.
     View {
         start: NonNull<u8>,
-        /// The file of a view whose changes reach it: a handle of our own, which outlives the caller's. Private views
-        /// have nothing to flush.
+        is_private: bool,
+        /// A handle of our own, which outlives the caller's. `None` only until it is made.
         file: Option<File>,
     },
 }
@@ -91,12 +91,10 @@ impl Mapped {
         // SAFETY: the view has `whole` bytes.
         let ptr = unsafe { start.as_ptr().add(within) };
         // From here on, the view is unmapped if something fails.
-        let mut mapped = Self { kind: Kind::View { start, file: None }, ptr, len: request.len };
-        if !is_private {
-            // SAFETY: the caller has the handle open, since it was just used.
-            let borrowed = unsafe { BorrowedHandle::borrow_raw(file.0) };
-            mapped.kind = Kind::View { start, file: Some(borrowed.try_clone_to_owned()?.into()) };
-        }
+        let mut mapped = Self { kind: Kind::View { start, is_private, file: None }, ptr, len: request.len };
+        // SAFETY: the caller has the handle open, since it was just used.
+        let borrowed = unsafe { BorrowedHandle::borrow_raw(file.0) };
+        mapped.kind = Kind::View { start, is_private, file: Some(borrowed.try_clone_to_owned()?.into()) };
         let protection = match access {
             Access::Read | Access::CopyReadOnly => PAGE_READONLY,
             Access::Execute => PAGE_EXECUTE_READ,
@@ -127,12 +125,9 @@ impl Mapped {
     pub(crate) fn flush(&self, offset: usize, len: usize) -> Result<()> {
         self.flush_async(offset, len)?;
         match &self.kind {
-            // The view's pages are in the cache of the file now, which this writes to the device. A file that was not
-            // opened for writing has no changes, and cannot be flushed.
-            Kind::View { file: Some(file), .. } => match file.sync_data() {
-                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
-                outcome => outcome,
-            },
+            // The view's pages are in the cache of the file now, which this writes to the device. As in memmap2, that is
+            // an error if the file was opened for reading.
+            Kind::View { file: Some(file), .. } => file.sync_data(),
             _ => Ok(()),
         }
     }
@@ -155,7 +150,7 @@ impl Mapped {
     }
 
     pub(crate) fn make_mut(&mut self) -> Result<()> {
-        let is_private = matches!(self.kind, Kind::View { file: None, .. });
+        let is_private = matches!(self.kind, Kind::View { is_private: true, .. });
         self.protect(if is_private { PAGE_WRITECOPY } else { PAGE_READWRITE })
     }
 

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Range;
+
+use rustc_hash::FxBuildHasher;
 
 use super::HeldFile;
 use crate::bindings::wasi::filesystem::types::Descriptor;
@@ -54,9 +56,18 @@ struct Stream {
     pending: Option<Range<u64>>,
 }
 
+/// The result of a call, as the canonical ABI lays it out.
+#[repr(C)]
+struct Returned<T> {
+    /// 0 for success.
+    is_error: u8,
+    /// The value of a success. After an error, it is less than `T`, or nothing.
+    value: MaybeUninit<T>,
+}
+
 thread_local! {
     /// The streams of files by their handles. They are recorded even if nobody watches: a stream outlives that.
-    static STREAMS: RefCell<HashMap<i32, Stream>> = RefCell::new(HashMap::new());
+    static STREAMS: RefCell<HashMap<i32, Stream, FxBuildHasher>> = const { RefCell::new(HashMap::with_hasher(FxBuildHasher)) };
 }
 
 /// Returns a descriptor of the C library.
@@ -86,13 +97,13 @@ fn stream(handle: i32) -> Option<Stream> {
 ///
 /// `result` has the result of the call: `result<own<input-stream>, error-code>` or the same of an output stream.
 unsafe fn record(descriptor: i32, position: Option<u64>, result: *const u8) {
-    // SAFETY: the result's first byte is its discriminant, 0 for success.
-    let is_error = unsafe { result.read() } != 0;
-    if is_error {
+    // SAFETY: the result is there, aligned as all results.
+    let returned = unsafe { result.cast::<Returned<i32>>().read() };
+    if returned.is_error != 0 {
         return;
     }
-    // SAFETY: the handle follows, aligned to 4 bytes.
-    let handle = unsafe { result.add(4).cast::<i32>().read() };
+    // SAFETY: the call succeeded, so that the handle is there.
+    let handle = unsafe { returned.value.assume_init() };
     STREAMS.with_borrow_mut(|streams| streams.insert(handle, Stream { descriptor, position, pending: None }));
 }
 
@@ -191,12 +202,11 @@ unsafe extern "C" fn __wasm_import_streams_method_input_stream_blocking_read(
     // SAFETY: the C library's own call, passed on.
     unsafe { import_blocking_read(handle, length, result) };
     if known.is_some() {
-        // SAFETY: the call has written its result, `result<list<u8>, stream-error>`, whose first byte is its
-        // discriminant, 0 for success.
-        let is_error = unsafe { result.read() } != 0;
-        // SAFETY: the list's address and length follow, each aligned to 4 bytes. After an error it is not used.
-        let count = unsafe { result.add(8).cast::<u32>().read_unaligned() };
-        if !is_error {
+        // SAFETY: the call has written its result, `result<list<u8>, stream-error>`.
+        let returned = unsafe { result.cast::<Returned<[u32; 2]>>().read() };
+        if returned.is_error == 0 {
+            // SAFETY: the call succeeded, so that the list's address and length are there.
+            let [_, count] = unsafe { returned.value.assume_init() };
             advance(handle, count.into());
         }
     }

@@ -156,6 +156,7 @@ impl HeldFile {
     /// # Errors
     ///
     /// Any error of `descriptor.stat`.
+    #[expect(clippy::len_without_is_empty, reason = "it is the length of the file, which a call asks for")]
     pub fn len(&self) -> Result<u64> {
         Ok(self.descriptor().stat().map_err(error)?.size)
     }

@@ -108,6 +108,7 @@ impl HeldFile {
     /// # Errors
     ///
     /// Any error of `fstat(2)`.
+    #[expect(clippy::len_without_is_empty, reason = "it is the length of the file, which a call asks for")]
     pub fn len(&self) -> Result<u64> {
         Ok(len(&fd::stat(self.fd())?))
     }

@@ -1,4 +1,4 @@
-//! A program that maps files with memmap2, as any program does. Its argument is a folder for the files, and says whether
+//! A program that maps files with memmap2, as any program does. Its arguments are a folder for the files, and whether
 //! mappings are the files' own pages (`pages`) or copies (`copies`).
 
 mod files;
@@ -65,7 +65,7 @@ const CHECKS: &[Check] = &[
     ("what is leaked is written when the program ends", files::leaked),
     ("mappings of a range share one memory", sharing::one_memory),
     ("mappings of overlapping ranges", sharing::overlapping),
-    ("writes to the file are seen by new mappings", sharing::file_writes),
+    ("writes to the file are seen by mappings", sharing::file_writes),
     ("writes are seen by reads of the file", sharing::file_reads),
     ("5,000 mappings in a row", limits::in_a_row),
     ("1,100 mappings at once", limits::at_once),

@@ -7,6 +7,7 @@ use std::os::fd::{BorrowedFd, FromRawFd};
 
 use wasi_mmap_core::{FileKind, Rights};
 use wasi_mmap_sys::HeldFile;
+use wasi_mmap_sys::observer::{Watch, unobserved};
 
 use crate::MmapRawDescriptor;
 use crate::copies::Source;
@@ -16,6 +17,8 @@ pub(super) struct HeldSource {
     held: HeldFile,
     /// `None` if the host does not tell.
     id: Option<(u64, u64)>,
+    /// While there is a copy.
+    watch: Option<Watch>,
 }
 
 impl HeldSource {
@@ -37,12 +40,22 @@ impl HeldSource {
         }
         // Hosts without numbers of files say 0 for all of them.
         let id = held.id().ok().filter(|id| *id != (0, 0) && (cfg!(not(target_env = "p1")) || id.1 != 0));
-        Ok(Self { held, id })
+        Ok(Self { held, id, watch: None })
     }
 
     /// Returns what the descriptor was opened for.
     pub(super) fn rights(&self) -> Result<Rights> {
         Ok(self.held.info().map_err(io_error)?.rights)
+    }
+
+    /// Makes the program's own reads and writes known to observers, as long as this exists.
+    pub(super) fn watch(&mut self) {
+        self.watch = Some(Watch::new());
+    }
+
+    /// Returns whether the file has an identity, which must be the host's for this file.
+    pub(super) fn has_id(&self, id: (u64, u64)) -> bool {
+        self.id == Some(id)
     }
 
     /// Returns the file itself.
@@ -54,19 +67,19 @@ impl HeldSource {
 
 impl Source for HeldSource {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize> {
-        self.held.read_at(bytes, offset).map_err(io_error)
+        unobserved(|| self.held.read_at(bytes, offset)).map_err(io_error)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize> {
-        self.held.write_at(bytes, offset).map_err(io_error)
+        unobserved(|| self.held.write_at(bytes, offset)).map_err(io_error)
     }
 
     fn len(&self) -> Result<u64> {
-        self.held.len().map_err(io_error)
+        unobserved(|| self.held.len()).map_err(io_error)
     }
 
     fn sync(&self) -> Result<()> {
-        self.held.sync().map_err(io_error)
+        unobserved(|| self.held.sync()).map_err(io_error)
     }
 
     fn is_same(&self, other: &Self) -> bool {

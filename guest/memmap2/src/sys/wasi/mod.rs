@@ -6,11 +6,13 @@ mod file;
 mod window;
 
 use std::io::{Error, ErrorKind, Result};
+use std::ops::Range;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 use std::sync::Once;
 
 use wasi_mmap_core::Rights;
+use wasi_mmap_sys::observer::{Observer, add_observer};
 
 use crate::copies::{Copies, Memory, PAGE, Private, Shared};
 use crate::request::{Access, AnonymousRequest, FileRequest, advised_len, check_range};
@@ -134,7 +136,7 @@ impl Mapped {
             return Err(Error::from_raw_os_error(libc::EACCES));
         }
         match &mut self.kind {
-            Kind::Shared(shared) => write_at_exit(|| shared.make_mut()),
+            Kind::Shared(shared) => shared.make_mut(),
             Kind::Window(window) => {
                 let Some((held, offset)) = window.make_mut()? else { return Ok(()) };
                 // The window is detached when its place is taken, and has no changes.
@@ -193,23 +195,35 @@ fn cannot_lock() -> Error {
 }
 
 /// Makes a copy whose changes reach the file.
-fn shared(held: HeldSource, offset: u64, len: usize, can_write: bool) -> Result<(Kind, *mut u8)> {
-    let make = || Shared::new(&COPIES, held, offset, len, can_write);
-    let shared = if can_write { write_at_exit(make)? } else { make()? };
+fn shared(mut held: HeldSource, offset: u64, len: usize, can_write: bool) -> Result<(Kind, *mut u8)> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        add_observer(&CopiesObserver);
+        // SAFETY: the function may be called at any time. If there is no room for it, leaked changes are lost.
+        let _ = unsafe { libc::atexit(write_back_all) };
+    });
+    held.watch();
+    let shared = Shared::new(&COPIES, held, offset, len, can_write)?;
     let ptr = shared.ptr();
     Ok((Kind::Shared(shared), ptr))
 }
 
-/// Makes a mapping that can write, after seeing to it that its changes are written when the program ends, even if it
-/// leaks the mapping.
-fn write_at_exit<T>(make: impl FnOnce() -> T) -> T {
-    extern "C" fn write_back() {
-        COPIES.write_back_all();
+/// Writes the changes of mappings that the program leaks, when it ends.
+extern "C" fn write_back_all() {
+    COPIES.write_back_all();
+}
+
+/// Keeps copies the same as the files that the program itself reads and writes.
+struct CopiesObserver;
+
+impl Observer for CopiesObserver {
+    fn before(&self, file: (u64, u64), range: &Range<u64>) {
+        COPIES.before_io(|source| source.has_id(file), range);
     }
-    static REGISTERED: Once = Once::new();
-    // SAFETY: the function may be called at any time. If there is no room for it, leaked changes are lost.
-    REGISTERED.call_once(|| _ = unsafe { libc::atexit(write_back) });
-    make()
+
+    fn after_write(&self, file: (u64, u64), range: &Range<u64>) {
+        COPIES.after_write(|source| source.has_id(file), range);
+    }
 }
 
 pub(crate) fn check_immutable(_: &MmapRawDescriptor<'_>, _: &FileRequest) -> std::result::Result<(), MapIfSafeError> {
