@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use wasi_mmap_conformance::measured::Random;
 use wasi_mmap_core::Access;
-use wasi_mmap_host::{MapSource, WindowPolicy, fallback};
+use wasi_mmap_host::{Limit, MapSource, fallback};
 use wasmtime::component::Component;
 use wasmtime_wasi::I32Exit;
 
@@ -24,7 +24,7 @@ const LARGE: u64 = 64 << 20;
 enum Way {
     /// The files' own pages.
     Windows,
-    /// Copies, from a host without windows.
+    /// Copies, from a host that has no window left.
     Copies,
     /// Copies, from the fallback, which is composed into the plugin.
     Composed,
@@ -77,8 +77,8 @@ impl Program {
     fn run(&self, way: Way, folder: &Path, arguments: &[&str]) -> (Outcome, Seen) {
         let mappings = Arc::new(Mutex::new(Vec::new()));
         let seen = mappings.clone();
-        let policy = if way == Windows { WindowPolicy::Any } else { WindowPolicy::Never };
-        let mmap = builder().windows(policy).audit(move |event| {
+        let mmap = if way == Windows { builder() } else { builder().limit(Limit::Windows, 0) };
+        let mmap = mmap.audit(move |event| {
             if let (MapSource::File, Ok(len)) = (event.source, event.outcome) {
                 seen.lock().expect("no panic").push((event.options.access, len));
             }
@@ -182,8 +182,9 @@ fn ripgrep_searches_a_large_file() {
             for way in [Windows, Copies, Composed] {
                 let (outcome, seen) = program.run(way, folder.path(), &arguments);
                 assert!(outcome == native, "{way:?} {arguments:?} prints something else");
-                let expected = if mmap == "--mmap" && way != Composed { &[(Access::Read, LARGE)][..] } else { &[] };
-                assert_eq!(seen.mappings, expected, "{way:?} {arguments:?}");
+                let has_mapped = seen.mappings.contains(&(Access::Read, LARGE));
+                assert_eq!(has_mapped, mmap == "--mmap" && way != Composed, "{way:?} {arguments:?}");
+                assert!(way == Copies || seen.mappings.len() <= 1, "{way:?} {arguments:?}: {:?}", seen.mappings);
                 // Copies stay in the plugin's memory, and pages of a file are nobody's.
                 let has_copied = seen.private >= LARGE;
                 assert_eq!(has_copied, mmap == "--mmap" && way != Windows, "{way:?} {arguments:?}: {}", seen.private);
