@@ -27,7 +27,10 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
             "µs to map 256 MiB, read a byte, and drop the mapping",
             Box::new(move || plugins.host("map-cycles", "text", &[CYCLES]).map(per_cycle)),
             vec![
-                named("", peer("memmap2 without a sandbox", None, Box::new(|| native_cycles(files).map(per_cycle)))),
+                named(
+                    "",
+                    peer("memmap2 without a sandbox", None, Box::new(move || native_cycles(files).map(per_cycle))),
+                ),
                 named(
                     "-file",
                     peer(
@@ -136,7 +139,7 @@ impl Ripgrep {
         let native = guests.join("release/rg");
         ensure!(native.is_file(), "{} is missing", native.display());
         let bytes = std::fs::read(&plugin).with_context(|| format!("{} is missing", plugin.display()))?;
-        Ok(Self { native, plugin: Component::from_binary(engine(), bytes)?, folder: files.folder().to_owned() })
+        Ok(Self { native, plugin: Component::from_binary(engine(), &bytes)?, folder: files.folder().to_owned() })
     }
 
     /// Compares searches of a file or a folder.
