@@ -38,7 +38,7 @@ impl Files {
             if fs::metadata(&path).is_ok_and(|metadata| metadata.len() == len) {
                 continue;
             }
-            let made = make(&path, len).and_then(|file| Ok(file.sync_all()?));
+            let made = make(&path, len, 11).and_then(|file| Ok(file.sync_all()?));
             made.with_context(|| format!("cannot make {}", path.display()))?;
         }
         Ok(files)
@@ -61,11 +61,12 @@ impl Files {
         }
         // Renamed when it is complete.
         let unfinished = self.path("small.unfinished");
-        for folder in 0..SMALL_FOLDERS {
-            let folder = unfinished.join(folder.to_string());
+        for number in 0..SMALL_FOLDERS {
+            let folder = unfinished.join(number.to_string());
             fs::create_dir_all(&folder)?;
             for file in 0..SMALL_FILES {
-                make(&folder.join(file.to_string()), SMALL_LEN)?;
+                // The bytes of each are its own.
+                make(&folder.join(file.to_string()), SMALL_LEN, number * SMALL_FILES + file)?;
             }
         }
         Ok(fs::rename(unfinished, complete)?)
@@ -81,9 +82,9 @@ impl Files {
 }
 
 /// Lines of words: 60 bytes on average.
-fn make(path: &Path, len: u64) -> Result<File> {
+fn make(path: &Path, len: u64, seed: u64) -> Result<File> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    let (mut random, mut written, mut line) = (Random::new(11), 0, Vec::new());
+    let (mut random, mut written, mut line) = (Random::new(seed), 0, Vec::new());
     while written < len {
         line.clear();
         for _ in 0..=random.below(15) {
