@@ -17,7 +17,7 @@ use wasmtime_wasi::I32Exit;
 use super::support::{Run, builder, engine};
 
 /// The length of the large file.
-const LARGE: u64 = 64 << 20;
+const LARGE: usize = 64 << 20;
 
 /// What a plugin's mappings are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +146,7 @@ fn ripgrep_searches_this_repository() {
 /// Lines of words of four letters.
 fn text() -> String {
     let (mut random, mut text) = (Random::new(7), String::new());
-    while text.len() < LARGE as usize {
+    while text.len() < LARGE {
         for _ in 0..=random.below(15) {
             let letters = random.below(26 * 26 * 26 * 26);
             for power in [1, 26, 26 * 26, 26 * 26 * 26] {
@@ -156,7 +156,7 @@ fn text() -> String {
         }
         text.push('\n');
     }
-    text.truncate(LARGE as usize);
+    text.truncate(LARGE);
     text
 }
 
@@ -182,11 +182,11 @@ fn ripgrep_searches_a_large_file() {
             for way in [Windows, Copies, Composed] {
                 let (outcome, seen) = program.run(way, folder.path(), &arguments);
                 assert!(outcome == native, "{way:?} {arguments:?} prints something else");
-                let has_mapped = seen.mappings.contains(&(Access::Read, LARGE));
+                let has_mapped = seen.mappings.contains(&(Access::Read, LARGE as u64));
                 assert_eq!(has_mapped, mmap == "--mmap" && way != Composed, "{way:?} {arguments:?}");
                 assert!(way == Copies || seen.mappings.len() <= 1, "{way:?} {arguments:?}: {:?}", seen.mappings);
                 // Copies stay in the plugin's memory, and pages of a file are nobody's.
-                let has_copied = seen.private >= LARGE;
+                let has_copied = seen.private >= LARGE as u64;
                 assert_eq!(has_copied, mmap == "--mmap" && way != Windows, "{way:?} {arguments:?}: {}", seen.private);
             }
         }
