@@ -4,7 +4,7 @@ use super::support::{compile_and_run_module, plugin, run_component};
 use wasi_mmap_conformance::measured::sum_times;
 
 /// Returns the result of a workload on a file of `bytes`.
-fn answer(target: &str, workload: &[&str], bytes: &[u8]) -> u64 {
+fn result_of(target: &str, workload: &[&str], bytes: &[u8]) -> u64 {
     let scratch = tempfile::tempdir().expect("a directory");
     std::fs::write(scratch.path().join("file"), bytes).expect("a file");
     let arguments = [&["bench", workload[0], "/scratch/file"], &workload[1..]].concat();
@@ -16,7 +16,7 @@ fn answer(target: &str, workload: &[&str], bytes: &[u8]) -> u64 {
     let printed = printed.expect("the workload runs");
     let done: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
     assert!(done["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{printed}");
-    done["answer"].as_u64().expect("an answer")
+    done["result"].as_u64().expect("a result")
 }
 
 #[test]
@@ -25,11 +25,11 @@ fn all_ways_to_scan_a_file_find_the_same() {
     let expected = sum_times(&bytes, 1);
     for workload in [["object-scan", "65536"], ["file-scan", "65536"], ["memory-scan", "1"]] {
         for target in ["wasm32-wasip1", "wasm32-wasip2"] {
-            assert_eq!(answer(target, &workload, &bytes), expected, "{workload:?} {target}");
+            assert_eq!(result_of(target, &workload, &bytes), expected, "{workload:?} {target}");
         }
     }
     for workload in [&["view-scan", "1"][..], &["view-first"], &["view-keep", "400000"]] {
-        assert_eq!(answer("wasm32-wasip2", workload, &bytes), expected, "{workload:?}");
+        assert_eq!(result_of("wasm32-wasip2", workload, &bytes), expected, "{workload:?}");
     }
 }
 
@@ -42,12 +42,12 @@ fn all_ways_to_read_lines_and_words_find_the_same() {
     ] {
         for target in ["wasm32-wasip1", "wasm32-wasip2"] {
             assert_eq!(
-                answer(target, &one, text.as_bytes()),
-                answer(target, &other, text.as_bytes()),
+                result_of(target, &one, text.as_bytes()),
+                result_of(target, &other, text.as_bytes()),
                 "{one:?} {target}"
             );
         }
     }
-    let loads = |workload| answer("wasm32-wasip2", &[workload, "500"], text.as_bytes());
+    let loads = |workload| result_of("wasm32-wasip2", &[workload, "500"], text.as_bytes());
     assert_eq!(loads("view-random"), loads("memory-random"));
 }

@@ -354,12 +354,12 @@ fn only_a_file_system_that_is_read_everywhere_is_read_only() {
     assert!(bound.remount("remount,bind,ro"));
     assert!(File::options().write(true).open(bound.0.path().join("file")).is_err(), "it is to be read there");
     fs::set_permissions(bound.0.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap_or(());
-    let answered = taken_by_another_user(&bound.0.path().join("file"));
-    assert!(answered.contains("for the file's owner"), "{answered}");
+    let printed = taken_by_another_user(&bound.0.path().join("file"));
+    assert!(printed.contains("for the file's owner"), "{printed}");
     assert!(disk.remount("remount,ro"), "nobody writes");
     for path in [path, bound.0.path().join("file")] {
-        let answered = taken_by_another_user(&path);
-        assert!(answered.contains("took read-only"), "{answered}");
+        let printed = taken_by_another_user(&path);
+        assert!(printed.contains("took read-only"), "{printed}");
         // The owner has the stronger promise.
         assert_eq!(slice(&path).expect("it can be held").stability(), Stability::Lease);
     }

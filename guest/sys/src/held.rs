@@ -1,8 +1,9 @@
 //! The files that are held open, and the check that holding works.
 
+use std::cell::Cell;
 use std::collections::HashMap;
-use std::ffi::CStr;
 use std::io;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustc_hash::FxBuildHasher;
@@ -94,18 +95,18 @@ pub(crate) fn stays_open(number: Number) -> bool {
 
 thread_local! {
     /// The file that this thread closed last.
-    static CLOSED: std::cell::Cell<Option<Number>> = const { std::cell::Cell::new(None) };
+    static CLOSED: Cell<Option<Number>> = const { Cell::new(None) };
 }
 
 /// Returns whether the C library closes files by the symbol that this crate defines: opens a directory, and watches it
 /// being closed.
 fn is_possible() -> bool {
-    const NAME: &CStr = c".";
-    /// The first descriptor that is neither input nor output. The directories that a plugin was given follow.
-    const FIRST: i32 = 3;
-    for directory in FIRST..FIRST + 64 {
+    /// The descriptors of the directories that a plugin was given follow those of input and output. Without any, there
+    /// may be a working directory.
+    const DIRECTORIES: Range<i32> = 3..67;
+    for directory in DIRECTORIES.chain([libc::AT_FDCWD]) {
         // SAFETY: the name ends with a zero. A number that is not an open directory is an error.
-        let opened = unsafe { libc::openat(directory, NAME.as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY) };
+        let opened = unsafe { libc::openat(directory, c".".as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY) };
         if opened < 0 {
             continue;
         }

@@ -374,7 +374,7 @@ fn a_module_for_preview_1_is_made_a_component() {
         let outcome = finish(command.arg(path).args([workload, "/data/text", "0", "0"]));
         assert_eq!(outcome.status, 0, "{outcome:?}");
         let printed: serde_json::Value = serde_json::from_str(&outcome.printed).expect("JSON");
-        printed["answer"].as_u64().expect("a number")
+        printed["result"].as_u64().expect("a number")
     };
     // The lines of the file, read as a file: the mapping has the same.
     let expected = run(&module, "host", "file-lines");
