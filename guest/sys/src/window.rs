@@ -157,7 +157,12 @@ impl Region {
             return kept;
         }
         // The file's pages may be cached as large pages, which are mapped as such only at addresses aligned alike.
-        let align = if len >= LARGE_PAGE { LARGE_PAGE } else { page };
+        let large = (len >= LARGE_PAGE).then(|| Self::allocate(len, LARGE_PAGE)).flatten();
+        large.or_else(|| Self::allocate(len, page))
+    }
+
+    /// Allocates a region of `len` bytes, which are not 0.
+    fn allocate(len: usize, align: usize) -> Option<Self> {
         let layout = Layout::from_size_align(len, align).ok()?;
         // SAFETY: the size is not 0. If the allocation fails, the pointer is null, which is checked.
         let start = NonNull::new(unsafe { alloc(layout) })?;
