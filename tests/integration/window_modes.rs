@@ -108,8 +108,8 @@ fn a_mode_is_not_changed_on_a_broken_file_system() {
     }
 }
 
-/// The kernel reads a window for another thread all the time: it would say `EFAULT` if a page were missing, and copy zeros
-/// that take the place of the file for a moment.
+/// The kernel reads a window for another thread all the time: it would say `EFAULT` if a page were missing, and copy
+/// zeros that take the place of the file for a moment.
 #[test]
 fn nobody_meets_a_hole_while_the_mode_changes() {
     let scratch = tempfile::tempdir().expect("a directory");

@@ -71,12 +71,12 @@ impl OsStorage {
         Ok(window)
     }
 
-    /// Sets whether writes to a window reach the mapping, in place: whoever accesses its memory meanwhile meets the pages
-    /// from before, or those from after.
+    /// Sets whether writes to a window reach the mapping, in place: whoever accesses its memory meanwhile meets the
+    /// pages from before, or those from after.
     ///
-    /// The window shows the mapping's bytes afterwards: what was written to a window that is not `to_write` is discarded.
-    /// Nothing changes if the window is as asked for already, nor for a private mapping, whose windows hold its own
-    /// pages.
+    /// The window shows the mapping's bytes afterwards: what was written to a window that is not `to_write` is
+    /// discarded. Nothing changes if the window is as asked for already, nor for a private mapping, whose windows hold
+    /// its own pages.
     ///
     /// # Safety
     ///
@@ -85,10 +85,10 @@ impl OsStorage {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] if the window is no longer attached; [`Error::Truncated`] and [`Error::NoSpace`] if some of its
-    /// bytes were lost; [`Error::Unsupported`] on systems other than Linux, and to write to a stable window of a file;
-    /// [`Error::NotPermitted`], [`Error::OutOfMemory`] and [`Error::Io`] if the system refuses to map the file. After an
-    /// error, the window is as it was.
+    /// [`Error::Closed`] if the window is no longer attached; [`Error::Truncated`] and [`Error::NoSpace`] if some of
+    /// its bytes were lost; [`Error::Unsupported`] on systems other than Linux, and to write to a stable window of a
+    /// file; [`Error::NotPermitted`], [`Error::OutOfMemory`] and [`Error::Io`] if the system refuses to map the file.
+    /// After an error, the window is as it was.
     pub unsafe fn set_window_mode(&mut self, window: &Window, to_write: bool) -> Result<()> {
         // Held to the end, so that the memory is not abandoned meanwhile.
         let mut state = window.state();

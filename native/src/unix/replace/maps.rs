@@ -29,7 +29,8 @@ impl<'a> Area<'a> {
     }
 }
 
-/// Returns whether `other` maps the same part of a file as the memory from `one` on. `None` if the system does not tell.
+/// Returns whether `other` maps the same part of a file as the memory from `one` on. `None` if the system does not
+/// tell.
 pub(super) fn are_one_file(one: usize, other: &Range<usize>) -> Option<bool> {
     are_one_file_in(&std::fs::read_to_string("/proc/self/maps").ok()?, one, other)
 }

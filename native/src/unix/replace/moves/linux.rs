@@ -72,7 +72,8 @@ pub(crate) unsafe fn put_prepared(prepared: usize, target: &Range<usize>) -> io:
 /// which map `part`.
 pub(crate) unsafe fn put_over_file(prepared: usize, target: &Range<usize>, part: &FilePart) -> io::Result<()> {
     // SAFETY: the caller's promise. On failure, the target is as it was, if the kernel has no areas left, which it
-    // checks first, or all of it is unmapped, if the kernel has no memory for its records. Both cases are settled below.
+    // checks first, or all of it is unmapped, if the kernel has no memory for its records. Both cases are settled
+    // below.
     let Err(error) = (unsafe { calls::move_over(prepared, target, false) }) else {
         return Ok(());
     };
