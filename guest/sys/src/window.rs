@@ -93,6 +93,15 @@ impl Window {
         Ok(self.handle.flush(offset, length)?)
     }
 
+    /// Changes the mode of the window in place. Bytes that were stored to it while it was for reading are lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of `window.set-mode`. The window is as before then.
+    pub fn set_mode(&mut self, mode: WindowMode) -> Result<()> {
+        Ok(self.handle.set_mode(mode)?)
+    }
+
     /// Removes the window from its memory, which is zero then, and returns this memory; `None` if that was done before.
     ///
     /// # Errors
