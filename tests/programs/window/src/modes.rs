@@ -30,10 +30,11 @@ fn change(window: &Window, mode: WindowMode) {
 fn set_mode() {
     let path = make_file("f", 4);
     fs::OpenOptions::new().write(true).open(&path).expect("a file").set_len(3 * PAGE as u64 + 10).expect("shorter");
-    let file = <wasi_mmap::Imported as wasi_mmap_core::Backend>::open(path.as_ref(), wasi_mmap::Rights::all());
+    let file = <wasi_mmap::PluginStorage as wasi_mmap_core::Backend>::open(path.as_ref(), wasi_mmap::Rights::all());
+    let file = file.expect("it opens").into_descriptor().expect("it is the plugin's");
     let options =
         MapOptions { offset: PAGE as u64, length: None, access: WitAccess::Write, map_flags: MapFlags::empty() };
-    let mapping = Mapping::from_descriptor(file.expect("it opens"), options).expect("a mapping");
+    let mapping = Mapping::from_descriptor(file, options).expect("a mapping");
     let pages = Pages::<3>::new().bytes();
     pages.fill(7);
     let window = attach(&mapping, pages, PAGE, PAGE + 10, WindowMode::Read);
