@@ -20,21 +20,21 @@ use wasi_mmap_native::failures::{self, Call, Kind};
 use wasi_mmap_native::{Mapping, OsStorage, Window, page_size};
 
 /// Makes sure that only one test at a time injects failures.
-fn alone() -> MutexGuard<'static, ()> {
+pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The calls that have failed, and how often.
 #[derive(Debug, Default)]
-struct Tally(BTreeMap<String, usize>);
+pub struct Tally(pub BTreeMap<String, usize>);
 
 impl Tally {
     fn add(&mut self, operation: &str, kind: Kind, call: Call) {
         *self.0.entry(format!("{operation}: {call:?} {kind:?}")).or_default() += 1;
     }
 
-    fn print(&self) {
+    pub fn print(&self) {
         println!("{} failures of {} kinds", self.0.values().sum::<usize>(), self.0.len());
         for (what, count) in &self.0 {
             println!("  {what}: {count}");
@@ -43,7 +43,7 @@ impl Tally {
 }
 
 /// Performs an operation repeatedly, with its 1st, 2nd, … call failing, until it makes no more calls.
-fn fail_each(tally: &mut Tally, operation: &str, mut perform: impl FnMut(&dyn Fn(), &dyn Fn() -> Option<Call>)) {
+pub fn fail_each(tally: &mut Tally, operation: &str, mut perform: impl FnMut(&dyn Fn(), &dyn Fn() -> Option<Call>)) {
     for kind in [Kind::Before, Kind::Taken] {
         for nth in 1.. {
             assert!(nth < 200, "{operation} never ends");
@@ -61,32 +61,32 @@ fn fail_each(tally: &mut Tally, operation: &str, mut perform: impl FnMut(&dyn Fn
 }
 
 /// The number of pages of a mapping.
-const PAGES: usize = 6;
+pub const PAGES: usize = 6;
 
-fn page() -> usize {
+pub fn page() -> usize {
     usize::try_from(page_size()).expect("a page fits into memory")
 }
 
-fn letters(count: usize) -> Vec<u8> {
+pub fn letters(count: usize) -> Vec<u8> {
     (b'a'..).take(count).flat_map(|letter| vec![letter; page()]).collect()
 }
 
 /// Memory that a window lies in: private pages without a file.
-struct Target(memmap2::MmapMut);
+pub struct Target(memmap2::MmapMut);
 
 impl Target {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut memory = memmap2::MmapMut::map_anon(PAGES * page()).expect("memory");
         memory.fill(7);
         Self(memory)
     }
 
-    fn address(&self) -> usize {
+    pub fn address(&self) -> usize {
         self.0.as_ptr().expose_provenance()
     }
 
     /// Reads every page, and writes it.
-    fn touch(&mut self) {
+    pub fn touch(&mut self) {
         for at in (8..self.0.len()).step_by(page()) {
             let place = self.0.as_mut_ptr().wrapping_add(at);
             // SAFETY: the place is within the memory.
@@ -96,13 +96,13 @@ impl Target {
         }
     }
 
-    fn read(&self, range: Range<usize>) -> Vec<u8> {
+    pub fn read(&self, range: Range<usize>) -> Vec<u8> {
         assert!(range.end <= self.0.len());
         // SAFETY: the place is within the memory.
         range.map(|at| unsafe { self.0.as_ptr().wrapping_add(at).read_volatile() }).collect()
     }
 
-    fn write(&mut self, at: usize, byte: u8) {
+    pub fn write(&mut self, at: usize, byte: u8) {
         assert!(at < self.0.len());
         // SAFETY: the place is within the memory.
         unsafe { self.0.as_mut_ptr().wrapping_add(at).write_volatile(byte) };
@@ -111,7 +111,7 @@ impl Target {
 
 /// The kinds of windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WindowKind {
+pub enum WindowKind {
     Write,
     Read,
     Copy,
@@ -121,7 +121,7 @@ enum WindowKind {
 impl WindowKind {
     const ALL: [Self; 4] = [Self::Write, Self::Read, Self::Copy, Self::Anonymous];
 
-    fn mapping(self, path: &Path) -> Mapping {
+    pub fn mapping(self, path: &Path) -> Mapping {
         fs::write(path, letters(PAGES)).expect("a file");
         match self {
             Self::Write => Mapping::options().access(Access::Write).open(path).expect("a mapping"),
@@ -139,18 +139,18 @@ impl WindowKind {
     }
 }
 
-fn attach(mapping: &mut Mapping, target: &Target, range: Range<usize>, write: bool) -> Result<Window, Error> {
+pub fn attach(mapping: &mut Mapping, target: &Target, range: Range<usize>, write: bool) -> Result<Window, Error> {
     let range = range.start as u64..range.end as u64;
     // SAFETY: the target is private memory with these pages, it outlives the window, and nobody uses it meanwhile.
     unsafe { mapping.storage_mut()?.attach_window(range, target.address(), write) }
 }
 
-fn detach(mapping: &mut Mapping, window: &Window) -> Result<(), Error> {
+pub fn detach(mapping: &mut Mapping, window: &Window) -> Result<(), Error> {
     // SAFETY: nobody uses the memory.
     unsafe { mapping.storage_mut()?.detach_window(window) }
 }
 
-fn bytes(mapping: &Mapping) -> Vec<u8> {
+pub fn bytes(mapping: &Mapping) -> Vec<u8> {
     mapping.read_range(..mapping.len().expect("it is open")).expect("it reads")
 }
 
@@ -360,17 +360,26 @@ fn a_plugin_keeps_its_memory_whatever_fails_in_the_host() {
 }
 
 /// A file system of its own in a file, which is unmounted at the end.
-struct Mounted(PathBuf);
+pub struct Mounted(pub PathBuf);
 
 impl Mounted {
     /// Makes an ext4 file system and mounts it, if this process may.
-    fn new(scratch: &Path) -> Result<Self, String> {
+    pub fn new(scratch: &Path) -> Result<Self, String> {
         let (image, folder) = (scratch.join("image"), scratch.join("mounted"));
         fs::File::create(&image).and_then(|file| file.set_len(16 << 20)).map_err(|error| error.to_string())?;
         fs::create_dir(&folder).map_err(|error| error.to_string())?;
         run("mkfs.ext4", &["-q", "-F", "image"], scratch)?;
         run("mount", &["-o", "loop", "image", "mounted"], scratch)?;
         Ok(Self(folder))
+    }
+
+    /// Shuts the file system down: `EXT4_IOC_SHUTDOWN`, and not to write the journal first.
+    pub fn shut_down(&self) {
+        const SHUTDOWN: libc::Ioctl = 0x8004_587d_u32 as libc::Ioctl;
+        let folder = fs::File::open(&self.0).expect("a folder");
+        // SAFETY: the call reads a number, and changes no memory of this process.
+        let status = unsafe { libc::ioctl(folder.as_raw_fd(), SHUTDOWN, &2_u32) };
+        assert_eq!(status, 0, "{}", std::io::Error::last_os_error());
     }
 }
 
@@ -390,8 +399,6 @@ fn run(program: &str, arguments: &[&str], folder: &Path) -> Result<(), String> {
 /// A file system that fails refuses to map its files, after the kernel has taken the target away.
 #[test]
 fn a_window_on_a_broken_file_system_leaves_the_memory_in_place() {
-    /// `EXT4_IOC_SHUTDOWN`, and not to write the journal first.
-    const SHUTDOWN: libc::Ioctl = 0x8004_587d_u32 as libc::Ioctl;
     let _alone = alone();
     failures::order_calls(&[]);
     failures::end();
@@ -402,10 +409,7 @@ fn a_window_on_a_broken_file_system_leaves_the_memory_in_place() {
     };
     let mut mapping = WindowKind::Write.mapping(&mounted.0.join("file"));
     let mut target = Target::new();
-    let folder = fs::File::open(&mounted.0).expect("a folder");
-    // SAFETY: the call reads a number, and changes no memory of this process.
-    let status = unsafe { libc::ioctl(folder.as_raw_fd(), SHUTDOWN, &2_u32) };
-    assert_eq!(status, 0, "{}", std::io::Error::last_os_error());
+    mounted.shut_down();
     for to_write in [true, false] {
         // The first one finds out, and may leave zeros; later ones do not touch the memory.
         let error = attach(&mut mapping, &target, 0..PAGES * page(), to_write).expect_err("the file system is broken");
@@ -434,7 +438,7 @@ fn pages_in_several_areas_are_not_moved() {
 fn a_process_that_loses_memory_to_another_thread_aborts() {
     let scratch = tempfile::tempdir().expect("a directory");
     let path = scratch.path().join("file");
-    let parts = ["a-window", "a-careful-window", "a-move", "a-return", "a-repair"];
+    let parts = ["a-window", "a-careful-window", "a-move", "a-return", "a-repair", "a-mode"];
     for part in parts.map(|part| format!("stolen-by-{part}")) {
         let path = path.to_str().expect("UTF-8");
         let output = child::command(&part, &[path]).stderr(Stdio::piped()).output().expect("a process");
@@ -474,6 +478,13 @@ pub fn lose_memory(part: &str, path: &Path) {
             target.write(0, 1);
             failures::order_calls(&[Kind::Made, Kind::Stolen]);
             let outcome = detach(&mut mapping, &part);
+            panic!("{outcome:?}");
+        }
+        "stolen-by-a-mode" => {
+            let mut mapping = WindowKind::Write.mapping(path);
+            let part = attach(&mut mapping, &target, whole, true).expect("a window");
+            failures::order_calls(&[Kind::Made, Kind::Stolen]);
+            let outcome = super::window_modes::set_mode(&mut mapping, &part, false);
             panic!("{outcome:?}");
         }
         "stolen-by-a-repair" => {

@@ -33,5 +33,6 @@ mod stale;
 mod storm;
 mod suite;
 mod window;
+mod window_modes;
 
 use wasi_mmap_test_support as support;

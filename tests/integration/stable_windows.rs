@@ -96,6 +96,8 @@ pub fn meet(part: &str, folder: &Path) {
     for one in [
         "stable-kinds",
         "stable-overlap",
+        "set-mode-stable",
+        "set-mode-memory",
         "anonymous",
         "copy-is-one-memory",
         "copy-keeps-changes",

@@ -48,17 +48,20 @@ struct ReadWindow {
 }
 
 impl ReadWindow {
-    fn new(path: &Path) -> Self {
+    /// Attaches one, or makes one of a window to write.
+    fn new(path: &Path, was_writable: bool) -> Self {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
         // SAFETY: the kernel chooses where.
         let memory = unsafe { libc::mmap(ptr::null_mut(), LEN, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
         assert_ne!(memory, libc::MAP_FAILED);
-        let options = MapOptions::new().access(Access::Read);
-        let file = File::open(path).expect("a file");
+        let options = MapOptions::new().access(if was_writable { Access::Write } else { Access::Read });
+        let file = File::options().read(true).write(was_writable).open(path).expect("a file");
         let (mut storage, _) = OsStorage::map_file_with(file, options.rights(), &options).expect("a mapping");
         // SAFETY: the memory was just mapped, and is unmapped after the window was detached.
-        let window =
-            unsafe { storage.attach_window(0..LEN as u64, memory.expose_provenance(), false) }.expect("a window");
+        let window = unsafe { storage.attach_window(0..LEN as u64, memory.expose_provenance(), was_writable) };
+        let window = window.expect("a window");
+        // SAFETY: there are no references into the memory.
+        unsafe { storage.set_window_mode(&window, false) }.expect("it is to read");
         Self { memory: memory.cast(), storage, window }
     }
 }
@@ -148,6 +151,11 @@ fn a_window_to_read_is_not_stale_after_a_repair() {
 }
 
 #[test]
+fn a_window_that_was_to_write_is_not_stale_after_a_repair() {
+    in_a_process("stale-changed-window");
+}
+
+#[test]
 fn a_private_mapping_is_not_stale_after_a_repair() {
     in_a_process("stale-mapping");
 }
@@ -155,7 +163,8 @@ fn a_private_mapping_is_not_stale_after_a_repair() {
 /// The tests above, each alone in a process.
 pub fn meet(part: &str, path: &Path) {
     match part {
-        "stale-window" => look_through_cuts("a window to read", path, || ReadWindow::new(path)),
+        "stale-window" => look_through_cuts("a window to read", path, || ReadWindow::new(path, false)),
+        "stale-changed-window" => look_through_cuts("a window that was to write", path, || ReadWindow::new(path, true)),
         "stale-mapping" => look_through_cuts("a private mapping", path, || {
             Reading(Mapping::options().access(Access::Copy).open(path).expect("a mapping"))
         }),

@@ -64,6 +64,10 @@ rules! {
     views_are_windows: "views-are-zero-copy",
     many_views_take_the_memory_of_one: "many-views",
     a_mutable_view_is_written: "mutable-view",
+    a_window_changes_its_mode: "set-mode",
+    a_window_of_a_mapping_for_reading_is_never_for_writing: "set-mode-refused",
+    a_window_that_lost_bytes_says_so_in_every_mode: "set-mode-lost",
+    windows_of_memory_change_their_mode: "set-mode-memory",
 }
 
 #[test]

@@ -34,8 +34,17 @@ impl Options {
 }
 
 /// The modules of `tests/integration` whose tests run.
-const MODULES: [&str; 8] =
-    ["window", "faults", "hostile", "failures", "stable", "stable_attacks", "stable_breaks", "stable_windows"];
+const MODULES: [&str; 9] = [
+    "window",
+    "window_modes",
+    "faults",
+    "hostile",
+    "failures",
+    "stable",
+    "stable_attacks",
+    "stable_breaks",
+    "stable_windows",
+];
 
 /// Tests that cannot run in such a machine, which has a tmpfs and no disk, and the reasons.
 const LEFT_OUT: [(&str, &str); 0] = [];

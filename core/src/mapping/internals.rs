@@ -204,6 +204,13 @@ pub trait Internals {
     /// (`length` 0, or ending within a page before the end of the mapping; `offset` misaligned); [`Error::OutOfRange`]
     /// (`offset`, `length`).
     fn window_range(&self, offset: u64, length: u64, writable: bool) -> Result<Range<u64>>;
+
+    /// Checks that a window can have a mode.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]; [`Error::ReadOnly`], for a writable window of a mapping for reading.
+    fn check_window_mode(&self, writable: bool) -> Result<()>;
 }
 
 impl<S: Storage> Internals for Mapping<S> {
@@ -393,10 +400,8 @@ impl<S: Storage> Internals for Mapping<S> {
     }
 
     fn window_range(&self, offset: u64, length: u64, writable: bool) -> Result<Range<u64>> {
+        self.check_window_mode(writable)?;
         let storage = self.storage()?;
-        if writable {
-            self.check_writable()?;
-        }
         if length == 0 {
             return Err(Error::invalid("length", "a window cannot be empty"));
         }
@@ -406,5 +411,10 @@ impl<S: Storage> Internals for Mapping<S> {
             return Err(Error::invalid("length", "only the last window of a mapping may end within a page"));
         }
         Ok(range)
+    }
+
+    fn check_window_mode(&self, writable: bool) -> Result<()> {
+        self.storage()?;
+        if writable { self.check_writable() } else { Ok(()) }
     }
 }

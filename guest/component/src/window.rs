@@ -33,6 +33,10 @@ impl GuestWindow for Resource {
         match *self {}
     }
 
+    fn set_mode(&self, _: WindowMode) -> WitResult<()> {
+        match *self {}
+    }
+
     fn flush(&self, _: u64, _: Option<u64>) -> WitResult<()> {
         match *self {}
     }

@@ -40,7 +40,7 @@ impl Hold {
     /// # Errors
     ///
     /// [`Unsupported`](io::ErrorKind::Unsupported), if the C library closes files by another symbol, or if that cannot
-    /// be found out.
+    /// be found out; `EBADF`, if the program has closed it.
     pub(crate) fn new(number: Number) -> io::Result<Self> {
         static IS_POSSIBLE: OnceLock<bool> = OnceLock::new();
         if !*IS_POSSIBLE.get_or_init(is_possible) {
@@ -49,6 +49,10 @@ impl Hold {
         }
         let mut held = held();
         let holders = held.entry(number).or_insert(Holders { count: 0, is_closed: false });
+        if holders.is_closed {
+            // The program gave the number up, and nothing that is open has it.
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
         holders.count += 1;
         Ok(Self(number))
     }

@@ -93,6 +93,15 @@ impl Window {
         Ok(self.handle.flush(offset, length)?)
     }
 
+    /// Changes the mode of the window in place. Bytes that were stored to it while it was for reading are lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of `window.set-mode`. The window is as before then.
+    pub fn set_mode(&mut self, mode: WindowMode) -> Result<()> {
+        Ok(self.handle.set_mode(mode)?)
+    }
+
     /// Removes the window from its memory, which is zero then, and returns this memory; `None` if that was done before.
     ///
     /// # Errors
@@ -157,7 +166,12 @@ impl Region {
             return kept;
         }
         // The file's pages may be cached as large pages, which are mapped as such only at addresses aligned alike.
-        let align = if len >= LARGE_PAGE { LARGE_PAGE } else { page };
+        let large = (len >= LARGE_PAGE).then(|| Self::allocate(len, LARGE_PAGE)).flatten();
+        large.or_else(|| Self::allocate(len, page))
+    }
+
+    /// Allocates a region of `len` bytes, which are not 0.
+    fn allocate(len: usize, align: usize) -> Option<Self> {
         let layout = Layout::from_size_align(len, align).ok()?;
         // SAFETY: the size is not 0. If the allocation fails, the pointer is null, which is checked.
         let start = NonNull::new(unsafe { alloc(layout) })?;

@@ -48,6 +48,12 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
         caller.with_window(&window, HostWindow::detach)
     })?;
     interface.add(
+        "[method]window.set-mode",
+        |mut caller: Caller<'_, T>, (window, mode): (Resource<HostWindow>, wit::WindowMode)| {
+            caller.with_window(&window, |window| window.set_mode(mode == wit::WindowMode::Write))
+        },
+    )?;
+    interface.add(
         "[method]window.flush",
         |mut caller: Caller<'_, T>, (window, offset, length): (Resource<HostWindow>, u64, Option<u64>)| {
             caller.with_window(&window, |window| window.flush(offset, length))

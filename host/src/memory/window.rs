@@ -116,6 +116,19 @@ impl HostWindow {
         Ok(())
     }
 
+    /// Sets whether stores to the window reach the mapping. To be called by a host function that the plugin has called.
+    pub(crate) fn set_mode(&self, writable: bool) -> Result<()> {
+        if self.permits().is_empty() {
+            return Err(Error::Closed);
+        }
+        let mut guard = self.mapping.lock();
+        guard.check_window_mode(writable)?;
+        // SAFETY: the window is one of this mapping, which it keeps open. The plugin, whose memory this is, called this
+        // without a list, so that the host has no reference into its memory. If the memory were gone, the window would
+        // be abandoned, and this does nothing. On failure, the memory is as it was.
+        unsafe { guard.storage_mut()?.set_window_mode(&self.window, writable) }
+    }
+
     /// Writes the changes in a part of the window back.
     pub(crate) fn flush(&self, offset: u64, length: Option<u64>) -> Result<()> {
         self.window.check()?;

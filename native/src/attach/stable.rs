@@ -116,7 +116,7 @@ impl OsStorage {
             guard.lose(memory.clone(), Fault::Truncated);
         }
         tail.fill(0);
-        let window = Window::new(range, memory, Content::Copies, guard, token);
+        let window = Window::new(range, memory, Content::Copies, guard, false, token);
         pages.add_window(window.clone());
         Ok(window)
     }

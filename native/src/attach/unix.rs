@@ -59,17 +59,64 @@ impl OsStorage {
             let Some(file) = pages.file() else {
                 return Err(Error::Unsupported("a window of this memory".into()));
             };
-            let sharing = if is_shared { Sharing::Shared } else { Sharing::PrivateUnreserved };
             // SAFETY: the caller owns the memory, which is replaced by pages that can be read and written too. On
             // failure, it is as it was, or zeros, and nothing is attached.
-            unsafe { sys::put_file(&memory, file, file_offset + range.start as u64, sharing, true) }?;
+            unsafe { sys::put_file(&memory, file, file_offset + range.start as u64, sharing(is_shared), true) }?;
         }
         let content = if must_move { Content::MovedPages } else { Content::File };
-        let window = Window::new(range, memory, content, guard, token);
+        let window = Window::new(range, memory, content, guard, is_shared, token);
         if must_move {
             pages.add_window(window.clone());
         }
         Ok(window)
+    }
+
+    /// Sets whether writes to a window reach the mapping, in place: whoever accesses its memory meanwhile meets the
+    /// pages from before, or those from after.
+    ///
+    /// The window shows the mapping's bytes afterwards: what was written to a window that is not `to_write` is
+    /// discarded. Nothing changes if the window is as asked for already, nor for a private mapping, whose windows hold
+    /// its own pages.
+    ///
+    /// # Safety
+    ///
+    /// The window is one of this mapping, and no reference into its memory is alive. Others may access it by raw
+    /// pointers, like memory that other processes change.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] if the window is no longer attached; [`Error::Truncated`] and [`Error::NoSpace`] if some of
+    /// its bytes were lost; [`Error::Unsupported`] on systems other than Linux, and to write to a stable window of a
+    /// file; [`Error::NotPermitted`], [`Error::OutOfMemory`] and [`Error::Io`] if the system refuses to map the file.
+    /// After an error, the window is as it was.
+    pub unsafe fn set_window_mode(&mut self, window: &Window, to_write: bool) -> Result<()> {
+        // Held to the end, so that the memory is not abandoned meanwhile.
+        let mut state = window.state();
+        let Some(state) = state.as_mut() else { return Err(Error::Closed) };
+        let pages = self.pages();
+        let is_shared = to_write && pages.is_writable() && !pages.is_private();
+        let Some(file) = pages.file().filter(|_| window.content() == Content::File && is_shared != state.is_shared)
+        else {
+            return Ok(());
+        };
+        if state.stable.is_some() {
+            // Nobody else changes its bytes, as long as nobody has the file mapped for writing.
+            return Err(Error::Unsupported("a stable window to write to a file, which others may change too".into()));
+        }
+        let memory = window.addresses();
+        state.guard.check(memory.clone())?;
+        let (sharing, file_offset) = (sharing(is_shared), self.file_offset() + window.range().start);
+        // While either kind of page may be there, a repair must not copy a private one. For a shared one, that is a
+        // detour at most.
+        state.guard.set_private(true);
+        // SAFETY: the memory belongs to the caller, who has no references there, and maps this part of the file, or was
+        // replaced by zeros by a repair. The new pages can be read and written too. On failure, it is as it was.
+        let outcome = unsafe { sys::remap_file(&memory, file, file_offset, sharing) };
+        if outcome.is_ok() {
+            state.is_shared = is_shared;
+        }
+        state.guard.set_private(!state.is_shared);
+        Ok(outcome?)
     }
 
     /// Detaches a window. Its memory is zeros afterwards. Does nothing if it was already detached or abandoned.
@@ -116,4 +163,9 @@ impl OsStorage {
         *state = None;
         Ok(())
     }
+}
+
+/// Returns the way that the file is mapped in a window.
+fn sharing(is_shared: bool) -> Sharing {
+    if is_shared { Sharing::Shared } else { Sharing::PrivateUnreserved }
 }

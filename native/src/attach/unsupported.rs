@@ -40,6 +40,19 @@ impl OsStorage {
         Err(Error::Unsupported("a window on this system".into()))
     }
 
+    /// Sets whether writes to a window reach the mapping. On Windows there is none.
+    ///
+    /// # Safety
+    ///
+    /// As [`attach_window`](Self::attach_window).
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub unsafe fn set_window_mode(&mut self, window: &Window, _to_write: bool) -> Result<()> {
+        match *window {}
+    }
+
     /// Detaches a window. On Windows there is none.
     ///
     /// # Safety

@@ -21,6 +21,6 @@ pub(crate) use page::{granularity, page_len, page_size};
 pub use replace::Reservation;
 #[cfg(all(target_os = "linux", feature = "failures"))]
 pub use replace::failures;
-pub(crate) use replace::{Sharing, move_pages, put_file, put_zeros};
+pub(crate) use replace::{Sharing, move_pages, put_file, put_zeros, remap_file};
 #[cfg(target_os = "linux")]
 pub(crate) use replace::{die, put_copies};

@@ -46,6 +46,8 @@ pub(crate) struct State {
     /// touches the memory.
     pub(crate) stable: Option<StablePages>,
     pub(crate) guard: FaultGuard,
+    /// Whether stores to a window of the [file](Content::File) reach it.
+    pub(crate) is_shared: bool,
     /// Keeps the mapping busy.
     _token: Arc<()>,
 }
@@ -56,9 +58,10 @@ impl Window {
         addresses: Range<usize>,
         content: Content,
         guard: FaultGuard,
+        is_shared: bool,
         token: Arc<()>,
     ) -> Self {
-        let state = Mutex::new(Some(State { stable: None, guard, _token: token }));
+        let state = Mutex::new(Some(State { stable: None, guard, is_shared, _token: token }));
         Self(Arc::new(Inner { range, addresses, content, is_returned: AtomicBool::new(false), state }))
     }
 

@@ -16,7 +16,6 @@ use super::registry::{Area, Fault, OwnedSlot};
 #[must_use]
 pub(crate) struct FaultGuard {
     slot: OwnedSlot,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "memory moves only where Linux resizes it"))]
     area: Area,
 }
 
@@ -84,6 +83,12 @@ impl FaultGuard {
     /// change, and a repair would put others there.
     pub(crate) fn set_stable(&self) {
         self.slot.set_stable();
+    }
+
+    /// Sets whether a write copies the page, for faults from now on.
+    pub(crate) fn set_private(&mut self, private: bool) {
+        self.area.private = private;
+        self.slot.set_private(private);
     }
 
     /// Records that a range of addresses is lost.

@@ -236,6 +236,11 @@ impl OwnedSlot {
         self.0.set(area);
     }
 
+    /// Sets whether a write copies the page. The handler finds the slot all the time: the version does not change.
+    pub(super) fn set_private(&self, private: bool) {
+        self.0.private.store(private, Release);
+    }
+
     /// Returns whether nothing before `end` was lost. A quick test of the first lost address; [`lost`](Self::lost) is
     /// precise.
     #[inline]

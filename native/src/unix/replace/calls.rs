@@ -119,6 +119,28 @@ pub(super) fn map_file(len: usize, part: &FilePart) -> io::Result<usize> {
     })
 }
 
+/// Maps a part of a file where nothing is mapped. Linux `mmap(2)` with `MAP_FIXED_NOREPLACE`.
+///
+/// Tests cannot make it fail: it repairs what they made fail.
+#[cfg(target_os = "linux")]
+pub(super) fn map_file_in_gap(gap: &Range<usize>, part: &FilePart) -> io::Result<()> {
+    // SAFETY: the call replaces nothing: with `NO_REPLACE`, or with the address as a hint, the system only maps free
+    // addresses. On failure it has mapped nothing.
+    let start = unsafe { map(pointer(gap), length(gap), part, NO_REPLACE) }?;
+    keep_in_gap(start, gap)
+}
+
+/// Checks that memory was mapped where a gap was. If not, it is unmapped again: the system took the address as a hint,
+/// and the place was not free.
+fn keep_in_gap(start: *mut c_void, gap: &Range<usize>) -> io::Result<()> {
+    if start.addr() == gap.start {
+        return Ok(());
+    }
+    // SAFETY: the memory was mapped just now, and nobody else knows of it. On failure it stays, and nobody uses it.
+    unsafe { libc::munmap(start, length(gap)) };
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
 /// Maps a part of a file over a target. POSIX `mmap(2)` with `MAP_FIXED`.
 ///
 /// # Safety
@@ -199,13 +221,7 @@ pub(super) fn map_zeros_in_gap(gap: &Range<usize>) -> io::Result<()> {
     // SAFETY: the call replaces nothing: with `NO_REPLACE`, or with the address as a hint, the system only maps free
     // addresses. On failure it has mapped nothing.
     let start = unsafe { libc::mmap(pointer(gap), length(gap), READ_WRITE, flags, -1, 0) };
-    if mapped(start)?.addr() == gap.start {
-        return Ok(());
-    }
-    // The system took the address as a hint, and the place was not free.
-    // SAFETY: the memory was mapped just now, and nobody else knows of it.
-    unsafe { libc::munmap(start, length(gap)) };
-    Err(io::ErrorKind::AlreadyExists.into())
+    keep_in_gap(mapped(start)?, gap)
 }
 
 /// Moves pages over a target. Linux `mremap(2)` with `MREMAP_FIXED`; with `leave_mapped` also `MREMAP_DONTUNMAP`, which

@@ -70,3 +70,39 @@ unsafe fn put_prepared(target: &Range<usize>, part: &FilePart) -> io::Result<()>
     // SAFETY: the caller's promise; what was just mapped has the same length, is one area, and nobody else knows of it.
     unsafe { moves::put_prepared(prepared, target) }
 }
+
+/// Maps a part of a file over pages that map it in another way, in place, while others may read and write there.
+///
+/// The process ends if the kernel fails after it has unmapped the pages, and they cannot be put back.
+///
+/// # Errors
+///
+/// The error of `mmap(2)` or `mremap(2)`. The target is as it was.
+///
+/// # Safety
+///
+/// The target is whole pages that map this part of the file, or were zeros in its place, can be read and written, and
+/// belong to the caller. No reference into them is alive.
+#[cfg(target_os = "linux")]
+pub(crate) unsafe fn remap_file(target: &Range<usize>, file: &File, offset: u64, sharing: Sharing) -> io::Result<()> {
+    let part = FilePart { file: file.as_raw_fd(), file_offset: offset, sharing, can_write: true };
+    // Elsewhere first: a file system may refuse after the kernel has unmapped the target.
+    let prepared = calls::map_file(target.len(), &part)?;
+    // SAFETY: the caller's promise; what was just mapped has the same length, is one area, and nobody else knows of it.
+    unsafe { moves::put_over_file(prepared, target, &part) }
+}
+
+/// Returns an error, and touches nothing: there is no way to replace pages in place that leaves them as they were if it
+/// fails.
+///
+/// # Errors
+///
+/// `Unsupported`.
+///
+/// # Safety
+///
+/// None is needed here. On Linux, the target belongs to the caller.
+#[cfg(not(target_os = "linux"))]
+pub(crate) unsafe fn remap_file(_: &Range<usize>, _: &File, _offset: u64, _: Sharing) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "the mode of a window on this system"))
+}

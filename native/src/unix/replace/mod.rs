@@ -15,6 +15,8 @@
 //!   first ([`files`]).
 //! - Before pages are moved, the target is [marked](mark). After a failure, the mark distinguishes untouched memory
 //!   from memory that somebody else has mapped there since.
+//! - Pages of a file that take the place of others of it are told from foreign memory by the system's own list
+//!   ([`maps`]), where a mark would change the file.
 //! - A gap is filled with `MAP_FIXED_NOREPLACE`, which takes no place from others. If somebody else has the place, the
 //!   process ends: nothing has run in the memory since, so nobody has read or written memory that was not theirs.
 //!
@@ -30,6 +32,8 @@ pub mod failures;
 pub(super) mod failures;
 mod files;
 #[cfg(target_os = "linux")]
+mod maps;
+#[cfg(target_os = "linux")]
 mod mark;
 mod moves;
 mod reservation;
@@ -37,7 +41,7 @@ mod zeros;
 
 pub(crate) use abort::die;
 pub(crate) use calls::Sharing;
-pub(crate) use files::put_file;
+pub(crate) use files::{put_file, remap_file};
 pub(crate) use moves::move_pages;
 #[cfg(target_os = "linux")]
 pub(crate) use moves::put_copies;

@@ -88,6 +88,16 @@ pub fn windows(bytes: &[u8]) {
                     Err(error) => panic!("attaching: {error}"),
                 }
             }
+            0 | 1 => {
+                let (part, to_write) = attached[place].as_mut().expect("the place is not free");
+                *to_write = what % 6 == 0;
+                // SAFETY: there are no references into the memory.
+                let changed = unsafe {
+                    let storage = mapping.storage_mut().expect("it is open");
+                    storage.set_window_mode(part, *to_write)
+                };
+                changed.expect("its mode is set");
+            }
             2 => {
                 if let Some((part, _)) = attached[place].take() {
                     // SAFETY: nobody uses the memory.

@@ -58,7 +58,14 @@ fn advice() -> impl Strategy<Value = Advice> {
 
 fn operation() -> impl Strategy<Value = Op> {
     prop_oneof![
-        1 => prop_oneof![Just(Op::Len), Just(Op::Size), Just(Op::Access), Just(Op::Tell), Just(Op::IsClosed), Just(Op::Refresh)],
+        1 => prop_oneof![
+            Just(Op::Len),
+            Just(Op::Size),
+            Just(Op::Access),
+            Just(Op::Tell),
+            Just(Op::IsClosed),
+            Just(Op::Refresh)
+        ],
         3 => prop_oneof![
             offset().prop_map(|offset| Op::Seek(SeekFrom::Start(offset))),
             signed().prop_map(|offset| Op::Seek(SeekFrom::Current(offset))),

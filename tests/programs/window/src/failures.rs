@@ -83,6 +83,10 @@ fn under_failures() {
             expected[range.start + 9] = b'0' + round;
         }
         assert!(whole(&mapping) == expected);
+        if kind == "write" {
+            change_modes(&window, pages, &expected[range.clone()]);
+            assert!(whole(&mapping) == expected);
+        }
         // A refused growth is allowed, too.
         core::arch::wasm32::memory_grow(0, 1);
         touch_everything();
@@ -96,6 +100,27 @@ fn under_failures() {
         assert!(whole(&mapping) == expected);
     }
     mapping.close().expect("it is not busy");
+}
+
+/// Makes a window for writing one for reading, and back. `expected` are the bytes of the mapping.
+fn change_modes(window: &Window, pages: &mut [u8], expected: &[u8]) {
+    let shows = |pages: &[u8], first: u8| {
+        peek(pages, 0) == first && (1..expected.len()).step_by(63).all(|at| peek(pages, at) == expected[at])
+    };
+    insist("to reading", || {
+        let changed = window.set_mode(WindowMode::Read);
+        assert!(shows(pages, expected[0]));
+        changed
+    })
+    .expect("it is for reading");
+    poke(pages, 0, b'?');
+    insist("to writing", || {
+        let changed = window.set_mode(WindowMode::Write);
+        // A refused change leaves what was stored in the window.
+        assert!(shows(pages, if changed.is_err() { b'?' } else { expected[0] }));
+        changed
+    })
+    .expect("it is for writing");
 }
 
 /// Pages that lie in several areas of the host's memory: to move them takes the target away on kernels before Linux

@@ -146,11 +146,12 @@ impl Window {
         }
     }
 
-    /// Attaches the window for writing, at the same address. Returns what a copy needs if the host has no such window.
+    /// Makes the window writable, at the same address. Returns what a copy needs if the host has no such window.
     ///
     /// # Errors
     ///
-    /// Those of the host. The window may be detached then, so that its bytes are zeros.
+    /// Those of the host. On a host that cannot change a window in place, it may be detached then, so that its bytes are
+    /// zeros.
     pub(super) fn make_mut(&mut self) -> Result<Option<(HeldSource, u64)>> {
         if self.can_write {
             return Ok(None);
@@ -158,13 +159,23 @@ impl Window {
         if self.access == MapAccess::Read {
             return Ok(self.file.take());
         }
+        let Some(attached) = &mut self.attached else { return Err(ErrorKind::NotConnected.into()) };
+        match attached.set_mode(WindowMode::Write) {
+            Err(Refusal::Unsupported(_)) => self.attach_again()?,
+            outcome => outcome.map_err(io_error)?,
+        }
+        self.can_write = true;
+        Ok(None)
+    }
+
+    /// Attaches the window for writing in place of the one for reading.
+    fn attach_again(&mut self) -> Result<()> {
         let Some(mut attached) = self.attached.take() else { return Err(ErrorKind::NotConnected.into()) };
         let region = attached.detach().map_err(io_error)?.ok_or(ErrorKind::NotConnected)?;
         match Attached::attach(&self.mapping, region, 0, self.len, WindowMode::Write) {
             Ok(attached) => {
                 self.attached = Some(attached);
-                self.can_write = true;
-                Ok(None)
+                Ok(())
             }
             Err((region, error)) => {
                 region.put_back();

@@ -4,7 +4,8 @@ use std::io;
 use std::ops::Range;
 
 use super::super::abort::{NOT_PUT_BACK, die};
-use super::super::calls;
+use super::super::calls::{self, FilePart};
+use super::super::maps;
 use super::super::mark::Mark;
 use super::super::zeros::fill;
 
@@ -56,6 +57,38 @@ pub(crate) unsafe fn put_prepared(prepared: usize, target: &Range<usize>) -> io:
     let moved = unsafe { move_marked(prepared, target, false) };
     // SAFETY: nobody else knows of the prepared pages, and on failure they have not moved.
     moved.inspect_err(|_| unsafe { discard(prepared, target.len()) })
+}
+
+/// Moves pages of a file that were prepared elsewhere over others that map the same part, atomically, while others may
+/// read and write there. If that fails, the prepared pages are unmapped.
+///
+/// # Errors
+///
+/// The error of `mremap(2)`; the target is as it was.
+///
+/// # Safety
+///
+/// As [`move_pages`], but the target maps the file, or was replaced by zeros. Nobody else knows of the prepared pages,
+/// which map `part`.
+pub(crate) unsafe fn put_over_file(prepared: usize, target: &Range<usize>, part: &FilePart) -> io::Result<()> {
+    // SAFETY: the caller's promise. On failure, the target is as it was, if the kernel has no areas left, which it
+    // checks first, or all of it is unmapped, if the kernel has no memory for its records. Both cases are settled
+    // below.
+    let Err(error) = (unsafe { calls::move_over(prepared, target, false) }) else {
+        return Ok(());
+    };
+    let outcome = if calls::map_file_in_gap(target, part).is_ok() {
+        // There was a gap, and filling it gives what was asked for.
+        Ok(())
+    } else {
+        // The target cannot be marked: a mark would be in the file, or make a page private. The prepared pages, which
+        // are still there, tell what is mapped at the target.
+        let is_ours = maps::are_one_file(prepared, target).unwrap_or_else(|| calls::is_mapped(target));
+        if is_ours { Err(error) } else { die(NOT_PUT_BACK) }
+    };
+    // SAFETY: nobody else knows of the prepared pages, and on failure they have not moved.
+    unsafe { discard(prepared, target.len()) };
+    outcome
 }
 
 /// Unmaps prepared pages that have not moved. If this fails, they stay mapped, and nobody uses them.
