@@ -22,6 +22,7 @@ mod memmap2;
 mod model;
 mod names;
 mod neighbours;
+mod published;
 mod scale;
 mod sources;
 mod stable;

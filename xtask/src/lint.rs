@@ -3,10 +3,11 @@
 use anyhow::Result;
 
 use crate::run::{cargo, provide_target, step};
-use crate::{guests, memmap2, wine};
+use crate::{guests, memmap2, published, wine};
 
 /// The folders of the workspaces.
-const WORKSPACES: [&str; 5] = [".", "guest/component", memmap2::FOLDER, "tests/programs", "tests/fuzz"];
+const WORKSPACES: [&str; 6] =
+    [".", "guest/component", memmap2::FOLDER, "tests/programs", published::FOLDER, "tests/fuzz"];
 
 /// macOS, for which nothing can be run here.
 const MACOS: &str = "aarch64-apple-darwin";
@@ -19,7 +20,7 @@ const PLUGIN: &[&str] = &["wasi-mmap", "wasi-mmap-sys"];
 
 /// The runs of clippy: the folder of a workspace, the target if it is not this machine, and the packages if they are
 /// not all.
-const LINTS: [(&str, Option<&str>, &[&str]); 14] = [
+const LINTS: [(&str, Option<&str>, &[&str]); 15] = [
     (".", None, &[]),
     (".", Some(wine::TARGET), PORTABLE),
     (".", Some(MACOS), PORTABLE),
@@ -35,6 +36,7 @@ const LINTS: [(&str, Option<&str>, &[&str]); 14] = [
     (memmap2::FOLDER, Some("wasm32-unknown-unknown"), &[]),
     ("tests/programs", Some("wasm32-wasip2"), &[]),
     ("tests/programs", Some("wasm32-wasip1"), &["bench", "memmap2-files", "suite"]),
+    (published::FOLDER, None, &[]),
 ];
 
 pub(crate) fn lint() -> Result<()> {

@@ -13,6 +13,7 @@ mod memmap2;
 mod memory;
 mod outcomes;
 mod public_api;
+mod published;
 mod python;
 mod run;
 mod test;
@@ -61,6 +62,8 @@ enum Command {
     },
     /// Run the tests of Python plugins on the host and on the fallback
     Python(python::Options),
+    /// Run a program and libraries of the registry that use memmap2, as plugins
+    Published,
     Kernels(kernels::Options),
     /// Run the tests that Miri can run, to find undefined behaviour
     Miri,
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Command::Memmap2 => memmap2::test(),
         Command::Wine { long } => wine::Wine::find().and_then(|wine| wine.test(long)),
         Command::Python(options) => python::test(&options, true),
+        Command::Published => published::test(),
         Command::Kernels(options) => kernels::Kernels::find(&options).and_then(|kernels| kernels.test()),
         Command::Miri => memory::miri(),
         Command::Valgrind => memory::valgrind(),

@@ -11,6 +11,9 @@ use crate::{guests, run};
 /// The folder of the package.
 pub(crate) const FOLDER: &str = "guest/memmap2";
 
+/// The version of memmap2 that it stands for.
+pub(crate) const VERSION: &str = "0.9.12";
+
 /// The ways to run memmap2's own tests as a plugin: the name, the target, and the options of `wasi-mmap run`.
 const PLUGINS: [(&str, &str, &str); 3] = [
     ("on the host", "wasm32-wasip2", ""),

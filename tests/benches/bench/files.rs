@@ -17,6 +17,11 @@ pub(crate) const TEXT: u64 = 256 * MIB;
 pub(crate) const LARGE: u64 = 1024 * MIB;
 /// The length of the file that is written: 64 MiB.
 pub(crate) const WRITTEN: u64 = 64 * MIB;
+/// The folder of small files, their number in each of its folders, the number of folders, and the length of each file.
+pub(crate) const SMALL: &str = "small";
+const SMALL_FILES: u64 = 100;
+const SMALL_FOLDERS: u64 = 100;
+const SMALL_LEN: u64 = 2048;
 
 /// A folder with the files, which are kept for the next time.
 pub(crate) struct Files {
@@ -33,7 +38,8 @@ impl Files {
             if fs::metadata(&path).is_ok_and(|metadata| metadata.len() == len) {
                 continue;
             }
-            make(&path, len).with_context(|| format!("cannot make {}", path.display()))?;
+            let made = make(&path, len, 11).and_then(|file| Ok(file.sync_all()?));
+            made.with_context(|| format!("cannot make {}", path.display()))?;
         }
         Ok(files)
     }
@@ -47,6 +53,25 @@ impl Files {
         self.folder.join(name)
     }
 
+    /// Makes the folder of small files.
+    pub(crate) fn make_small(&self) -> Result<()> {
+        let complete = self.path(SMALL);
+        if complete.is_dir() {
+            return Ok(());
+        }
+        // Renamed when it is complete.
+        let unfinished = self.path("small.unfinished");
+        for number in 0..SMALL_FOLDERS {
+            let folder = unfinished.join(number.to_string());
+            fs::create_dir_all(&folder)?;
+            for file in 0..SMALL_FILES {
+                // The bytes of each are its own.
+                make(&folder.join(file.to_string()), SMALL_LEN, number * SMALL_FILES + file)?;
+            }
+        }
+        Ok(fs::rename(unfinished, complete)?)
+    }
+
     /// Drops a file from the system's page cache. POSIX `posix_fadvise(2)`.
     pub(crate) fn cool(&self, name: &str) -> Result<()> {
         let file = File::open(self.path(name))?;
@@ -57,9 +82,9 @@ impl Files {
 }
 
 /// Lines of words: 60 bytes on average.
-fn make(path: &Path, len: u64) -> Result<()> {
+fn make(path: &Path, len: u64, seed: u64) -> Result<File> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    let (mut random, mut written, mut line) = (Random::new(11), 0, Vec::new());
+    let (mut random, mut written, mut line) = (Random::new(seed), 0, Vec::new());
     while written < len {
         line.clear();
         for _ in 0..=random.below(15) {
@@ -72,6 +97,5 @@ fn make(path: &Path, len: u64) -> Result<()> {
         file.write_all(&line[..count])?;
         written += count as u64;
     }
-    file.into_inner()?.sync_all()?;
-    Ok(())
+    Ok(file.into_inner()?)
 }

@@ -4,6 +4,7 @@ mod fallback;
 mod files;
 mod host;
 mod measure;
+mod memmap2;
 mod native;
 mod plugins;
 mod report;
@@ -78,6 +79,8 @@ enum Group {
     Fallback,
     /// The fallback's default size of pages, against others
     Pages,
+    /// Programs over memmap2, in a plugin and without a sandbox
+    Memmap2,
     /// Many mappings and plugins at once, against ten
     Scale,
 }
@@ -109,6 +112,7 @@ fn main() -> Result<()> {
             Group::Host => host::comparisons(&files, &plugins)?,
             Group::Fallback => fallback::comparisons(&files, &plugins),
             Group::Pages => fallback::page_sizes(&plugins),
+            Group::Memmap2 => memmap2::comparisons(&files, &plugins)?,
             Group::Scale => scale::comparisons(&files),
         };
         let wanted =

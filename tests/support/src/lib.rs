@@ -193,7 +193,8 @@ impl Run {
         Ok((self.printed(), outcome))
     }
 
-    fn printed(&self) -> String {
+    /// Returns the output so far.
+    pub fn printed(&self) -> String {
         // A plugin that has corrupted its own memory may print anything.
         String::from_utf8_lossy(&self.stdout.contents()).into_owned()
     }

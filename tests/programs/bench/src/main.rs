@@ -2,6 +2,7 @@
 //! with what came out, how many seconds the thing itself took, and how large the memory is afterwards.
 
 mod calls;
+mod maps;
 mod scan;
 mod small;
 mod views;
@@ -57,8 +58,17 @@ type Workload = (&'static str, fn(&Job<'_>) -> Result<Done>);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let workloads =
-        || [scan::WORKLOADS, small::WORKLOADS, views::WORKLOADS, write::WORKLOADS, calls::WORKLOADS, wit::WORKLOADS];
+    let workloads = || {
+        [
+            scan::WORKLOADS,
+            small::WORKLOADS,
+            views::WORKLOADS,
+            write::WORKLOADS,
+            calls::WORKLOADS,
+            wit::WORKLOADS,
+            maps::WORKLOADS,
+        ]
+    };
     let [name, file, numbers @ ..] = &arguments[..] else {
         let names: Vec<_> = workloads().concat().iter().map(|(name, _)| *name).collect();
         eprintln!("usage: bench WORKLOAD FILE NUMBER…, with a workload of {}", names.join(", "));
