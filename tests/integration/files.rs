@@ -88,6 +88,24 @@ fn files_of_the_c_library_are_mapped() {
     check_on_both("held");
 }
 
+/// Other C libraries may call WASI by other symbols. Then no open file is mapped, rather than another one.
+#[test]
+fn files_of_an_unknown_c_library_are_refused() {
+    let closes = plugin("strange_close", "wasm32-wasip2");
+    let stats = plugin("strange_stat", "wasm32-wasip2");
+    let reasons = [
+        (closes, "this C library closes files by other symbols than those known to wasi-mmap-sys\n"),
+        (stats, "no file of wasi:filesystem is behind this descriptor\n"),
+    ];
+    for (plain, reason) in reasons {
+        let composed = compose(&plain).expect("a composition");
+        for (component, with_host) in [(plain, true), (composed, false)] {
+            let scratch = tempfile::tempdir().expect("a directory");
+            assert_eq!(run_component(&component, with_host, scratch.path(), &["strange"]).expect("a run"), reason);
+        }
+    }
+}
+
 #[test]
 fn a_plugins_own_reads_and_writes_agree_with_its_mappings() {
     check_on_both("coherent");
