@@ -28,6 +28,11 @@ fn all_ways_to_scan_a_file_find_the_same() {
             assert_eq!(result_of(target, &workload, &bytes), expected, "{workload:?} {target}");
         }
     }
+    for workload in [&["map-scan"][..], &["whole-scan"], &["map-keep", "400000"], &["whole-keep"]] {
+        for target in ["wasm32-wasip1", "wasm32-wasip2"] {
+            assert_eq!(result_of(target, workload, &bytes), expected, "{workload:?} {target}");
+        }
+    }
     for workload in [&["view-scan", "1"][..], &["view-first"], &["view-keep", "400000"]] {
         assert_eq!(result_of("wasm32-wasip2", workload, &bytes), expected, "{workload:?}");
     }
@@ -39,6 +44,7 @@ fn all_ways_to_read_lines_and_words_find_the_same() {
     for (one, other) in [
         (["object-lines", "0", "0"], ["file-lines", "0", "0"]),
         (["object-random", "500", "30000"], ["file-random", "500", "30000"]),
+        (["map-cycles", "500", "0"], ["open-cycles", "500", "0"]),
     ] {
         for target in ["wasm32-wasip1", "wasm32-wasip2"] {
             assert_eq!(

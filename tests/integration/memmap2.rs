@@ -11,7 +11,7 @@ use wasi_mmap_host::{MmapCtx, WindowPolicy};
 fn check(run: impl FnOnce(&Path) -> String) {
     let scratch = tempfile::tempdir().expect("a directory");
     let printed = run(scratch.path());
-    assert!(printed.ends_with("21 checks\n"), "{printed}");
+    assert!(printed.ends_with("24 checks\n"), "{printed}");
     // The mapping was leaked.
     let name = printed.lines().position(|line| line.starts_with("what is leaked")).expect("the check");
     let leaked = fs::read(scratch.path().join(name.to_string()).join("leaked")).expect("the file");

@@ -78,6 +78,8 @@ impl Program {
         self.lock(&folder, &patch)?;
         let mut build = self.build(&folder);
         build.args(["--target", TARGET, "--config", &patch]);
+        // Natively, programs look for vector instructions when they run. In a plugin, that is decided here.
+        build.env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", "-C target-feature=+simd128");
         step(&format!("{}, as a plugin", self.name), &mut build)
     }
 

@@ -8,7 +8,10 @@ use wasi_mmap_core::{Access, Backend, Error, MapOptions, MapSource, Result, Righ
 use {
     super::file::FileId,
     std::ops::Range,
-    wasi_mmap_sys::observer::{Observer, add_observer},
+    wasi_mmap_sys::{
+        HeldFile,
+        observer::{Observer, add_observer},
+    },
 };
 
 use super::page::PAGE_SIZE;
@@ -48,16 +51,23 @@ struct CacheObserver;
 
 #[cfg(target_os = "wasi")]
 impl Observer for CacheObserver {
-    fn before(&self, (upper, lower): (u64, u64), range: &Range<u64>) {
-        CACHE.with(|cache| cache.get().map(|cache| cache.before_io(FileId(upper, lower), range)));
+    fn before(&self, file: &HeldFile, range: &Range<u64>) {
+        let is_file = |mapped: &StdFile| mapped.is_held(file);
+        CACHE.with(|cache| cache.get().map(|cache| cache.before_io(key(file), is_file, range)));
     }
 
-    fn after_write(&self, (upper, lower): (u64, u64), range: &Range<u64>) {
-        CACHE.with(|cache| cache.get().map(|cache| cache.after_write(FileId(upper, lower), range)));
+    fn after_write(&self, file: &HeldFile, range: &Range<u64>) {
+        let is_file = |mapped: &StdFile| mapped.is_held(file);
+        CACHE.with(|cache| cache.get().map(|cache| cache.after_write(key(file), is_file, range)));
     }
 }
 
-/// Shows the caches of all threads the ordinary I/O of the plugin.
+#[cfg(target_os = "wasi")]
+fn key(file: &HeldFile) -> Option<FileId> {
+    file.key().map(|(upper, lower)| FileId(upper, lower))
+}
+
+/// Shows each thread's cache the ordinary I/O of its thread.
 #[cfg(target_os = "wasi")]
 fn observe() {
     static ONCE: std::sync::Once = std::sync::Once::new();

@@ -2,7 +2,7 @@
 
 use wasi_mmap_core::{Error, FileInfo, Result};
 
-/// The identity of a file. It is the same for two descriptors of one file, as long as one of them is open.
+/// The identity of a file. It is the same for two descriptors of one file at all times, as long as one of them is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileId(pub u64, pub u64);
 
@@ -11,8 +11,15 @@ pub trait File {
     /// Returns the kind and length of the file, and the rights of the descriptor.
     fn info(&self) -> Result<FileInfo>;
 
-    /// Returns the identity of the file: POSIX `st_dev` and `st_ino`, WASI `metadata-hash`.
-    fn id(&self) -> Result<FileId>;
+    /// Returns the identity of the file: POSIX `st_dev` and `st_ino`. `None` if the system does not tell, or none that
+    /// stays the same.
+    fn id(&self) -> Result<Option<FileId>>;
+
+    /// Returns whether this is the same file as another one. False if the system does not tell: mappings of the two then
+    /// do not see each other's changes before these are written.
+    fn is_same(&self, other: &Self) -> bool {
+        matches!((self.id(), other.id()), (Ok(Some(one)), Ok(Some(other))) if one == other)
+    }
 
     /// Returns the current length in bytes.
     fn len(&self) -> Result<u64>;

@@ -13,11 +13,7 @@ use wasi_mmap_core::Rights;
 ///
 /// Any error of `fcntl(2)`.
 pub fn rights(fd: BorrowedFd<'_>) -> io::Result<Rights> {
-    // SAFETY: the descriptor is open, and `F_GETFL` takes no further argument.
-    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
-    if flags < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let flags = flags(fd)?;
     Ok(match flags & libc::O_ACCMODE {
         libc::O_RDONLY => Rights::READ,
         libc::O_WRONLY => Rights::WRITE,
@@ -26,14 +22,39 @@ pub fn rights(fd: BorrowedFd<'_>) -> io::Result<Rights> {
     })
 }
 
-/// Returns the identity of a file, which is the same for all its descriptors: `st_dev` and `st_ino`.
+/// Returns the flags of a descriptor: `fcntl(2)` with `F_GETFL`.
+///
+/// # Errors
+///
+/// Any error of `fcntl(2)`.
+pub fn flags(fd: BorrowedFd<'_>) -> io::Result<i32> {
+    // SAFETY: the descriptor is open, and `F_GETFL` takes no further argument.
+    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
+    if flags < 0 { Err(io::Error::last_os_error()) } else { Ok(flags) }
+}
+
+/// Sets the flags of a descriptor that can be set: `fcntl(2)` with `F_SETFL`.
+///
+/// # Errors
+///
+/// Any error of `fcntl(2)`.
+pub fn set_flags(fd: BorrowedFd<'_>, flags: i32) -> io::Result<()> {
+    // SAFETY: the descriptor is open, and `F_SETFL` takes an integer. After an error nothing has changed.
+    if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Returns the identity of a file, which is the same for all its descriptors: `st_dev` and `st_ino`. `None` on a system
+/// that does not number its files.
 ///
 /// # Errors
 ///
 /// Any error of `fstat(2)`.
-pub fn id(fd: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+pub fn id(fd: BorrowedFd<'_>) -> io::Result<Option<(u64, u64)>> {
     let stat = stat(fd)?;
-    Ok((stat.st_dev, stat.st_ino))
+    Ok((stat.st_ino != 0).then_some((stat.st_dev, stat.st_ino)))
 }
 
 pub(crate) fn stat(fd: BorrowedFd<'_>) -> io::Result<libc::stat> {

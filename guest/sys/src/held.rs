@@ -105,6 +105,14 @@ thread_local! {
 /// Returns whether the C library closes files by the symbol that this crate defines: opens a directory, and watches it
 /// being closed.
 fn is_possible() -> bool {
+    CLOSED.set(None);
+    let number = with_directory(|number| number);
+    number.is_some() && CLOSED.take() == number
+}
+
+/// Calls `look` with the number of a directory that is opened for it, and closed afterwards. Returns `None` if there is
+/// no directory, or if its number cannot be found out.
+pub(crate) fn with_directory<T>(look: impl FnOnce(Number) -> T) -> Option<T> {
     /// The descriptors of the directories that a plugin was given follow those of input and output. Without any, there
     /// may be a working directory.
     const DIRECTORIES: Range<i32> = 3..67;
@@ -114,11 +122,10 @@ fn is_possible() -> bool {
         if opened < 0 {
             continue;
         }
-        let number = sys::number_of(opened);
-        CLOSED.set(None);
+        let result = sys::number_of(opened).ok().map(look);
         // SAFETY: the descriptor was opened just now, and no one else has it.
         unsafe { libc::close(opened) };
-        return number.is_ok_and(|number| CLOSED.take() == Some(number));
+        return result;
     }
-    false
+    None
 }

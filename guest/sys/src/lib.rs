@@ -14,11 +14,12 @@
 //! # From a file descriptor to its handle
 //!
 //! `wasi:filesystem` knows files by handles, and C programs by numbers that wasi-libc keeps in a table of its own. The
-//! libc calls the functions of WASI through symbols that it declares and does not define. This crate defines two of
-//! them, and passes every call on:
+//! libc calls the functions of WASI through symbols that it declares and does not define. This crate defines those for
+//! files, and passes every call on:
 //!
 //! - the call behind `fstat(2)`, which shows the handle of the descriptor that is asked about;
-//! - the call behind `close(2)`, which leaves a handle open as long as a `HeldFile` needs it.
+//! - the call behind `close(2)`, which leaves a handle open as long as a `HeldFile` needs it;
+//! - the calls that open, read, write and truncate files, of which observers are told.
 //!
 //! Nothing depends on the layout of the libc's table, which differs between its versions. A libc that uses other
 //! symbols is noticed when the first file is held, by opening and closing a directory: all files are

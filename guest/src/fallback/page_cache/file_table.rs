@@ -44,7 +44,9 @@ impl<F> OpenFile<F> {
 /// A file that is mapped, or that has changes which could not be written.
 #[derive(Debug)]
 pub(super) struct FileEntry<F> {
-    id: FileId,
+    id: Option<FileId>,
+    /// The descriptor that others are compared with.
+    file: Rc<F>,
     /// The number of mappings that have the file open.
     mappings: usize,
     /// The descriptors that may write, of which the first is used. They stay open while there are changes to write.
@@ -96,21 +98,25 @@ impl<F: File> FileTable<F> {
         self.files.get_mut(&number)
     }
 
-    /// Returns the number of a file, if a mapping has it open.
-    pub(super) fn find(&self, id: FileId) -> Option<usize> {
-        self.files.iter().find(|(_, entry)| entry.id == id).map(|(&number, _)| number)
+    /// Returns the number of a file that a mapping has open, if its identity may be `id` and `is_file` says that it is
+    /// the one.
+    pub(super) fn find(&self, id: Option<FileId>, is_file: impl Fn(&F) -> bool) -> Option<usize> {
+        let may_be = |entry: &FileEntry<F>| entry.id.is_none() || id.is_none() || entry.id == id;
+        let mut found = self.files.iter().filter(|(_, entry)| may_be(entry) && is_file(&entry.file));
+        found.next().map(|(&number, _)| number)
     }
 
     /// Opens a file for a mapping. Two descriptors of one file get the same number.
     pub(super) fn open(&mut self, file: F, is_writer: bool) -> Result<OpenFile<F>> {
         let id = file.id()?;
         let file = Rc::new(file);
-        let number = self.find(id).unwrap_or_else(|| {
+        let number = self.find(id, |other| other.is_same(&file)).unwrap_or_else(|| {
             self.last_number += 1;
             self.last_number
         });
         let entry = self.files.entry(number).or_insert(FileEntry {
             id,
+            file: Rc::clone(&file),
             mappings: 0,
             writers: Vec::new(),
             last_page: None,

@@ -39,17 +39,17 @@ impl<F: File> Cache<F> {
     /// Writes back what the program is going to read or write by itself. Does nothing while the cache is in use: then
     /// the I/O is the cache's own.
     #[cfg(target_os = "wasi")]
-    pub(crate) fn before_io(&self, file: FileId, range: &Range<u64>) {
+    pub(crate) fn before_io(&self, id: Option<FileId>, is_file: impl Fn(&F) -> bool, range: &Range<u64>) {
         if let Ok(mut cache) = self.0.try_borrow_mut() {
-            cache.before_io(file, range);
+            cache.before_io(id, is_file, range);
         }
     }
 
     /// Discards what the program has written by itself. Does nothing while the cache is in use.
     #[cfg(target_os = "wasi")]
-    pub(crate) fn after_write(&self, file: FileId, range: &Range<u64>) {
+    pub(crate) fn after_write(&self, id: Option<FileId>, is_file: impl Fn(&F) -> bool, range: &Range<u64>) {
         if let Ok(mut cache) = self.0.try_borrow_mut() {
-            cache.after_write(file, range);
+            cache.after_write(id, is_file, range);
         }
     }
 

@@ -64,6 +64,22 @@ enum Kind {
     Held(HeldFile),
 }
 
+#[cfg(target_os = "wasi")]
+impl StdFile {
+    /// Returns whether this is a file that is held.
+    pub(super) fn is_held(&self, held: &HeldFile) -> bool {
+        match &self.kind {
+            Kind::Held(file) => file.is_same(held),
+            // In a component, files are held, unless the C library is unknown.
+            Kind::Owned(..) if cfg!(component) => false,
+            Kind::Owned(file, _) => {
+                let id = metadata::id(file).ok().flatten();
+                id.is_some() && id == held.key().map(|(device, inode)| FileId(device, inode))
+            }
+        }
+    }
+}
+
 impl From<std::fs::File> for StdFile {
     fn from(file: std::fs::File) -> Self {
         // With the handle behind it, reads and writes need no C library between them and the system.
@@ -101,11 +117,22 @@ impl File for StdFile {
         }
     }
 
-    fn id(&self) -> Result<FileId> {
+    fn id(&self) -> Result<Option<FileId>> {
         match &self.kind {
             Kind::Owned(file, _) => Ok(metadata::id(file)?),
             #[cfg(target_os = "wasi")]
-            Kind::Held(file) => file.id().map(|(upper, lower)| FileId(upper, lower)),
+            Kind::Held(file) => Ok(file.key().map(|(upper, lower)| FileId(upper, lower))),
+        }
+    }
+
+    #[cfg(target_os = "wasi")]
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (_, Kind::Held(file)) => self.is_held(file),
+            (Kind::Held(file), _) => other.is_held(file),
+            (Kind::Owned(..), Kind::Owned(..)) => {
+                matches!((self.id(), other.id()), (Ok(Some(one)), Ok(Some(other))) if one == other)
+            }
         }
     }
 

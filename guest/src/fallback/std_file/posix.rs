@@ -26,7 +26,7 @@ pub(super) fn rights(file: &File) -> io::Result<Rights> {
 
 /// Returns the identity of a file: `fstat(2)`.
 #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "the types differ between systems")]
-pub(super) fn id(file: &File) -> io::Result<FileId> {
+pub(super) fn id(file: &File) -> io::Result<Option<FileId>> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the descriptor is open, and the memory has the size of a `stat`. If the call fails, `stat` is not read.
     if unsafe { libc::fstat(file.as_raw_fd(), stat.as_mut_ptr()) } != 0 {
@@ -34,5 +34,5 @@ pub(super) fn id(file: &File) -> io::Result<FileId> {
     }
     // SAFETY: the call succeeded, so all of `stat` is written.
     let stat = unsafe { stat.assume_init() };
-    Ok(FileId(stat.st_dev as u64, stat.st_ino as u64))
+    Ok(Some(FileId(stat.st_dev as u64, stat.st_ino as u64)))
 }

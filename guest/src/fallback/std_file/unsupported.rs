@@ -21,7 +21,7 @@ pub(super) fn rights(_: &File) -> io::Result<Rights> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(super) fn id(_: &File) -> io::Result<FileId> {
+pub(super) fn id(_: &File) -> io::Result<Option<FileId>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

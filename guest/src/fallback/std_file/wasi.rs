@@ -13,6 +13,6 @@ pub(super) fn rights(file: &File) -> io::Result<Rights> {
     fd::rights(file.as_fd())
 }
 
-pub(super) fn id(file: &File) -> io::Result<FileId> {
-    fd::id(file.as_fd()).map(|(device, inode)| FileId(device, inode))
+pub(super) fn id(file: &File) -> io::Result<Option<FileId>> {
+    Ok(fd::id(file.as_fd())?.map(|(device, inode)| FileId(device, inode)))
 }

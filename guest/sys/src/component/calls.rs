@@ -13,6 +13,16 @@ use crate::observer::{self, EVERYTHING, range};
 
 #[link(wasm_import_module = "wasi:filesystem/types@0.2.12")]
 unsafe extern "C" {
+    #[link_name = "[method]descriptor.open-at"]
+    fn import_open_at(
+        directory: i32,
+        path_flags: i32,
+        path: *const u8,
+        path_len: usize,
+        open_flags: i32,
+        flags: i32,
+        result: *mut u8,
+    );
     #[link_name = "[method]descriptor.read"]
     fn import_read(handle: i32, length: u64, offset: u64, result: *mut u8);
     #[link_name = "[method]descriptor.write"]
@@ -70,25 +80,37 @@ thread_local! {
     static STREAMS: RefCell<HashMap<i32, Stream, FxBuildHasher>> = const { RefCell::new(HashMap::with_hasher(FxBuildHasher)) };
 }
 
-/// Returns a descriptor of the C library.
-fn descriptor(handle: i32) -> HeldFile {
+/// Returns a file of the C library, for the time of a call.
+pub(super) fn lent(handle: i32) -> HeldFile {
     // SAFETY: the C library makes a call with this handle, so that it exists. It is not dropped here.
     HeldFile(super::Kind::Lent(ManuallyDrop::new(unsafe { Descriptor::from_handle(handle.cast_unsigned()) })))
 }
 
 /// Tells that a range of a file is going to be read or written.
 fn tell_before(handle: i32, range: &Range<u64>) {
-    observer::tell_before(handle, range, || descriptor(handle).id().ok());
+    observer::tell_before(range, || lent(handle));
 }
 
 /// Tells that a range of a file was written.
 fn tell_after_write(handle: i32, range: &Range<u64>) {
-    observer::tell_after_write(handle, range, || descriptor(handle).id().ok());
+    observer::tell_after_write(range, || lent(handle));
 }
 
 /// Returns the stream behind a handle; `None` for one that is not a file's.
 fn stream(handle: i32) -> Option<Stream> {
     STREAMS.with_borrow(|streams| streams.get(&handle).cloned())
+}
+
+/// Returns the handle that a call has opened, unless it failed.
+///
+/// # Safety
+///
+/// `result` has the result of the call, such as `result<own<descriptor>, error-code>`.
+unsafe fn returned_handle(result: *const u8) -> Option<i32> {
+    // SAFETY: the result is there, aligned as all results.
+    let returned = unsafe { result.cast::<Returned<i32>>().read() };
+    // SAFETY: if the call succeeded, the handle is there.
+    (returned.is_error == 0).then(|| unsafe { returned.value.assume_init() })
 }
 
 /// Records the stream that a call has opened.
@@ -97,14 +119,50 @@ fn stream(handle: i32) -> Option<Stream> {
 ///
 /// `result` has the result of the call: `result<own<input-stream>, error-code>` or the same of an output stream.
 unsafe fn record(descriptor: i32, position: Option<u64>, result: *const u8) {
-    // SAFETY: the result is there, aligned as all results.
-    let returned = unsafe { result.cast::<Returned<i32>>().read() };
-    if returned.is_error != 0 {
-        return;
+    // SAFETY: the contract is the caller's.
+    if let Some(handle) = unsafe { returned_handle(result) } {
+        STREAMS.with_borrow_mut(|streams| streams.insert(handle, Stream { descriptor, position, pending: None }));
     }
-    // SAFETY: the call succeeded, so that the handle is there.
-    let handle = unsafe { returned.value.assume_init() };
-    STREAMS.with_borrow_mut(|streams| streams.insert(handle, Stream { descriptor, position, pending: None }));
+}
+
+/// `open-flags.truncate`.
+const TRUNCATE: i32 = 1 << 3;
+
+/// `descriptor-flags.read`.
+const READ: i32 = 1;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_open_at(
+    directory: i32,
+    path_flags: i32,
+    path: *const u8,
+    path_len: usize,
+    open_flags: i32,
+    flags: i32,
+    result: *mut u8,
+) {
+    let truncates = open_flags & TRUNCATE != 0 && observer::is_watched();
+    if truncates {
+        let mut opened = MaybeUninit::<Returned<i32>>::uninit();
+        let before = opened.as_mut_ptr().cast();
+        // The file as it is, if there is one.
+        // SAFETY: the C library's own arguments, and memory for the result.
+        unsafe { import_open_at(directory, path_flags, path, path_len, 0, READ, before) };
+        // SAFETY: the call has written its result.
+        if let Some(handle) = unsafe { returned_handle(before) } {
+            // SAFETY: the handle is new, and nobody else has it.
+            let file = HeldFile::from(unsafe { Descriptor::from_handle(handle.cast_unsigned()) });
+            observer::tell_before(&EVERYTHING, || file);
+        }
+    }
+    // SAFETY: the C library's own call, passed on.
+    unsafe { import_open_at(directory, path_flags, path, path_len, open_flags, flags, result) };
+    if truncates {
+        // SAFETY: the call has written its result.
+        if let Some(handle) = unsafe { returned_handle(result) } {
+            tell_after_write(handle, &EVERYTHING);
+        }
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -232,7 +290,7 @@ unsafe extern "C" fn __wasm_import_streams_method_output_stream_write(
         let written = match known.position {
             Some(position) => range(position, length as u64),
             // It appends from the end of the file on, wherever that is.
-            None => descriptor(known.descriptor).len().unwrap_or(0)..u64::MAX,
+            None => lent(known.descriptor).len().unwrap_or(0)..u64::MAX,
         };
         tell_before(known.descriptor, &written);
         STREAMS.with_borrow_mut(|streams| {

@@ -1,6 +1,7 @@
 //! Files of a component: handles of `wasi:filesystem`.
 
 mod calls;
+mod identity;
 
 use std::cell::Cell;
 use std::io;
@@ -12,7 +13,6 @@ use wasi_mmap_core::{FileInfo, FileKind, Result, Rights};
 use crate::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, ErrorCode};
 use crate::error_code::wasi_error;
 use crate::held::{self, Hold, Number};
-use crate::observer;
 
 #[link(wasm_import_module = "wasi:filesystem/types@0.2.12")]
 unsafe extern "C" {
@@ -45,7 +45,7 @@ unsafe extern "C" fn __wasm_import_filesystem_descriptor_drop(handle: i32) {
 
 /// Closes a file that the program has closed, and that nobody holds.
 pub(crate) fn close(handle: Number) {
-    observer::forget(handle);
+    identity::forget(handle);
     // SAFETY: the C library gave the handle up, and there is no holder.
     unsafe { import_drop(handle) }
 }
@@ -141,14 +141,21 @@ impl HeldFile {
         Ok(FileInfo { kind, len: stat.size, rights, grows: false })
     }
 
-    /// Returns the identity of the file, which is the same for all its descriptors.
-    ///
-    /// # Errors
-    ///
-    /// Any error of `descriptor.metadata-hash`.
-    pub fn id(&self) -> Result<(u64, u64)> {
-        let hash = self.descriptor().metadata_hash().map_err(error)?;
-        Ok((hash.lower, hash.upper))
+    /// Returns a number that all descriptors of the file have in common at all times; other files may have it, too.
+    /// `None` if the system has no such number. See [`is_same`](Self::is_same).
+    #[must_use]
+    pub fn key(&self) -> Option<(u64, u64)> {
+        match &self.0 {
+            Kind::Shared(descriptor, _) | Kind::Lent(descriptor) => identity::recorded_key(descriptor),
+            // The handle may be dropped without a word.
+            Kind::Owned(descriptor) => identity::key(descriptor),
+        }
+    }
+
+    /// Returns whether this is the same file as another one. False if the system does not tell.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        identity::is_same(self.descriptor(), other.descriptor())
     }
 
     /// Returns the length of the file in bytes.

@@ -14,6 +14,8 @@ pub(crate) fn check() -> Result<()> {
     offsets()?;
     appending()?;
     lengths()?;
+    opened_with_truncation()?;
+    appending_descriptors_are_written_in_place()?;
     copies()?;
     after_the_last_mapping()
 }
@@ -110,6 +112,48 @@ fn lengths() -> Result<()> {
     mapping.refresh()?;
     assert_eq!(mapping.read_four(190_000)?, [0; 4]);
     assert_eq!(fs::read(PATH)?, [b"kept", &[b'.'; 99_996][..], &[0; 100_000]].concat());
+    Ok(())
+}
+
+/// `O_TRUNC`: the file is emptied when it is opened.
+fn opened_with_truncation() -> Result<()> {
+    let file = open()?;
+    let mut mapping = map(&file)?;
+    assert_eq!(mapping.read_range(10_000..10_002)?, b"..");
+    mapping.write_all_at(b"gone", 100)?;
+    fs::write(PATH, vec![b'-'; LEN])?;
+    assert_eq!(mapping.read_range(98..106)?, b"--------");
+    assert_eq!(mapping.read_range(10_000..10_002)?, b"--");
+    let mut again = File::create(PATH)?;
+    again.seek(SeekFrom::Start(LEN as u64 - 1))?;
+    again.write_all(b"!")?;
+    assert_eq!(mapping.read_range(10_000..10_002)?, [0; 2]);
+    mapping.close()?;
+    assert_eq!(fs::read(PATH)?, [&[0; LEN - 1][..], b"!"].concat());
+    Ok(())
+}
+
+/// A mapping writes its bytes where they belong, also with a descriptor that appends.
+fn appending_descriptors_are_written_in_place() -> Result<()> {
+    drop(open()?);
+    for is_taken in [false, true] {
+        let mut log = OpenOptions::new().read(true).append(true).open(PATH)?;
+        let mut mapping = map(&log)?;
+        mapping.write_all_at(b"here", 70_000)?;
+        mapping.flush()?;
+        assert_eq!(&fs::read(PATH)?[69_999..70_005], b".here.");
+        drop(mapping);
+        // The program's own writes still append.
+        log.write_all(b"+")?;
+        assert_eq!(fs::read(PATH)?.last(), Some(&b'+'));
+        if is_taken {
+            let mut mapping = Mapping::options().access(Access::Write).map(log)?;
+            mapping.write_all_at(b"there", 80_000)?;
+            mapping.close()?;
+            assert_eq!(&fs::read(PATH)?[79_999..80_006], b".there.");
+        }
+    }
+    assert_eq!(fs::metadata(PATH)?.len(), LEN as u64 + 2);
     Ok(())
 }
 

@@ -46,6 +46,55 @@ pub(crate) fn overlapping(context: &Context) {
     assert_eq!(&fs::read(&path).expect("the file")[4095..4099], b".lr.");
 }
 
+pub(crate) fn truncated_when_opened(context: &Context) {
+    let path = context.file("file", vec![b'.'; 10_000]);
+    let mapping = MmapRaw::map_raw(&open(&path)).expect("a mapping");
+    // SAFETY: as above.
+    unsafe { mapping.as_mut_ptr().add(100).write(b'X') };
+    fs::write(&path, vec![b'-'; 10_000]).expect("the file");
+    // SAFETY: as above.
+    assert_eq!(unsafe { mapping.as_ptr().add(100).read() }, b'-');
+    let mut file = File::create(&path).expect("the file");
+    file.seek(SeekFrom::Start(9999)).and_then(|_| file.write_all(b"!")).expect("a write");
+    // SAFETY: as above.
+    unsafe {
+        assert_eq!(mapping.as_ptr().add(5000).read(), 0);
+        mapping.as_mut_ptr().add(5000).write(b'-');
+    }
+    mapping.flush().expect("a flush");
+    drop(mapping);
+    let bytes = fs::read(&path).expect("the file");
+    assert_eq!((bytes[100], bytes[4999], bytes[5000], bytes[9999]), (0, 0, b'-', b'!'));
+}
+
+pub(crate) fn growing(context: &Context) {
+    let path = context.file("file", vec![b'.'; 4096]);
+    let file = open(&path);
+    let mapping = MmapOptions::new().len(12_288).map_raw(&file).expect("a mapping");
+    file.set_len(12_288).expect("a longer file");
+    // SAFETY: as above.
+    unsafe { mapping.as_mut_ptr().add(8000).write(b'X') };
+    mapping.flush().expect("a flush");
+    assert_eq!(fs::read(&path).expect("the file")[7999..8002], [0, b'X', 0]);
+    let mut writer = open(&path);
+    writer.seek(SeekFrom::Start(9000)).and_then(|_| writer.write_all(b"new")).expect("a write");
+    // SAFETY: as above.
+    assert_eq!(unsafe { mapping.as_ptr().add(9001).read() }, b'e');
+}
+
+pub(crate) fn appending(context: &Context) {
+    let path = context.file("file", "..........");
+    let mut log = std::fs::OpenOptions::new().read(true).append(true).open(&path).expect("the file");
+    // SAFETY: nobody changes the file while there are references to its bytes.
+    let mut mapping = unsafe { MmapMut::map_mut(&log) }.expect("a mapping");
+    mapping[2] = b'X';
+    mapping.flush().expect("a flush");
+    assert_eq!(fs::read(&path).expect("the file"), b"..X.......");
+    log.write_all(b"+").expect("a write");
+    drop(mapping);
+    assert_eq!(fs::read(&path).expect("the file"), b"..X.......+");
+}
+
 pub(crate) fn file_writes(context: &Context) {
     let path = context.file("file", "0123456789");
     let mut file = open(&path);

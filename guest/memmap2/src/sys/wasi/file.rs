@@ -15,8 +15,8 @@ use crate::copies::Source;
 /// A file of wasi-libc, and its identity.
 pub(super) struct HeldSource {
     held: HeldFile,
-    /// `None` if the host does not tell.
-    id: Option<(u64, u64)>,
+    /// A number of the file, if the host has one: see `HeldFile::key`.
+    key: Option<(u64, u64)>,
     /// While there is a copy.
     watch: Option<Watch>,
 }
@@ -38,9 +38,8 @@ impl HeldSource {
         if info.kind != FileKind::Regular {
             return Err(Error::from_raw_os_error(libc::ENODEV));
         }
-        // Hosts without numbers of files say 0 for all of them.
-        let id = held.id().ok().filter(|id| *id != (0, 0) && (cfg!(not(target_env = "p1")) || id.1 != 0));
-        Ok(Self { held, id, watch: None })
+        let key = held.key();
+        Ok(Self { held, key, watch: None })
     }
 
     /// Returns what the descriptor was opened for.
@@ -53,9 +52,10 @@ impl HeldSource {
         self.watch = Some(Watch::new());
     }
 
-    /// Returns whether the file has an identity, which must be the host's for this file.
-    pub(super) fn has_id(&self, id: (u64, u64)) -> bool {
-        self.id == Some(id)
+    /// Returns whether this is the same file as another one, whose number is `key`.
+    pub(super) fn is(&self, file: &HeldFile, key: Option<(u64, u64)>) -> bool {
+        let may_be = self.key.is_none() || key.is_none() || self.key == key;
+        may_be && self.held.is_same(file)
     }
 
     /// Returns the file itself.
@@ -83,14 +83,7 @@ impl Source for HeldSource {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        if self.id.is_none() || self.id != other.id {
-            return false;
-        }
-        // An identity may be made of less than tells two files apart, such as the time of the last change.
-        #[cfg(not(target_env = "p1"))]
-        return self.held.descriptor().is_same_object(other.held.descriptor());
-        #[cfg(target_env = "p1")]
-        true
+        self.is(&other.held, other.key)
     }
 }
 

@@ -12,6 +12,7 @@ use std::ptr;
 use std::sync::Once;
 
 use wasi_mmap_core::Rights;
+use wasi_mmap_sys::HeldFile;
 use wasi_mmap_sys::observer::{Observer, add_observer};
 
 use crate::copies::{Copies, Memory, PAGE, Private, Shared};
@@ -217,12 +218,14 @@ extern "C" fn write_back_all() {
 struct CopiesObserver;
 
 impl Observer for CopiesObserver {
-    fn before(&self, file: (u64, u64), range: &Range<u64>) {
-        COPIES.before_io(|source| source.has_id(file), range);
+    fn before(&self, file: &HeldFile, range: &Range<u64>) {
+        let key = file.key();
+        COPIES.before_io(|source| source.is(file, key), range);
     }
 
-    fn after_write(&self, file: (u64, u64), range: &Range<u64>) {
-        COPIES.after_write(|source| source.has_id(file), range);
+    fn after_write(&self, file: &HeldFile, range: &Range<u64>) {
+        let key = file.key();
+        COPIES.after_write(|source| source.is(file, key), range);
     }
 }
 

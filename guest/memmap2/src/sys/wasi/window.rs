@@ -49,9 +49,9 @@ impl Window {
         let first = request.offset - within;
         // The sum of the offset and the length was checked.
         let wanted = within + request.len as u64;
-        // What is past the end of the file is memory.
         let len = held.len()?.saturating_sub(first).min(wanted);
-        if len == 0 {
+        // A window ends with the file, and would not grow with it. Copies do.
+        if len.next_multiple_of(page) < wanted {
             return Ok(Err(held));
         }
         let (map_access, mode) = match access {
@@ -203,8 +203,9 @@ impl Window {
             _ => return Err(Error::from_raw_os_error(libc::EINVAL)),
         };
         match self.mapping.advise(advice, start, Some(len)).map_err(Refusal::from) {
-            // A hint that the host's system does not know.
-            Ok(()) | Err(Refusal::Unsupported(_)) => Ok(()),
+            // A hint that the host cannot follow: its system does not know it, the pages are in use, or there was enough
+            // of it.
+            Ok(()) | Err(Refusal::Unsupported(_) | Refusal::Busy | Refusal::LimitExceeded(_)) => Ok(()),
             Err(error) => Err(io_error(error)),
         }
     }
