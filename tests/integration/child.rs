@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::{
     durable, failures, faults, file_size, full_disk, huge, names, scale, stable, stable_attacks, stable_breaks,
-    stable_windows, stale,
+    stable_windows, stale, window_modes,
 };
 use wasi_mmap_conformance::storm;
 
@@ -66,11 +66,13 @@ fn part_of_another_test() {
         (stolen, [file]) if stolen.starts_with("stolen-") => failures::lose_memory(stolen, Path::new(file)),
         ("lose-pages", _) => full_disk::lose_pages(),
         ("huge-pages", _) => huge::resize(),
+        ("huge-files", _) => huge::map_files(),
         ("squat", [object, lock]) => names::squat(object, lock),
         (part, [scratch]) if part.starts_with("file-size") => file_size::meet(part, Path::new(scratch)),
         (part, [folder]) if part.starts_with("stable-") => stable_windows::meet(part, Path::new(folder)),
         (part, [file]) if part.starts_with("break-") => stable_breaks::meet(part, Path::new(file)),
         (part, [file]) if part.starts_with("attack-") => stable_attacks::meet(part, Path::new(file)),
+        (part, [file]) if part.starts_with("mode-") => window_modes::meet(part, Path::new(file)),
         (part, [file]) if part.starts_with("stale") => stale::meet(part, Path::new(file)),
         (fault, [file]) => faults::meet(fault, Path::new(file)),
         other => panic!("no such part: {other:?}"),

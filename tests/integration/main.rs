@@ -18,6 +18,7 @@ mod full_disk;
 mod fuzz;
 mod hostile;
 mod huge;
+mod kept;
 mod memmap2;
 mod model;
 mod names;

@@ -2,16 +2,19 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use super::child;
 use super::failures::{
     Mounted, PAGES, Tally, Target, WindowKind, alone, attach, bytes, detach, fail_each, letters, page,
 };
 use super::support::is_long;
 use wasi_mmap_core::{Access, Error, Internals};
-use wasi_mmap_native::failures::Call;
+use wasi_mmap_native::failures::{self, Call, Kind};
 use wasi_mmap_native::{Mapping, Window};
 
 pub fn set_mode(mapping: &mut Mapping, window: &Window, to_write: bool) -> Result<(), Error> {
@@ -197,4 +200,60 @@ fn a_seal_refuses_the_mode_and_nothing_else() {
     assert!(target.read(range.clone()) == with_byte(&range, b'!'));
     assert_eq!(mapping.get(5), Ok(b'a'));
     detach(&mut mapping, &window).expect("it detaches");
+}
+
+/// The system's list of areas contains the names of all mapped files, which need not be UTF-8.
+#[test]
+fn a_name_that_is_not_utf_8_hides_no_theft() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let path = scratch.path().join("file");
+    let output = child::command("mode-and-name", &[path.to_str().expect("UTF-8")]).output().expect("a process");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{}: {message}", output.status);
+    assert!(message.contains("wasi-mmap: memory was taken away, and cannot be put back"), "{message}");
+}
+
+#[test]
+fn a_mode_is_refused_where_the_list_of_areas_cannot_be_opened() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let path = scratch.path().join("file");
+    let output = child::command("mode-and-descriptors", &[path.to_str().expect("UTF-8")]).output().expect("a process");
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+/// The two tests above, each in a process of its own.
+pub fn meet(part: &str, path: &Path) {
+    let (mut mapping, mut target) = (WindowKind::Write.mapping(path), Target::new());
+    let range = 0..PAGES * page();
+    let window = attach(&mut mapping, &target, range.clone(), false).expect("a window");
+    match part {
+        "mode-and-name" => {
+            let strange = path.with_file_name(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+            let _strange = WindowKind::Read.mapping(&strange);
+            failures::order_calls(&[Kind::Made, Kind::Stolen]);
+            let outcome = set_mode(&mut mapping, &window, true);
+            panic!("{outcome:?}");
+        }
+        "mode-and-descriptors" => {
+            target.write(5, b'!');
+            // SAFETY: the limit is a value.
+            let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+            // SAFETY: the call writes to the limit.
+            assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }, 0);
+            let most = std::mem::replace(&mut limit.rlim_cur, 0);
+            // SAFETY: the call reads the limit.
+            assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+            failures::order_calls(&[Kind::Made, Kind::Before]);
+            let refused = set_mode(&mut mapping, &window, true);
+            assert_eq!(failures::end(), None, "nothing was replaced");
+            assert!(matches!(refused, Err(Error::Io(_))), "{refused:?}");
+            assert!(target.read(range.clone()) == with_byte(&range, b'!'), "it is as it was");
+            limit.rlim_cur = most;
+            // SAFETY: as above.
+            assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+            set_mode(&mut mapping, &window, true).expect("the next time");
+            detach(&mut mapping, &window).expect("it detaches");
+        }
+        other => panic!("no such part: {other}"),
+    }
 }

@@ -13,9 +13,8 @@ use crate::memory::{self, AttachRequest, HostWindow};
 pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmtime::Result<()> {
     interface.resource::<HostWindow>("window", |view, rep| {
         let window = view.table.delete(Resource::<HostWindow>::new_own(rep))?;
-        // Dropping a handle returns nothing. A window that cannot be detached stays in the plugin's memory, and goes
-        // with it.
-        if let Err(error) = window.detach() {
+        // Dropping a handle returns nothing.
+        if let Err(error) = window.release() {
             tracing::warn!(target: "wasi_mmap", %error, "a dropped window could not be detached");
         }
         Ok(())

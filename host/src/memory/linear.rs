@@ -10,6 +10,8 @@ use wasi_mmap_core::{Error, Result};
 use wasi_mmap_native::{Reservation, Window};
 use wasmtime::{Config, LinearMemory, MemoryCreator, MemoryType};
 
+use super::window::HostWindow;
+
 /// The largest size of a 32-bit memory, in bytes.
 const WHOLE: u64 = 1 << 32;
 
@@ -45,6 +47,8 @@ pub(crate) struct Memory {
     size: AtomicUsize,
     /// The windows in the memory, some of which may be detached already.
     windows: Mutex<Vec<Window>>,
+    /// The windows that could not be detached when their handles were dropped, with their mappings.
+    kept: Mutex<Vec<HostWindow>>,
 }
 
 /// The live linear memories that can take windows, by their first address.
@@ -90,6 +94,15 @@ impl Memory {
         self.windows().push(window);
     }
 
+    /// Keeps a window without a handle until the memory is dropped.
+    pub(super) fn keep(&self, window: HostWindow) {
+        self.kept().push(window);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<HostWindow>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn windows(&self) -> MutexGuard<'_, Vec<Window>> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -126,7 +139,8 @@ unsafe impl MemoryCreator for Creator {
         let is_fixed = !ty.is_shared() && most <= capacity as u64;
         let reservation = reserve(capacity, guard, minimum).map_err(|error| format!("reserving a memory: {error}"))?;
         let base = reservation.addresses().start;
-        let memory = Memory { base, size: AtomicUsize::new(minimum), windows: Mutex::default() };
+        let memory =
+            Memory { base, size: AtomicUsize::new(minimum), windows: Mutex::default(), kept: Mutex::default() };
         let memory = Arc::new(memory);
         if is_fixed {
             memories().insert(base, Arc::clone(&memory));
@@ -160,7 +174,8 @@ unsafe impl LinearMemory for Linear {
         let (from, to) = (self.as_ptr(), ptr::with_exposed_provenance_mut::<u8>(base));
         // SAFETY: both have at least `old_size` accessible bytes, and are apart; the engine has the memory to itself.
         unsafe { to.copy_from_nonoverlapping(from, old_size) };
-        let memory = Memory { base, size: AtomicUsize::new(new_size), windows: Mutex::default() };
+        let memory =
+            Memory { base, size: AtomicUsize::new(new_size), windows: Mutex::default(), kept: Mutex::default() };
         // Drops the old memory, whose place the new one takes.
         let guard = self.guard;
         drop(std::mem::replace(self, Self { memory: Arc::new(memory), is_fixed: false, capacity, guard, reservation }));
@@ -181,6 +196,7 @@ impl Drop for Linear {
         for window in self.memory.windows().drain(..) {
             window.abandon();
         }
+        self.memory.kept().clear();
     }
 }
 

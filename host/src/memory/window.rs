@@ -14,7 +14,8 @@ use crate::mapping::HostMapping;
 /// A plugin's window.
 ///
 /// Dropping this leaves the plugin's memory alone, because the memory may be gone. Only [`detach`](Self::detach), which
-/// runs when the plugin calls it or drops its handle, takes the file out of the memory.
+/// runs when the plugin calls it, and [`release`](Self::release), which runs when it drops its handle, take the file out
+/// of the memory.
 #[derive(Debug)]
 pub(crate) struct HostWindow {
     mapping: Arc<HostMapping>,
@@ -114,6 +115,17 @@ impl HostWindow {
         unsafe { guard.storage_mut()?.detach_window(&self.window) }?;
         self.permits().clear();
         Ok(())
+    }
+
+    /// Drops the window with the plugin's handle, and takes the file out of its memory first. If that fails, the window
+    /// stays in the memory, and goes with it: until then, it counts towards the limits, and its mapping stays open. To
+    /// be called by a host function that the plugin has called.
+    pub(crate) fn release(self) -> Result<()> {
+        self.detach().inspect_err(|_| {
+            if let Some(memory) = Memory::find(self.window.addresses().start) {
+                memory.keep(self);
+            }
+        })
     }
 
     /// Sets whether stores to the window reach the mapping. To be called by a host function that the plugin has called.

@@ -29,7 +29,7 @@ impl OsStorage {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] if the pages cannot be moved; [`Error::Busy`] if another window holds some of them, or
+    /// [`Error::Unsupported`] if the pages cannot be moved, or are huge; [`Error::Busy`] if another window holds some of them, or
     /// pages are lent; [`Error::OutOfMemory`]; [`Error::Io`]. After an error, the mapping is as it was. So is the
     /// memory, unless the system failed after it had unmapped it: then it is zeros.
     ///
@@ -45,10 +45,14 @@ impl OsStorage {
         assert!(range.start.is_multiple_of(page) && range.end <= pages.len() && address.is_multiple_of(page));
         let memory = address..address + range.len().next_multiple_of(page);
         let must_move = pages.is_private() && pages.is_writable();
+        // The kernel would refuse such a file at most addresses, and map more of it than was asked for at the others.
+        if pages.mapping.has_huge_pages() {
+            return Err(Error::Unsupported("a window of huge pages".into()));
+        }
         // The guard comes first: faults must be repaired from the first access on.
         let is_shared = to_write && pages.is_writable() && !must_move;
         let guard = match pages.file() {
-            Some(file) => FaultGuard::new(memory.clone(), file, file_offset + range.start as u64, !is_shared),
+            Some(file) => FaultGuard::new(memory.clone(), file, file_offset + range.start as u64, page, !is_shared),
             None => FaultGuard::without_file(memory.clone(), page),
         };
         let guard = guard.map_err(Error::from)?;
@@ -111,7 +115,7 @@ impl OsStorage {
         state.guard.set_private(true);
         // SAFETY: the memory belongs to the caller, who has no references there, and maps this part of the file, or was
         // replaced by zeros by a repair. The new pages can be read and written too. On failure, it is as it was.
-        let outcome = unsafe { sys::remap_file(&memory, file, file_offset, sharing) };
+        let outcome = unsafe { sys::remap_file(&memory, file, file_offset, sharing, || state.guard.lost_range()) };
         if outcome.is_ok() {
             state.is_shared = is_shared;
         }

@@ -10,6 +10,8 @@ use rustix::fs::OFlags;
 use rustix::process::{Resource, getrlimit};
 use wasi_mmap_core::{FileInfo, FileKind, OsError, Result, Rights, System};
 
+use super::page::page_len;
+
 /// The longest wait for another holder's lease on a file to end: longer than the default of Linux for breaking a lease,
 /// 45 s.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -55,6 +57,26 @@ pub(crate) fn describe(file: &File) -> Result<FileInfo> {
         _ => Rights::all(),
     };
     Ok(FileInfo { kind, len: metadata.len(), rights, grows: false })
+}
+
+/// Returns the size of the pages that a file is mapped in: that of a page of memory, except on hugetlbfs, of which the
+/// kernel maps and unmaps only whole huge pages. Linux `fstatfs(2)`.
+pub(crate) fn page_len_of(file: &File) -> usize {
+    #[cfg(target_os = "linux")]
+    {
+        const HUGETLBFS: u32 = 0x9584_58f6;
+        // A number of 32 bits, in a field that may be wider, signed or unsigned.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the upper half is empty")]
+        // hugetlbfs never fails to tell.
+        if let Ok(system) = rustix::fs::fstatfs(file)
+            && system.f_type as u32 == HUGETLBFS
+        {
+            return usize::try_from(system.f_bsize).unwrap_or(0).max(page_len());
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+    page_len()
 }
 
 /// Sets the length of a file to `len` bytes.

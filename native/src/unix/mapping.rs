@@ -11,6 +11,7 @@ use wasi_mmap_core::{Advice, Error, FlushFlags, MapFlags, MapOptions, Result};
 
 use super::advice::os_advice;
 use super::fault::{Fault, FaultGuard};
+use super::file::page_len_of;
 use super::memory::SharedMemory;
 use super::page::page_len;
 use super::replace::{self, Sharing};
@@ -65,7 +66,10 @@ impl OsMapping {
 
     fn try_file(file: File, file_offset: u64, len: usize, options: &MapOptions) -> io::Result<Self> {
         let mut map = memmap2::MmapOptions::new();
-        map.offset(file_offset).len(len);
+        // The kernel maps whole huge pages, whatever the length, and unmaps nothing else.
+        let page = page_len_of(&file);
+        let whole = if page == page_len() { Some(len) } else { len.checked_next_multiple_of(page) };
+        map.offset(file_offset).len(whole.ok_or(io::ErrorKind::OutOfMemory)?);
         apply_flags(&mut map, options.flags);
         let (private, writable) = (options.is_private(), options.access.is_writable());
         let map = if !writable {
@@ -77,8 +81,7 @@ impl OsMapping {
         } else {
             map.map_raw(&file)?
         };
-        let guard = FaultGuard::new(addresses(&map), &file, file_offset, private)?;
-        let page = page_len();
+        let guard = FaultGuard::new(addresses(&map), &file, file_offset, page, private)?;
         Ok(Self { guard, map, file: Some(file), file_offset, private, writable, len, is_split: false, page })
     }
 
@@ -140,9 +143,14 @@ impl OsMapping {
         self.guard.check(base + range.start..base + range.end)
     }
 
+    /// Returns whether the mapping has larger pages than memory usually has.
+    pub(crate) fn has_huge_pages(&self) -> bool {
+        self.page > page_len()
+    }
+
     /// Returns the reason why pages of the mapping cannot be moved to other memory, if there is one.
     pub(crate) fn immovable_reason(&self) -> Option<&'static str> {
-        if self.page != page_len() {
+        if self.has_huge_pages() {
             Some("they are huge pages")
         } else if self.is_split {
             Some("advice for a part, or a repair, may have split the mapping into several areas of memory")
@@ -213,7 +221,7 @@ impl OsMapping {
         }
         let sharing = if self.private { Sharing::Private } else { Sharing::Shared };
         let (start, file_offset) = (self.pointer(&lost).expose_provenance(), self.file_offset + lost.start as u64);
-        let memory = start..start + lost.len().next_multiple_of(page_len());
+        let memory = start..start + lost.len().next_multiple_of(self.page);
         self.is_split = true;
         // SAFETY: whole pages of this mapping, and `&mut self` means that nobody in this process uses them. Their
         // contents are lost already. On failure, they are as they were.

@@ -100,12 +100,12 @@ impl OsMapping {
         self.mapped.as_ref().expect("a mapping without memory has length 0").view.pointer(range)
     }
 
-    /// Returns `Ok`: nobody can make a file shorter while it is mapped, so nothing is ever lost.
-    #[inline]
     /// Does nothing: no bytes are promised not to change on Windows.
     #[expect(clippy::unused_self, reason = "the same interface as on Unix")]
     pub(crate) fn set_stable(&self) {}
 
+    /// Returns `Ok`: nobody can make a file shorter while it is mapped, so nothing is ever lost.
+    #[inline]
     pub(crate) fn check(&self, _: Range<usize>) -> Result<()> {
         Ok(())
     }

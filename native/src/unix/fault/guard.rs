@@ -7,7 +7,6 @@ use std::os::fd::AsRawFd;
 
 use wasi_mmap_core::Result;
 
-use super::super::page::page_len;
 use super::handler;
 use super::registry::{Area, Fault, OwnedSlot};
 
@@ -20,14 +19,20 @@ pub(crate) struct FaultGuard {
 }
 
 impl FaultGuard {
-    /// Guards memory that maps `file` from `file_offset`. The file must stay open as long as the guard lives. If
-    /// `private` is set, a write copies the page, and a repair must not.
+    /// Guards memory that maps `file` from `file_offset` in pages of `page` bytes. The file must stay open as long as
+    /// the guard lives. If `private` is set, a write copies the page, and a repair must not.
     ///
     /// # Errors
     ///
     /// The error of `sigaction(2)`, at the first call in a process; `OutOfMemory`.
-    pub(crate) fn new(memory: Range<usize>, file: &File, file_offset: u64, private: bool) -> io::Result<Self> {
-        Self::register(Area { memory, descriptor: file.as_raw_fd(), file_offset, page: page_len(), private })
+    pub(crate) fn new(
+        memory: Range<usize>,
+        file: &File,
+        file_offset: u64,
+        page: usize,
+        private: bool,
+    ) -> io::Result<Self> {
+        Self::register(Area { memory, descriptor: file.as_raw_fd(), file_offset, page, private })
     }
 
     /// Guards memory that maps no file and has pages of `page` bytes.

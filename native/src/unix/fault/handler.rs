@@ -70,12 +70,19 @@ fn repair(found: &Found, address: usize) -> bool {
         }
         // The file has the page. Either the file has grown since the fault, or there is no space for the page. A
         // private page is populated for reading only: populating it for writing would copy it, and the copy would hide
-        // the file's later contents.
-        match populate(&one, area.private) {
+        // the file's later contents. A shared page may have become a private one since the slot was found.
+        let is_private = slot.is_private();
+        match populate(&one, is_private) {
             // It can be read, but faults again and again: a write finds no memory for its copy. This must not go on for
             // ever.
-            Populated::Yes if area.private && slot.count_repeat(start) => return copy_or_replace(found, start),
-            Populated::Yes => return true,
+            Populated::Yes if is_private && slot.count_repeat(start) => return copy_or_replace(found, start),
+            Populated::Yes => {
+                // If it became private only now, it may have been copied.
+                if !is_private && slot.is_private() {
+                    slot.lose(one, Fault::Truncated);
+                }
+                return true;
+            }
             Populated::No => {}
             Populated::Unknown => break,
         }
@@ -186,4 +193,33 @@ fn file_len(descriptor: c_int) -> Option<u64> {
     // SAFETY: the call succeeded, so it has written all of `stat`.
     let stat = unsafe { stat.assume_init() };
     u64::try_from(stat.st_size).ok()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::FileExt;
+
+    use super::super::registry::OwnedSlot;
+    use super::*;
+
+    /// Another thread may make a window one for reading while a fault in it is being repaired.
+    #[test]
+    fn a_page_that_became_private_meanwhile_is_not_copied() {
+        let page = super::super::super::page::page_len();
+        let file = tempfile::tempfile().expect("a file");
+        file.write_all_at(&vec![1; page], 0).expect("it writes");
+        // SAFETY: nobody refers to the bytes, which are read through a pointer.
+        let map: memmap2::MmapRaw = unsafe { memmap2::MmapOptions::new().map_copy(&file) }.expect("a mapping").into();
+        let memory = map.as_ptr().addr()..map.as_ptr().addr() + page;
+        let area = Area { memory: memory.clone(), descriptor: file.as_raw_fd(), file_offset: 0, page, private: false };
+        let slot = OwnedSlot::register(&area).expect("a slot");
+        let found = registry::find(memory.start).expect("it is registered");
+        slot.set_private(true);
+        assert!(repair(&found, memory.start), "the file has the page");
+        file.write_all_at(&[2], 0).expect("it writes");
+        // SAFETY: the byte is mapped, and the file has it.
+        assert_eq!(unsafe { map.as_ptr().read_volatile() }, 2, "the page shows the file");
+        assert_eq!(slot.lost(memory), None);
+    }
 }

@@ -144,6 +144,11 @@ impl Slot {
         self.low.fetch_min(memory.start, AcqRel);
     }
 
+    /// Returns whether a write copies the page, at this moment.
+    pub(super) fn is_private(&self) -> bool {
+        self.private.load(Acquire)
+    }
+
     /// Returns whether the bytes were promised not to change.
     pub(super) fn is_stable(&self) -> bool {
         self.is_stable.load(Acquire)

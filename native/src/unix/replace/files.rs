@@ -4,11 +4,15 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+#[cfg(target_os = "linux")]
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::abort::{NOT_PUT_BACK, die};
 use super::calls::{self, FilePart, Sharing};
 #[cfg(target_os = "linux")]
 use super::care;
+#[cfg(target_os = "linux")]
+use super::maps::List;
 #[cfg(target_os = "linux")]
 use super::moves;
 use super::zeros::fill;
@@ -58,6 +62,14 @@ pub(crate) unsafe fn put_file(
     die(NOT_PUT_BACK)
 }
 
+/// Keeps other threads from preparing pages of a file until the guard is dropped. Prepared pages are moved away again. If
+/// they lay in a gap that a failed call has left, they could pass for the pages that belong there, and leave a hole.
+#[cfg(target_os = "linux")]
+fn prepares() -> MutexGuard<'static, ()> {
+    static PREPARES: Mutex<()> = Mutex::new(());
+    PREPARES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Maps a part of a file elsewhere, and moves it over the target: two calls, but a failure of the first does not touch
 /// the target.
 ///
@@ -66,6 +78,7 @@ pub(crate) unsafe fn put_file(
 /// As [`put_file`].
 #[cfg(target_os = "linux")]
 unsafe fn put_prepared(target: &Range<usize>, part: &FilePart) -> io::Result<()> {
+    let _prepares = prepares();
     let prepared = calls::map_file(target.len(), part)?;
     // SAFETY: the caller's promise; what was just mapped has the same length, is one area, and nobody else knows of it.
     unsafe { moves::put_prepared(prepared, target) }
@@ -73,23 +86,33 @@ unsafe fn put_prepared(target: &Range<usize>, part: &FilePart) -> io::Result<()>
 
 /// Maps a part of a file over pages that map it in another way, in place, while others may read and write there.
 ///
-/// The process ends if the kernel fails after it has unmapped the pages, and they cannot be put back.
+/// The process ends if the kernel fails after it has unmapped the pages, and they cannot be put back. `lost` returns
+/// the addresses at which a repair has put zeros in their place.
 ///
 /// # Errors
 ///
-/// The error of `mmap(2)` or `mremap(2)`. The target is as it was.
+/// The error of `mmap(2)` or `mremap(2)`, or of opening the system's list of areas. The target is as it was.
 ///
 /// # Safety
 ///
 /// The target is whole pages that map this part of the file, or were zeros in its place, can be read and written, and
 /// belong to the caller. No reference into them is alive.
 #[cfg(target_os = "linux")]
-pub(crate) unsafe fn remap_file(target: &Range<usize>, file: &File, offset: u64, sharing: Sharing) -> io::Result<()> {
+pub(crate) unsafe fn remap_file(
+    target: &Range<usize>,
+    file: &File,
+    offset: u64,
+    sharing: Sharing,
+    lost: impl FnOnce() -> Range<usize>,
+) -> io::Result<()> {
     let part = FilePart { file: file.as_raw_fd(), file_offset: offset, sharing, can_write: true };
+    // While nothing has changed yet: a process without free descriptors could not open it afterwards.
+    let list = List::open()?;
+    let _prepares = prepares();
     // Elsewhere first: a file system may refuse after the kernel has unmapped the target.
     let prepared = calls::map_file(target.len(), &part)?;
     // SAFETY: the caller's promise; what was just mapped has the same length, is one area, and nobody else knows of it.
-    unsafe { moves::put_over_file(prepared, target, &part) }
+    unsafe { moves::put_over_file(prepared, target, &part, list, lost) }
 }
 
 /// Returns an error, and touches nothing: there is no way to replace pages in place that leaves them as they were if it
@@ -103,6 +126,12 @@ pub(crate) unsafe fn remap_file(target: &Range<usize>, file: &File, offset: u64,
 ///
 /// None is needed here. On Linux, the target belongs to the caller.
 #[cfg(not(target_os = "linux"))]
-pub(crate) unsafe fn remap_file(_: &Range<usize>, _: &File, _offset: u64, _: Sharing) -> io::Result<()> {
+pub(crate) unsafe fn remap_file(
+    _: &Range<usize>,
+    _: &File,
+    _offset: u64,
+    _: Sharing,
+    _lost: impl FnOnce() -> Range<usize>,
+) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "the mode of a window on this system"))
 }

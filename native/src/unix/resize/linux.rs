@@ -80,10 +80,6 @@ impl OsMapping {
         status & 1 != 0
     }
 
-    fn has_huge_pages(&self) -> bool {
-        self.page > page_len()
-    }
-
     /// Remaps the mapping; if it is split into several areas, merges them first.
     fn try_remap_merged(&mut self, len: usize) -> Result<()> {
         if let Err(error) = self.try_remap(len) {

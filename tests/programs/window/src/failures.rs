@@ -14,7 +14,11 @@ use wasi_mmap_conformance::memory::touch_everything;
 use crate::rules::map;
 use crate::{Check, PAGE, Pages, make_file, peek, poke};
 
-pub(crate) const CHECKS: &[Check] = &[("under-failures", under_failures), ("several-areas", several_areas)];
+pub(crate) const CHECKS: &[Check] = &[
+    ("under-failures", under_failures),
+    ("several-areas", several_areas),
+    ("drop-under-failures", drop_under_failures),
+];
 
 /// The number of pages of a mapping.
 const COUNT: usize = 4;
@@ -100,6 +104,27 @@ fn under_failures() {
         assert!(whole(&mapping) == expected);
     }
     mapping.close().expect("it is not busy");
+}
+
+/// Drops the handles of a window and of its mapping, and says whether the file is still in the memory.
+fn drop_under_failures() {
+    let mapping = map(&make_file("f", COUNT), Access::Write);
+    let pages = Pages::<COUNT>::new().bytes();
+    let Ok(window) = Window::attach(&mapping, &pages[..1], 0, (COUNT * PAGE) as u64, WindowMode::Write) else {
+        return;
+    };
+    drop(window);
+    drop(mapping);
+    let is_kept = peek(pages, 0) == b'a';
+    assert!(is_kept || (0..COUNT * PAGE).step_by(64).all(|at| peek(pages, at) == 0));
+    touch_everything();
+    if is_kept {
+        // The file is shorter now: a fault in the memory is still repaired.
+        let file = std::fs::File::options().write(true).open("/scratch/f").expect("the file");
+        file.set_len(PAGE as u64).expect("it is shorter");
+        assert_eq!(peek(pages, 3 * PAGE), 0);
+        println!("kept");
+    }
 }
 
 /// Makes a window for writing one for reading, and back. `expected` are the bytes of the mapping.

@@ -12,6 +12,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("many-views", many_views),
     ("scan", scan),
     ("mutable-view", mutable_view),
+    ("huge-file", huge_file),
 ];
 
 /// A byte of a file as `make_file` makes them.
@@ -52,6 +53,18 @@ fn check_views(is_zero_copy: bool) {
     // SAFETY: as above.
     let view = unsafe { mapping.view(PAGE as u64 - 1..PAGE as u64 + 3) }.expect("a view");
     assert_eq!((&*view, view.is_zero_copy()), (&b"cddd"[..], is_zero_copy));
+}
+
+/// A file of huge pages, which begins with `here`, has no windows, wherever they are to be.
+fn huge_file() {
+    for access in [Access::Read, Access::Write] {
+        let mapping = Mapping::options().access(access).open("/scratch/file").expect("a mapping");
+        for range in [0..4, 0..3 * PAGE as u64] {
+            // SAFETY: nobody else has the file.
+            let view = unsafe { mapping.view(range) }.expect("a view");
+            assert_eq!((&view[..4], view.is_zero_copy()), (&b"here"[..], false));
+        }
+    }
 }
 
 fn views_are_zero_copy() {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::abort::{NOT_PUT_BACK, die};
 use super::super::calls::{self, FilePart};
-use super::super::maps;
+use super::super::maps::List;
 use super::super::mark::Mark;
 use super::super::zeros::fill;
 
@@ -62,6 +62,9 @@ pub(crate) unsafe fn put_prepared(prepared: usize, target: &Range<usize>) -> io:
 /// Moves pages of a file that were prepared elsewhere over others that map the same part, atomically, while others may
 /// read and write there. If that fails, the prepared pages are unmapped.
 ///
+/// `lost` returns the addresses whose pages may have been replaced by zeros. Memory that `list` shows there is the
+/// target's own.
+///
 /// # Errors
 ///
 /// The error of `mremap(2)`; the target is as it was.
@@ -70,7 +73,13 @@ pub(crate) unsafe fn put_prepared(prepared: usize, target: &Range<usize>) -> io:
 ///
 /// As [`move_pages`], but the target maps the file, or was replaced by zeros. Nobody else knows of the prepared pages,
 /// which map `part`.
-pub(crate) unsafe fn put_over_file(prepared: usize, target: &Range<usize>, part: &FilePart) -> io::Result<()> {
+pub(crate) unsafe fn put_over_file(
+    prepared: usize,
+    target: &Range<usize>,
+    part: &FilePart,
+    list: List,
+    lost: impl FnOnce() -> Range<usize>,
+) -> io::Result<()> {
     // SAFETY: the caller's promise. On failure, the target is as it was, if the kernel has no areas left, which it
     // checks first, or all of it is unmapped, if the kernel has no memory for its records. Both cases are settled
     // below.
@@ -82,8 +91,8 @@ pub(crate) unsafe fn put_over_file(prepared: usize, target: &Range<usize>, part:
         Ok(())
     } else {
         // The target cannot be marked: a mark would be in the file, or make a page private. The prepared pages, which
-        // are still there, tell what is mapped at the target.
-        let is_ours = maps::are_one_file(prepared, target).unwrap_or_else(|| calls::is_mapped(target));
+        // are still there, tell what is mapped at the target. What cannot be told may be another thread's.
+        let is_ours = list.are_one_file(prepared, target, lost).unwrap_or(false);
         if is_ours { Err(error) } else { die(NOT_PUT_BACK) }
     };
     // SAFETY: nobody else knows of the prepared pages, and on failure they have not moved.
