@@ -29,7 +29,7 @@ impl OsStorage {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] if the pages cannot be moved, or are huge; [`Error::Busy`] if another window holds some of them, or
+    /// [`Error::Unsupported`] if the pages cannot be moved or are huge; [`Error::Busy`] if another window holds some of them, or
     /// pages are lent; [`Error::OutOfMemory`]; [`Error::Io`]. After an error, the mapping is as it was. So is the
     /// memory, unless the system failed after it had unmapped it: then it is zeros.
     ///
