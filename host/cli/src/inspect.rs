@@ -7,6 +7,7 @@ use serde::Serialize;
 use wasmtime::Result;
 
 use crate::arguments::InspectOptions;
+use crate::files;
 use crate::plugin::{self, Interfaces, Plugin};
 
 /// The output of `inspect --json`.
@@ -44,11 +45,7 @@ pub(crate) fn report(path: &Path, plugin: &Plugin, json: bool) -> Result<String>
         runs_on_plain_wasi: runs_here && interfaces.ours.is_empty() && !plugin.is_module,
         interfaces,
     };
-    if json {
-        Ok(serde_json::to_string(&inspection)? + "\n")
-    } else {
-        Ok(text(&path.display().to_string(), &inspection))
-    }
+    if json { Ok(serde_json::to_string(&inspection)? + "\n") } else { Ok(text(&files::name(path), &inspection)) }
 }
 
 fn text(name: &str, inspection: &Inspection) -> String {

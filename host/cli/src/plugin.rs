@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::error::Context;
 use wasmtime::{Result, bail};
 
-use crate::preview1;
+use crate::{compiled, files, preview1};
 
 /// The packages of WASI 0.2 that every engine for commands provides.
 const WASI_PACKAGES: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 /// The names of the imports and exports of a component.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Interfaces {
     /// Imports of `wasi-mmap:mmap`, in the version that this command provides.
     pub(crate) ours: Vec<String>,
@@ -60,8 +60,7 @@ pub(crate) struct Plugin {
 ///
 /// Fails if the file cannot be read, or is neither.
 pub(crate) fn read(path: &Path) -> Result<Plugin> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    load(path, bytes)
+    load(path, files::read(path)?)
 }
 
 /// Makes a plugin of the bytes of a file. `path` is the file, for errors.
@@ -70,11 +69,14 @@ pub(crate) fn read(path: &Path) -> Result<Plugin> {
 ///
 /// Says what the bytes are instead of a component or a module for WASI preview 1.
 pub(crate) fn load(path: &Path, bytes: Vec<u8>) -> Result<Plugin> {
-    let (name, file_len) = (path.display(), bytes.len());
+    let (name, file_len) = (files::name(path), bytes.len());
     if Parser::is_core_wasm(&bytes) {
         let component = preview1::to_component(&bytes)
             .with_context(|| format!("cannot make a component of {name}, which is a core module"))?;
         return Ok(Plugin { component, is_module: true, file_len });
+    }
+    if compiled::is_code(&bytes) {
+        bail!("{name} is a compiled plugin, or another program, and not WebAssembly");
     }
     if !Parser::is_component(&bytes) {
         bail!("{name} is not a WebAssembly component, nor a module");

@@ -8,6 +8,11 @@ use std::process::Command;
 
 use wasi_mmap_test_support::plugin_path;
 
+#[path = "command/cache.rs"]
+mod cache;
+#[path = "command/compiled.rs"]
+mod compiled;
+
 /// Returns the path of a program of `tests/programs`, built as a component.
 fn plugin(name: &str) -> PathBuf {
     plugin_path(name, "wasm32-wasip2")
@@ -35,8 +40,11 @@ fn compose(plugin: &Path, output: &Path) -> Outcome {
     finish(wasi_mmap().arg("compose").arg(plugin).arg("-o").arg(output))
 }
 
+/// Returns the command, without a cache: tests do not depend on each other.
 fn wasi_mmap() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_wasi-mmap"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wasi-mmap"));
+    command.env("WASI_MMAP_CACHE", "");
+    command
 }
 
 /// Makes a directory with a file `text` of 10 bytes, an empty file, a directory, and links that lead out of it.
@@ -183,7 +191,7 @@ fn permissions_of_files_hold() {
             fs::copy(plugin("probe"), &probe).expect("a copy");
             let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
             command = Command::new(program);
-            command.args(arguments).arg(probe).uid(65534).gid(65534);
+            command.env("WASI_MMAP_CACHE", "").args(arguments).arg(probe).uid(65534).gid(65534);
         } else {
             command.arg(plugin("probe"));
         }

@@ -1,36 +1,9 @@
-//! The command line of `wasi-mmap`.
+//! The options of `wasi-mmap run`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use wasi_mmap_host::{Limit, Limits, WindowPolicy};
-
-/// Memory-mapped files for WebAssembly plugins
-#[derive(Debug, Parser)]
-#[command(
-    version,
-    after_help = "\
-Examples:
-  wasi-mmap run --dir data grep.wasm needle data/big.log
-  wasi-mmap compose grep.wasm -o grep-anywhere.wasm
-  wasi-mmap inspect grep.wasm"
-)]
-pub struct Arguments {
-    /// The subcommand with its options.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// A subcommand.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    #[allow(missing_docs, reason = "a doc comment would replace the help of the options")]
-    Run(RunOptions),
-    #[allow(missing_docs, reason = "a doc comment would replace the help of the options")]
-    Compose(ComposeOptions),
-    #[allow(missing_docs, reason = "a doc comment would replace the help of the options")]
-    Inspect(InspectOptions),
-}
 
 /// Run a plugin: a component that exports wasi:cli/run, or a module for WASI preview 1, such as wasm32-wasip1
 #[derive(Debug, Args)]
@@ -42,6 +15,9 @@ Examples:
   wasi-mmap run --backend fallback --dir . wc.wasm x    without real mappings, as on any other engine
   wasi-mmap run --limit mapped-bytes=10GiB --dir . wc.wasm x
   wasi-mmap run --windows stable --dir . wc.wasm x      a plugin that you do not trust
+  wasi-mmap run - <wc.wasm                              the plugin from standard input
+
+The plugin is compiled at the first start, and kept for the next: see `wasi-mmap cache`.
 
 Exit status:
   0    the plugin succeeded
@@ -78,42 +54,20 @@ pub struct RunOptions {
     #[arg(long, value_name = "FILE")]
     pub stats: Option<PathBuf>,
 
-    /// The plugin's file
+    /// Compile the plugin anew, and do not keep it
+    #[arg(long)]
+    pub no_cache: bool,
+
+    /// Run a compiled plugin, whose code no sandbox confines: you trust whoever made the file
+    #[arg(long)]
+    pub allow_compiled: bool,
+
+    /// The plugin's file, or - for standard input
     pub plugin: PathBuf,
 
     /// The plugin's arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
-}
-
-/// Plug the fallback into a plugin, so that it runs on any WASI 0.2 engine
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example:
-  wasi-mmap compose grep.wasm -o grep-anywhere.wasm && wasmtime run --dir . grep-anywhere.wasm needle big.log
-
-A module for WASI preview 1 becomes a component as well.
-
-Exit status: 0, or 1 if the plugin could not be composed; OUT is then not written")]
-pub struct ComposeOptions {
-    /// The plugin's file
-    pub plugin: PathBuf,
-
-    /// The file to write the composed component to
-    #[arg(short, long, value_name = "OUT")]
-    pub output: PathBuf,
-}
-
-/// Show which interfaces a plugin imports, and where it can run
-#[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0, or 1 if the file is not a plugin")]
-pub struct InspectOptions {
-    /// The plugin's file
-    pub plugin: PathBuf,
-
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// An implementation of mappings.
@@ -197,12 +151,6 @@ fn limit_help() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn command_line_is_consistent() {
-        use clap::CommandFactory;
-        Arguments::command().debug_assert();
-    }
 
     #[test]
     fn sizes_may_have_units() {

@@ -6,16 +6,18 @@ use std::time::Instant;
 
 use serde::Serialize;
 use wasi_mmap_host::{MmapCtx, MmapCtxView, MmapView};
-use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::error::Context;
-use wasmtime::{Config, Engine, ResourceLimiter, Store};
+use wasmtime::{ResourceLimiter, Store};
 use wasmtime::{Result, bail};
 use wasmtime_wasi::filesystem::FsPerms;
 use wasmtime_wasi::p2::bindings::sync::CommandPre;
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::arguments::{Backend, Directory, RunOptions};
-use crate::{compose, plugin, progress};
+use crate::console::Console;
+use crate::engine::{self, Origin, Preparation, Prepared};
+use crate::{cache, files};
 
 /// The exit status if the plugin could not be run.
 pub(crate) const NOT_RUN: u8 = 125;
@@ -27,6 +29,8 @@ const TRAPPED: u8 = 134;
 struct Stats {
     backend: Backend,
     exit_status: u8,
+    /// Where the plugin's code came from.
+    code: Origin,
     compile_seconds: f64,
     run_seconds: f64,
     /// The peak of the plugin's linear memory, which includes that of its fallback.
@@ -70,32 +74,23 @@ impl ResourceLimiter for Memory {
     }
 }
 
-pub(crate) fn run(options: &RunOptions) -> Result<ExitCode> {
-    let name = options.plugin.display();
-    let mut component = plugin::read(&options.plugin)?.component;
-    let interfaces = plugin::interfaces(&component)?;
-    if !interfaces.unknown.is_empty() {
-        bail!("{name} has imports that neither wasi-mmap nor WASI 0.2 provides: {}", interfaces.unknown.join(", "));
-    }
-    if !interfaces.is_command() {
-        bail!("{name} is not a command: it does not export wasi:cli/run");
-    }
-    // A plugin that does not import our interface runs the same way with either backend.
-    if options.backend == Backend::Fallback && !interfaces.ours.is_empty() {
-        component = compose::with_fallback(&options.plugin, &component)?;
-    }
-
-    let mut config = Config::new();
-    wasi_mmap_host::configure(&mut config);
-    let engine = Engine::new(&config)?;
+pub(crate) fn run(options: &RunOptions, console: Console) -> Result<ExitCode> {
+    let engine = engine::engine()?;
+    let started = Instant::now();
+    let preparation = Preparation {
+        path: &options.plugin,
+        backend: options.backend,
+        use_cache: !options.no_cache,
+        allow_compiled: options.allow_compiled,
+        console,
+    };
+    let Prepared { component, origin } = preparation.prepare(&engine)?;
     let mut linker = Linker::<State>::new(&engine);
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
     if options.backend == Backend::Host {
         wasi_mmap_host::add_to_linker(&mut linker)?;
     }
-    let started = Instant::now();
-    let component = progress::spin("compiling the plugin", || Component::from_binary(&engine, &component))
-        .map_err(|error| wasmtime::format_err!("{name} is not a valid component: {error:?}"))?;
+    let name = files::name(&options.plugin);
     let command = linker
         .instantiate_pre(&component)
         .and_then(CommandPre::new)
@@ -112,6 +107,7 @@ pub(crate) fn run(options: &RunOptions) -> Result<ExitCode> {
         let stats = Stats {
             backend: options.backend,
             exit_status: status,
+            code: origin,
             compile_seconds,
             run_seconds,
             peak_memory_bytes: store.data().memory.bytes,
@@ -154,6 +150,9 @@ fn state(options: &RunOptions) -> Result<State> {
     let read_only = options.read_only_directories.iter().map(|directory| (directory, FsPerms::ReadOnly));
     let writable = options.directories.iter().map(|directory| (directory, FsPerms::ReadWrite));
     for (Directory { host, guest }, permissions) in writable.chain(read_only) {
+        if permissions == FsPerms::ReadWrite {
+            cache::check_separate(host)?;
+        }
         wasi.preopened_dir(host, guest, permissions).map_err(|error| {
             wasmtime::format_err!("cannot open the directory {} for the plugin: {error}", host.display())
         })?;
