@@ -20,6 +20,13 @@ impl Console {
         }
     }
 
+    /// Prints what may help after an error.
+    pub(crate) fn note(self, what: impl Display) {
+        if !self.quiet {
+            eprintln!("note: {what}");
+        }
+    }
+
     /// Runs `work`, and shows a spinner on a terminal once it has taken a second.
     pub(crate) fn spin<T>(self, what: &str, work: impl FnOnce() -> T) -> T {
         if self.quiet {

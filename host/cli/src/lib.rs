@@ -42,6 +42,8 @@ pub fn main() -> ExitCode {
         Command::Compose(options) => (compose::compose(&options, console), ExitCode::FAILURE),
         Command::Inspect(options) => (inspect::inspect(&options), ExitCode::FAILURE),
         Command::Cache(options) => (subcommands::cache(&options), ExitCode::FAILURE),
+        Command::Completions { shell } => (subcommands::completions(shell), ExitCode::FAILURE),
+        Command::Man { subcommand } => (subcommands::man(subcommand.as_deref()), ExitCode::FAILURE),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -24,12 +24,22 @@ pub(crate) struct Interfaces {
     pub(crate) unknown: Vec<String>,
     /// All exports.
     pub(crate) exports: Vec<String>,
+    /// The version of the library whose fallback is in the plugin, if there is one.
+    pub(crate) library_fallback: Option<String>,
+    /// The fallback component is composed into the plugin.
+    pub(crate) is_composed: bool,
 }
 
 impl Interfaces {
     /// Returns whether the component is a command, which can be run.
     pub(crate) fn is_command(&self) -> bool {
         self.exports.iter().any(|name| name.starts_with("wasi:cli/run@0.2."))
+    }
+
+    /// Returns the least version of WASI that has all that is imported.
+    pub(crate) fn wasi_version(&self) -> Option<String> {
+        let patches = self.wasi.iter().filter_map(|name| name.rsplit_once("@0.2.")?.1.parse::<u32>().ok());
+        patches.max().map(|patch| format!("0.2.{patch}"))
     }
 
     fn import(&mut self, name: &str) {
@@ -84,23 +94,56 @@ pub(crate) fn load(path: &Path, bytes: Vec<u8>) -> Result<Plugin> {
     Ok(Plugin { component: bytes, is_module: false, file_len })
 }
 
-/// Lists the imports and exports of a component.
+/// The custom section in which the library says that it has brought the fallback, with its version.
+const FALLBACK_SECTION: &str = "wasi-mmap:fallback";
+
+/// A component, or a module, that is being read.
+#[derive(Debug, Default)]
+struct Nested {
+    /// It exports our interface, as the fallback component does.
+    is_fallback: bool,
+    library: Option<String>,
+}
+
+/// Lists the imports and exports of a component, and finds the fallback in it.
 pub(crate) fn interfaces(component: &[u8]) -> Result<Interfaces> {
     let mut found = Interfaces::default();
     // Nested components and modules are parsed, too, but their imports and exports are not the plugin's.
-    let mut depth = 0u32;
+    let mut nesting: Vec<Nested> = Vec::new();
     for payload in Parser::new(0).parse_all(component) {
-        match payload.context("the component is damaged")? {
-            Payload::Version { encoding: Encoding::Component | Encoding::Module, .. } => depth += 1,
-            Payload::End(_) => depth -= 1,
+        let (payload, depth) = (payload.context("the component is damaged")?, nesting.len());
+        match payload {
+            Payload::Version { encoding: Encoding::Component | Encoding::Module, .. } => {
+                nesting.push(Nested::default())
+            }
+            Payload::End(_) => {
+                let ended = nesting.pop().unwrap_or_default();
+                match nesting.last_mut() {
+                    Some(_) if ended.is_fallback => found.is_composed = true,
+                    Some(outer) => outer.library = outer.library.take().or(ended.library),
+                    None => found.library_fallback = ended.library,
+                }
+            }
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section {
                     found.import(import.context("the component is damaged")?.name.name);
                 }
             }
-            Payload::ComponentExportSection(section) if depth == 1 => {
+            Payload::ComponentExportSection(section) => {
                 for export in section {
-                    found.exports.push(export.context("the component is damaged")?.name.name.to_owned());
+                    let name = export.context("the component is damaged")?.name.name;
+                    if depth == 1 {
+                        found.exports.push(name.to_owned());
+                    } else if name.starts_with("wasi-mmap:mmap/mapping@")
+                        && let Some(component) = nesting.last_mut()
+                    {
+                        component.is_fallback = true;
+                    }
+                }
+            }
+            Payload::CustomSection(section) if section.name() == FALLBACK_SECTION => {
+                if let Some(module) = nesting.last_mut() {
+                    module.library = Some(String::from_utf8_lossy(section.data()).into_owned());
                 }
             }
             _ => {}

@@ -48,6 +48,24 @@ pub enum Command {
     Inspect(InspectOptions),
     #[allow(missing_docs, reason = "a doc comment would replace the help of the options")]
     Cache(CacheOptions),
+    /// Print completions for a shell
+    #[command(after_help = "\
+Example:
+  wasi-mmap completions bash >~/.local/share/bash-completion/completions/wasi-mmap")]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of the command, or of a subcommand
+    #[command(after_help = "\
+Examples:
+  wasi-mmap man | man -l -
+  wasi-mmap man run >/usr/local/share/man/man1/wasi-mmap-run.1")]
+    Man {
+        /// The subcommand
+        subcommand: Option<String>,
+    },
 }
 
 #[cfg(test)]

@@ -16,12 +16,14 @@ Examples:
   wasi-mmap run --limit mapped-bytes=10GiB --dir . wc.wasm x
   wasi-mmap run --windows stable --dir . wc.wasm x      a plugin that you do not trust
   wasi-mmap run - <wc.wasm                              the plugin from standard input
+  wasi-mmap run --stats - --dir . wc.wasm README.md     what did the mapping do for the plugin?
 
 The plugin is compiled at the first start, and kept for the next: see `wasi-mmap cache`.
 
 Exit status:
   0    the plugin succeeded
-  1    the plugin failed; WASI 0.2 has no other status of its own
+  1    the plugin failed; most plugins can return no other status
+  N    the plugin called exit-with-code of wasi:cli/exit, which WASI has since 0.2.12
   2    the command line is invalid
   125  the plugin could not be run: the file is missing, is not a plugin, is not a command, or has unknown imports
   134  the plugin trapped")]
@@ -50,9 +52,22 @@ pub struct RunOptions {
     #[arg(long = "limit", value_name = "NAME=NUMBER", value_parser = parse_limit, long_help = limit_help())]
     pub limits: Vec<(Limit, u64)>,
 
-    /// Write the time and memory that the plugin took to a file, as JSON
+    /// Let the plugin use TCP, and look up names of hosts
+    #[arg(long)]
+    pub tcp: bool,
+
+    /// Let the plugin use UDP, and look up names of hosts
+    #[arg(long)]
+    pub udp: bool,
+
+    /// Write what the run took, and what the mappings did, to a file, or with - to standard error: times, memory, page
+    /// faults, bytes that were mapped, in windows, and copied
     #[arg(long, value_name = "FILE")]
     pub stats: Option<PathBuf>,
+
+    /// Write the statistics as JSON
+    #[arg(long, requires = "stats")]
+    pub json: bool,
 
     /// Compile the plugin anew, and do not keep it
     #[arg(long)]

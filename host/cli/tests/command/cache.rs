@@ -28,11 +28,12 @@ impl Folder {
     /// Runs a plugin, and returns where its code came from, and the outcome.
     fn run(&self, options: &[&str], plugin: &Path) -> (String, Outcome) {
         let stats = self.0.path().join("stats.json");
-        let outcome = finish(self.command().arg("run").args(options).arg("--stats").arg(&stats).arg(plugin).args([
-            "anonymous",
-            "10",
-            "3",
-        ]));
+        let outcome =
+            finish(self.command().arg("run").args(options).args(["--json", "--stats"]).arg(&stats).arg(plugin).args([
+                "anonymous",
+                "10",
+                "3",
+            ]));
         let stats: serde_json::Value = serde_json::from_slice(&fs::read(stats).expect("a file")).expect("JSON");
         (stats["code"].as_str().expect("a word").to_owned(), outcome)
     }
@@ -135,7 +136,7 @@ fn the_cache_is_shown_and_cleared() {
     assert!(show(&[]).printed.contains("1 compiled plugin, "), "{:?}", show(&[]));
     assert!(show(&["--clear"]).printed.contains("removed 1 compiled plugin, "));
     assert_eq!(folder.files(), [other]);
-    assert!(show(&[]).printed.contains("0 compiled plugins, 0.0 MiB"), "{:?}", show(&[]));
+    assert!(show(&[]).printed.contains("0 compiled plugins, 0 bytes"), "{:?}", show(&[]));
 }
 
 #[test]
