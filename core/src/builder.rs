@@ -131,7 +131,9 @@ impl<S: Backend> MappingOptions<S> {
     /// ```
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Mapping<S>> {
         let options = self.or(Access::Read);
-        Self::map_owned(S::open(path.as_ref(), options.rights())?, &options)
+        let path = path.as_ref();
+        let opened = S::open(path, options.rights()).and_then(|file| Self::map_owned(file, &options));
+        opened.map_err(|error| error.of_path(path))
     }
 
     /// Maps a file that is open. POSIX `mmap(2)`, Python `mmap.mmap(fileno, length, …)`.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 /// The result of an operation on a mapping.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -197,6 +198,19 @@ impl Error {
     /// ```
     pub fn beyond_end_of_file(name: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
         Self::BeyondEndOfFile(Argument::new(name, reason))
+    }
+
+    /// Adds the path of the file that could not be opened to the text, if it has room for it and does not name the path
+    /// already.
+    pub(crate) fn of_path(self, path: &Path) -> Self {
+        let path = path.display().to_string();
+        let named = |text: &str| if text.contains(&path) { text.to_owned() } else { format!("{text}: {path}") };
+        match self {
+            Self::Io(error) => Self::Io(OsError { message: named(&error.message), ..error }),
+            Self::NotPermitted(text) => Self::NotPermitted(named(&text).into()),
+            Self::Unsupported(text) => Self::Unsupported(named(&text).into()),
+            error => error,
+        }
     }
 
     /// Returns the name of the case, as the WIT interface spells it: `out-of-range`, `read-only`, …

@@ -20,14 +20,21 @@ fn main() {
     }
 }
 
+/// The component in the package, for when it is not in its repository. `cargo xtask package` makes it, and checks that it
+/// is what the sources give.
+const PACKAGED: &str = "fallback.wasm";
+
 /// Copies the component to where the crate includes it from.
 fn embed() -> Result<(), String> {
+    let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
+    let has_sources = package.join("../guest/component/Cargo.toml").is_file();
     let component = match env::var_os(PREBUILT) {
         Some(path) => {
             let path = PathBuf::from(path);
             println!("cargo::rerun-if-changed={}", path.display());
             path
         }
+        None if !has_sources => package.join(PACKAGED),
         None => {
             guests::FALLBACK.watch();
             let binaries = guests::FALLBACK.build(&guests::directory()).map_err(|why| {

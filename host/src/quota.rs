@@ -17,12 +17,35 @@ pub struct Usage {
     window_bytes: AtomicU64,
     held_bytes: AtomicU64,
     partial_advice: AtomicU64,
+    copied: AtomicU64,
+    attached: AtomicU64,
 }
 
 impl Usage {
     /// Returns the present use of a limit: 0 for those that hold for each call alone.
     pub fn get(&self, limit: Limit) -> u64 {
         self.counter(limit).map_or(0, |counter| counter.load(Relaxed))
+    }
+
+    /// Returns how many bytes calls of the plugin have copied between mappings and its memory so far, single bytes not
+    /// counted: 0 for a quota.
+    pub fn copied_bytes(&self) -> u64 {
+        self.copied.load(Relaxed)
+    }
+
+    /// Returns the length of all windows that were attached so far, in bytes: 0 for a quota.
+    pub fn attached_bytes(&self) -> u64 {
+        self.attached.load(Relaxed)
+    }
+
+    /// Counts bytes that a call copies.
+    pub(crate) fn count_copied(&self, bytes: u64) {
+        self.copied.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts the bytes of a window that was attached.
+    pub(crate) fn count_attached(&self, bytes: u64) {
+        self.attached.fetch_add(bytes, Relaxed);
     }
 
     fn counter(&self, limit: Limit) -> Option<&AtomicU64> {

@@ -173,7 +173,7 @@ impl Programs {
         let mut command = Command::new(&self.command);
         command.arg("run").args(options).arg("--read-only-dir").arg(format!("{}::/data", folder.display()));
         command.arg("--dir").arg(format!("{}::/scratch", job.scratch.display()));
-        command.arg("--stats").arg(&stats).arg(&self.plugin).arg(name).args(["/scratch", job.pattern]);
+        command.arg("--json").arg("--stats").arg(&stats).arg(&self.plugin).arg(name).args(["/scratch", job.pattern]);
         let (report, _) = run(backend, &mut command)?;
         let stats: Stats = serde_json::from_slice(&fs::read(&stats)?).context("the file that --stats wrote")?;
         Ok(row(backend, report, stats.peak_memory_bytes))

@@ -12,6 +12,7 @@ mod lint;
 mod memmap2;
 mod memory;
 mod outcomes;
+mod package;
 mod public_api;
 mod published;
 mod python;
@@ -64,6 +65,7 @@ enum Command {
     Python(python::Options),
     /// Run a program and libraries of the registry that use memmap2, as plugins
     Published,
+    Package(package::Options),
     Kernels(kernels::Options),
     /// Run the tests that Miri can run, to find undefined behaviour
     Miri,
@@ -92,6 +94,7 @@ fn main() -> ExitCode {
         Command::Wine { long } => wine::Wine::find().and_then(|wine| wine.test(long)),
         Command::Python(options) => python::test(&options, true),
         Command::Published => published::test(),
+        Command::Package(options) => package::package(&options),
         Command::Kernels(options) => kernels::Kernels::find(&options).and_then(|kernels| kernels.test()),
         Command::Miri => memory::miri(),
         Command::Valgrind => memory::valgrind(),

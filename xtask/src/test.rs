@@ -11,7 +11,7 @@ use crate::fuzz::{self, Fuzz};
 use crate::kernels::Kernels;
 use crate::run::{cargo, step, target_dir};
 use crate::wine::{self, Wine};
-use crate::{guests, lint, memmap2, public_api, published, python};
+use crate::{guests, lint, memmap2, package, public_api, published, python};
 
 /// Run every check and every test
 #[derive(Debug, Args)]
@@ -57,6 +57,7 @@ pub(crate) fn test(options: &Options) -> Result<()> {
     step("tests", &mut tests)?;
     memmap2::test()?;
     published::test()?;
+    package::package(&package::Options::default())?;
     match Wine::find() {
         Ok(wine) => wine.test(options.long)?,
         Err(why) => println!("== the tests under Wine were left out: {why:#}"),

@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     world: "wasi-mmap:mmap/fallback",
     features: ["windows"],
     generate_all,

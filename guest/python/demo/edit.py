@@ -7,6 +7,8 @@ from wit_world import exports
 
 class Run(exports.Run):
     def run(self):
+        if len(sys.argv) != 4:
+            sys.exit("usage: edit FILE PATTERN REPLACEMENT")
         path, pattern, replacement = sys.argv[1:]
         with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as text:
             found = 0

@@ -44,6 +44,17 @@
 //!
 //! `docs/page-cache.md` in the repository says how the cache was designed, and what it was measured against.
 
+/// Tells tools, such as `wasi-mmap inspect`, that a plugin has the fallback in itself.
+#[cfg(target_family = "wasm")]
+#[expect(unsafe_code, reason = "names a section; a custom section of this name has no meaning to an engine")]
+#[used]
+#[unsafe(link_section = "wasi-mmap:fallback")]
+static SECTION: [u8; env!("CARGO_PKG_VERSION").len()] = {
+    let mut version = [0; env!("CARGO_PKG_VERSION").len()];
+    version.copy_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
+    version
+};
+
 mod backend;
 mod file;
 mod named_memory;

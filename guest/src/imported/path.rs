@@ -30,11 +30,9 @@ pub(super) fn open(path: &Path, rights: Rights) -> Result<Descriptor> {
     let candidates = directories.iter().filter_map(|(directory, name)| Some((directory, relative_to(name, absolute)?)));
     // The directory with the shortest rest of the path is the closest one.
     let Some((directory, rest)) = candidates.min_by_key(|(_, rest)| rest.len()) else {
-        return Err(Error::Io(OsError {
-            system: System::Wasi,
-            code: NO_ENTRY,
-            message: format!("no preopened directory holds {text}"),
-        }));
+        let folder = path.parent().and_then(Path::to_str).filter(|folder| !folder.is_empty()).unwrap_or(".");
+        let message = format!("no preopened directory holds {text}: give the plugin one, as `--dir {folder}` does");
+        return Err(Error::Io(OsError { system: System::Wasi, code: NO_ENTRY, message }));
     };
     let mut flags = DescriptorFlags::empty();
     flags.set(DescriptorFlags::READ, rights.contains(Rights::READ));

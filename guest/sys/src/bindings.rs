@@ -4,7 +4,7 @@
 
 #[cfg(feature = "import")]
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     inline: "
         package wasi-mmap:guest;
 
@@ -20,7 +20,7 @@ wit_bindgen::generate!({
 // A component that exports the interface must not import it, too.
 #[cfg(not(feature = "import"))]
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     inline: "
         package wasi-mmap:guest;
 

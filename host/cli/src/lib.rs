@@ -2,13 +2,21 @@
 //!
 //! This library is for the program and for tests and fuzz targets. Its interface may change at any time.
 
+#![deny(unsafe_code)]
+
 mod arguments;
+mod cache;
+#[expect(unsafe_code, reason = "loads native code: all unsafe code of the crate is here")]
+mod compiled;
 mod compose;
+mod console;
+mod engine;
+mod files;
 mod inspect;
 mod plugin;
 mod preview1;
-mod progress;
 mod run;
+mod subcommands;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,16 +25,25 @@ use std::process::ExitCode;
 use clap::Parser;
 use wasmtime::Result;
 
-pub use arguments::{Arguments, Backend, Command, ComposeOptions, Directory, InspectOptions, RunOptions};
+use console::Console;
+
+pub use arguments::{
+    Arguments, Backend, CacheOptions, Command, CompileOptions, ComposeOptions, Directory, InspectOptions, RunOptions,
+};
 
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
     let arguments = parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let console = Console { quiet: arguments.quiet };
     let (outcome, failure) = match arguments.command {
         // The status of a plugin that ran is the status of the command, so failures to run it need another one.
-        Command::Run(options) => (run::run(&options), ExitCode::from(run::NOT_RUN)),
-        Command::Compose(options) => (compose::compose(&options), ExitCode::FAILURE),
+        Command::Run(options) => (run::run(&options, console), ExitCode::from(run::NOT_RUN)),
+        Command::Compile(options) => (subcommands::compile(&options, console), ExitCode::FAILURE),
+        Command::Compose(options) => (compose::compose(&options, console), ExitCode::FAILURE),
         Command::Inspect(options) => (inspect::inspect(&options), ExitCode::FAILURE),
+        Command::Cache(options) => (subcommands::cache(&options), ExitCode::FAILURE),
+        Command::Completions { shell } => (subcommands::completions(shell), ExitCode::FAILURE),
+        Command::Man { subcommand } => (subcommands::man(subcommand.as_deref()), ExitCode::FAILURE),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -58,5 +75,5 @@ pub fn inspect(path: &Path, bytes: &[u8], json: bool) -> Result<String> {
 ///
 /// Fails if they are not a component that the fallback can be plugged into, or a module for WASI preview 1.
 pub fn compose(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
-    compose::self_contained(path, plugin::load(path, bytes.to_vec())?)
+    compose::self_contained(Console { quiet: true }, path, plugin::load(path, bytes.to_vec())?)
 }

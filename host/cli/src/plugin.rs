@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::error::Context;
 use wasmtime::{Result, bail};
 
-use crate::preview1;
+use crate::{compiled, files, preview1};
 
 /// The packages of WASI 0.2 that every engine for commands provides.
 const WASI_PACKAGES: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 /// The names of the imports and exports of a component.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Interfaces {
     /// Imports of `wasi-mmap:mmap`, in the version that this command provides.
     pub(crate) ours: Vec<String>,
@@ -24,12 +24,22 @@ pub(crate) struct Interfaces {
     pub(crate) unknown: Vec<String>,
     /// All exports.
     pub(crate) exports: Vec<String>,
+    /// The version of the library whose fallback is in the plugin, if there is one.
+    pub(crate) library_fallback: Option<String>,
+    /// The fallback component is composed into the plugin.
+    pub(crate) is_composed: bool,
 }
 
 impl Interfaces {
     /// Returns whether the component is a command, which can be run.
     pub(crate) fn is_command(&self) -> bool {
         self.exports.iter().any(|name| name.starts_with("wasi:cli/run@0.2."))
+    }
+
+    /// Returns the least version of WASI that has all that is imported.
+    pub(crate) fn wasi_version(&self) -> Option<String> {
+        let patches = self.wasi.iter().filter_map(|name| name.rsplit_once("@0.2.")?.1.parse::<u32>().ok());
+        patches.max().map(|patch| format!("0.2.{patch}"))
     }
 
     fn import(&mut self, name: &str) {
@@ -60,8 +70,7 @@ pub(crate) struct Plugin {
 ///
 /// Fails if the file cannot be read, or is neither.
 pub(crate) fn read(path: &Path) -> Result<Plugin> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    load(path, bytes)
+    load(path, files::read(path)?)
 }
 
 /// Makes a plugin of the bytes of a file. `path` is the file, for errors.
@@ -70,11 +79,14 @@ pub(crate) fn read(path: &Path) -> Result<Plugin> {
 ///
 /// Says what the bytes are instead of a component or a module for WASI preview 1.
 pub(crate) fn load(path: &Path, bytes: Vec<u8>) -> Result<Plugin> {
-    let (name, file_len) = (path.display(), bytes.len());
+    let (name, file_len) = (files::name(path), bytes.len());
     if Parser::is_core_wasm(&bytes) {
         let component = preview1::to_component(&bytes)
             .with_context(|| format!("cannot make a component of {name}, which is a core module"))?;
         return Ok(Plugin { component, is_module: true, file_len });
+    }
+    if compiled::is_code(&bytes) {
+        bail!("{name} is a compiled plugin, or another program, and not WebAssembly");
     }
     if !Parser::is_component(&bytes) {
         bail!("{name} is not a WebAssembly component, nor a module");
@@ -82,23 +94,56 @@ pub(crate) fn load(path: &Path, bytes: Vec<u8>) -> Result<Plugin> {
     Ok(Plugin { component: bytes, is_module: false, file_len })
 }
 
-/// Lists the imports and exports of a component.
+/// The custom section in which the library says that it has brought the fallback, with its version.
+const FALLBACK_SECTION: &str = "wasi-mmap:fallback";
+
+/// A component, or a module, that is being read.
+#[derive(Debug, Default)]
+struct Nested {
+    /// It exports our interface, as the fallback component does.
+    is_fallback: bool,
+    library: Option<String>,
+}
+
+/// Lists the imports and exports of a component, and finds the fallback in it.
 pub(crate) fn interfaces(component: &[u8]) -> Result<Interfaces> {
     let mut found = Interfaces::default();
     // Nested components and modules are parsed, too, but their imports and exports are not the plugin's.
-    let mut depth = 0u32;
+    let mut nesting: Vec<Nested> = Vec::new();
     for payload in Parser::new(0).parse_all(component) {
-        match payload.context("the component is damaged")? {
-            Payload::Version { encoding: Encoding::Component | Encoding::Module, .. } => depth += 1,
-            Payload::End(_) => depth -= 1,
+        let (payload, depth) = (payload.context("the component is damaged")?, nesting.len());
+        match payload {
+            Payload::Version { encoding: Encoding::Component | Encoding::Module, .. } => {
+                nesting.push(Nested::default())
+            }
+            Payload::End(_) => {
+                let ended = nesting.pop().unwrap_or_default();
+                match nesting.last_mut() {
+                    Some(_) if ended.is_fallback => found.is_composed = true,
+                    Some(outer) => outer.library = outer.library.take().or(ended.library),
+                    None => found.library_fallback = ended.library,
+                }
+            }
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section {
                     found.import(import.context("the component is damaged")?.name.name);
                 }
             }
-            Payload::ComponentExportSection(section) if depth == 1 => {
+            Payload::ComponentExportSection(section) => {
                 for export in section {
-                    found.exports.push(export.context("the component is damaged")?.name.name.to_owned());
+                    let name = export.context("the component is damaged")?.name.name;
+                    if depth == 1 {
+                        found.exports.push(name.to_owned());
+                    } else if name.starts_with("wasi-mmap:mmap/mapping@")
+                        && let Some(component) = nesting.last_mut()
+                    {
+                        component.is_fallback = true;
+                    }
+                }
+            }
+            Payload::CustomSection(section) if section.name() == FALLBACK_SECTION => {
+                if let Some(module) = nesting.last_mut() {
+                    module.library = Some(String::from_utf8_lossy(section.data()).into_owned());
                 }
             }
             _ => {}

@@ -38,7 +38,8 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
         "[method]mapping.write",
         to_wit,
         |caller: &mut Caller<'_, T>, (handle, bytes): (Handle, WasmList<u8>)| {
-            Ok(write::next(caller.begin(&handle)?, bytes.as_le_slice(&caller.store)).with_bytes(bytes))
+            let call = caller.begin_write(&handle, bytes.len())?;
+            Ok(write::next(call, bytes.as_le_slice(&caller.store)).with_bytes(bytes))
         },
     )?;
     interface.add("[method]mapping.write-byte", |mut caller: Caller<'_, T>, (handle, byte): (Handle, u8)| {

@@ -1,5 +1,6 @@
 //! Linking one function: the mapping behind a handle, the result, and the two forms of a call that may take long.
 
+use std::cmp::Ordering;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Linker, LinkerInstance, Lowe
 use crate::bindings::types as wit;
 use crate::call::{Call, Started};
 use crate::mapping::HostMapping;
+use crate::memory::ReadResult;
 use crate::view::{GetView, View};
 
 /// The result of a function of the interface.
@@ -55,11 +57,43 @@ impl<T> Caller<'_, T> {
         to_wit(result)
     }
 
+    /// Counts bytes that a call copies to or from the plugin.
+    fn count<R: Copied>(&mut self, result: &Result<R>) -> wasmtime::Result<()> {
+        if let Ok(bytes @ 1..) = result.as_ref().map(Copied::bytes) {
+            self.view()?.ctx.usage().count_copied(bytes);
+        }
+        Ok(())
+    }
+
+    /// Begins a call on the mapping behind a handle that writes bytes of the plugin, and counts them.
+    pub(super) fn begin_write(&mut self, handle: &Handle, bytes: usize) -> wasmtime::Result<Call> {
+        self.view()?.ctx.usage().count_copied(bytes as u64);
+        self.begin(handle)
+    }
+
     /// Begins a call on the mapping behind a handle.
     pub(super) fn begin(&mut self, handle: &Handle) -> wasmtime::Result<Call> {
         let mapping = self.mapping(handle)?;
         let View { ctx, .. } = self.view()?;
         Ok(Call { mapping, limits: *ctx.limits(), interrupt: ctx.interrupt.clone() })
+    }
+}
+
+/// The result of a function that may take long.
+pub(super) trait Copied {
+    /// Returns how many bytes of a mapping the engine copies to the plugin with the result.
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+impl Copied for () {}
+impl Copied for u64 {}
+impl Copied for Option<u64> {}
+impl Copied for Ordering {}
+impl Copied for ReadResult {
+    fn bytes(&self) -> u64 {
+        self.len()
     }
 }
 
@@ -117,34 +151,38 @@ impl<'a, T: Send + 'static> Interface<'a, T> {
     ) -> wasmtime::Result<()>
     where
         A: ComponentNamedList + Lift + Send + 'static,
-        R: Send + 'static,
+        R: Copied + Send + 'static,
         O: ComponentNamedList + Lower + 'static,
     {
         let get = self.get.clone();
         match self.mode {
             Mode::Sync => self.instance.func_wrap(name, move |store: StoreContextMut<'_, T>, arguments: A| {
                 let mut caller = Caller { store, get: get.clone() };
-                match start(&mut caller, arguments)? {
-                    Started::Done(result) => finish(result),
+                let result = match start(&mut caller, arguments)? {
+                    Started::Done(result) => result,
                     Started::Steps(mut steps) => loop {
                         if let Some(result) = steps.step(&caller.store)? {
-                            return finish(result);
+                            break result;
                         }
                     },
-                }
+                };
+                caller.count(&result)?;
+                finish(result)
             }),
             Mode::Async => self.instance.func_wrap_async(name, move |store: StoreContextMut<'_, T>, arguments: A| {
                 let mut caller = Caller { store, get: get.clone() };
                 Box::new(async move {
-                    match start(&mut caller, arguments)? {
-                        Started::Done(result) => finish(result),
+                    let result = match start(&mut caller, arguments)? {
+                        Started::Done(result) => result,
                         Started::Steps(mut steps) => loop {
                             if let Some(result) = steps.step(&caller.store)? {
-                                return finish(result);
+                                break result;
                             }
                             Yield::default().await;
                         },
-                    }
+                    };
+                    caller.count(&result)?;
+                    finish(result)
                 })
             }),
         }

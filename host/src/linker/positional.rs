@@ -28,7 +28,8 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
         "[method]mapping.write-at",
         to_wit,
         |caller: &mut Caller<'_, T>, (handle, offset, bytes): (Handle, u64, WasmList<u8>)| {
-            Ok(write::at(caller.begin(&handle)?, offset, bytes.as_le_slice(&caller.store)).with_bytes(bytes))
+            let call = caller.begin_write(&handle, bytes.len())?;
+            Ok(write::at(call, offset, bytes.as_le_slice(&caller.store)).with_bytes(bytes))
         },
     )?;
     interface.add("[method]mapping.get", |mut caller: Caller<'_, T>, (handle, index): (Handle, i64)| {
@@ -48,7 +49,8 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
         "[method]mapping.write-slice",
         to_wit,
         |caller: &mut Caller<'_, T>, (handle, slice, bytes): (Handle, wit::Slice, WasmList<u8>)| {
-            Ok(write::slice(caller.begin(&handle)?, slice.into(), bytes.as_le_slice(&caller.store)).with_bytes(bytes))
+            let call = caller.begin_write(&handle, bytes.len())?;
+            Ok(write::slice(call, slice.into(), bytes.as_le_slice(&caller.store)).with_bytes(bytes))
         },
     )
 }

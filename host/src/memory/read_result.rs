@@ -61,6 +61,11 @@ impl ReadResult {
         self
     }
 
+    /// Returns the number of bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.plain.as_ref().map_or(0, |bytes| bytes.len() as u64)
+    }
+
     /// Converts a result to that of the interface.
     #[expect(clippy::unnecessary_wraps, reason = "the linker takes functions that may trap")]
     pub(crate) fn to_wit(result: Result<Self>) -> wasmtime::Result<(Self,)> {

@@ -98,6 +98,7 @@ impl HostWindow {
             unsafe { guard.storage_mut()?.attach_stable_window(plan, range, address) }?
         };
         memory.add_window(window.clone());
+        account.usage().count_attached(bytes);
         Ok(Self { mapping: Arc::clone(mapping), window, permits: Mutex::new(permits) })
     }
 

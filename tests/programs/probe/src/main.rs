@@ -7,6 +7,7 @@
 //! `probe leak FILE COUNT` maps a file and anonymous memory COUNT times, and drops none of the mappings.
 //! `probe read LENGTH FILE` reads LENGTH bytes in one call, and prints how many of them are not 0.
 //! `probe find FILE` searches a file for an absent needle.
+//! `probe connect ADDRESS` connects by TCP.
 //! `probe exit STATUS` exits; `probe trap` traps.
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         ["leak", file, count] => leak(file, number(count)),
         ["read", length, file] => read(number(length), file),
         ["find", file] => find(file),
+        ["connect", address] => connect(address),
         ["exit", status] => return ExitCode::from(u8::try_from(number(status)).expect("a status")),
         ["trap"] => panic!("as it was told"),
         _ => panic!("no such probe: {arguments:?}"),
@@ -59,6 +61,11 @@ fn map(access: &str, offset: u64, length: u64, file: &str) -> Result<String, Err
         mapping.flush()?;
     }
     Ok(format!("mapped {len} bytes"))
+}
+
+fn connect(address: &str) -> Result<String, Error> {
+    std::net::TcpStream::connect(address)?;
+    Ok("connected".into())
 }
 
 fn widest(rights: &str, file: &str) -> Result<String, Error> {

@@ -1,36 +1,9 @@
-//! The command line of `wasi-mmap`.
+//! The options of `wasi-mmap run`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use wasi_mmap_host::{Limit, Limits, WindowPolicy};
-
-/// Memory-mapped files for WebAssembly plugins
-#[derive(Debug, Parser)]
-#[command(
-    version,
-    after_help = "\
-Examples:
-  wasi-mmap run --dir data grep.wasm needle data/big.log
-  wasi-mmap compose grep.wasm -o grep-anywhere.wasm
-  wasi-mmap inspect grep.wasm"
-)]
-pub struct Arguments {
-    /// The subcommand with its options.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// A subcommand.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    #[allow(missing_docs, reason = "a doc comment would replace the help of the options")]
-    Run(RunOptions),
-    #[allow(missing_docs, reason = "a doc comment would replace the help of the options")]
-    Compose(ComposeOptions),
-    #[allow(missing_docs, reason = "a doc comment would replace the help of the options")]
-    Inspect(InspectOptions),
-}
 
 /// Run a plugin: a component that exports wasi:cli/run, or a module for WASI preview 1, such as wasm32-wasip1
 #[derive(Debug, Args)]
@@ -42,10 +15,15 @@ Examples:
   wasi-mmap run --backend fallback --dir . wc.wasm x    without real mappings, as on any other engine
   wasi-mmap run --limit mapped-bytes=10GiB --dir . wc.wasm x
   wasi-mmap run --windows stable --dir . wc.wasm x      a plugin that you do not trust
+  wasi-mmap run - <wc.wasm                              the plugin from standard input
+  wasi-mmap run --stats - --dir . wc.wasm README.md     what did the mapping do for the plugin?
+
+The plugin is compiled at the first start, and kept for the next: see `wasi-mmap cache`.
 
 Exit status:
   0    the plugin succeeded
-  1    the plugin failed; WASI 0.2 has no other status of its own
+  1    the plugin failed; most plugins can return no other status
+  N    the plugin called exit-with-code of wasi:cli/exit, which WASI has since 0.2.12
   2    the command line is invalid
   125  the plugin could not be run: the file is missing, is not a plugin, is not a command, or has unknown imports
   134  the plugin trapped")]
@@ -74,46 +52,37 @@ pub struct RunOptions {
     #[arg(long = "limit", value_name = "NAME=NUMBER", value_parser = parse_limit, long_help = limit_help())]
     pub limits: Vec<(Limit, u64)>,
 
-    /// Write the time and memory that the plugin took to a file, as JSON
+    /// Let the plugin use TCP, and look up names of hosts
+    #[arg(long)]
+    pub tcp: bool,
+
+    /// Let the plugin use UDP, and look up names of hosts
+    #[arg(long)]
+    pub udp: bool,
+
+    /// Write what the run took, and what the mappings did, to a file, or with - to standard error: times, memory, page
+    /// faults, bytes that were mapped, in windows, and copied
     #[arg(long, value_name = "FILE")]
     pub stats: Option<PathBuf>,
 
-    /// The plugin's file
+    /// Write the statistics as JSON
+    #[arg(long, requires = "stats")]
+    pub json: bool,
+
+    /// Compile the plugin anew, and do not keep it
+    #[arg(long)]
+    pub no_cache: bool,
+
+    /// Run a compiled plugin, whose code no sandbox confines: you trust whoever made the file
+    #[arg(long)]
+    pub allow_compiled: bool,
+
+    /// The plugin's file, or - for standard input
     pub plugin: PathBuf,
 
     /// The plugin's arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
-}
-
-/// Plug the fallback into a plugin, so that it runs on any WASI 0.2 engine
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example:
-  wasi-mmap compose grep.wasm -o grep-anywhere.wasm && wasmtime run --dir . grep-anywhere.wasm needle big.log
-
-A module for WASI preview 1 becomes a component as well.
-
-Exit status: 0, or 1 if the plugin could not be composed; OUT is then not written")]
-pub struct ComposeOptions {
-    /// The plugin's file
-    pub plugin: PathBuf,
-
-    /// The file to write the composed component to
-    #[arg(short, long, value_name = "OUT")]
-    pub output: PathBuf,
-}
-
-/// Show which interfaces a plugin imports, and where it can run
-#[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0, or 1 if the file is not a plugin")]
-pub struct InspectOptions {
-    /// The plugin's file
-    pub plugin: PathBuf,
-
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// An implementation of mappings.
@@ -197,12 +166,6 @@ fn limit_help() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn command_line_is_consistent() {
-        use clap::CommandFactory;
-        Arguments::command().debug_assert();
-    }
 
     #[test]
     fn sizes_may_have_units() {
