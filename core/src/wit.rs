@@ -33,6 +33,7 @@ macro_rules! wit_conversions {
                         ($crate::MapFlags::STACK, Self::STACK),
                         ($crate::MapFlags::HUGE_PAGES, Self::HUGE_PAGES),
                         ($crate::MapFlags::WIDEST_ACCESS, Self::WIDEST_ACCESS),
+                        ($crate::MapFlags::BEYOND_END, Self::BEYOND_END),
                     ];
                     pairs.into_iter().filter(|pair| flags.contains(pair.0)).fold(Self::empty(), |all, one| all | one.1)
                 }
