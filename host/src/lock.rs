@@ -43,12 +43,7 @@ impl HostLock {
     }
 
     /// Makes a change of the ranges, which returns whether it was made.
-    fn change(
-        &self,
-        range: LockRange,
-        kind: Option<LockKind>,
-        make: impl FnOnce() -> Result<bool>,
-    ) -> Result<bool> {
+    fn change(&self, range: LockRange, kind: Option<LockKind>, make: impl FnOnce() -> Result<bool>) -> Result<bool> {
         let mut held = self.held();
         let Held { ranges, permit } = &mut *held;
         let before = permit.amount();
@@ -86,8 +81,7 @@ impl View<'_> {
             Descriptor::File(file) => {
                 let account = &self.ctx.account;
                 Permit::new(account, Limit::LockOwners, 1).and_then(|permit| {
-                    let ranges =
-                        Held { ranges: LockTable::default(), permit: Permit::new(account, Limit::Locks, 0)? };
+                    let ranges = Held { ranges: LockTable::default(), permit: Permit::new(account, Limit::Locks, 0)? };
                     let lock = FileLock::with_rights(&file.file, rights_of(file))?;
                     Ok(HostLock { lock, held: Mutex::new(ranges), _owner_permit: permit })
                 })
