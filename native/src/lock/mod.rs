@@ -256,7 +256,7 @@ impl FileLock {
     ///
     /// # Example
     ///
-    /// See [`lock_file`](Self::lock_file#example).
+    /// See [`lock_file`](Self::lock_file).
     pub fn unlock_file(&self) -> Result<()> {
         self.0.unlock_file()
     }
