@@ -72,6 +72,7 @@ mod ctx;
 pub mod fallback;
 mod limits;
 mod linker;
+mod lock;
 mod mapping;
 #[expect(
     unsafe_code,
@@ -79,6 +80,7 @@ mod mapping;
 )]
 mod memory;
 mod quota;
+mod timer;
 mod view;
 
 pub use audit::{MapEvent, MapSource};

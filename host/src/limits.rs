@@ -25,6 +25,10 @@ pub enum Limit {
     /// The number of times that a part of a mapping may be given advice that lasts. Default 1,024: each may split one
     /// area of memory into three, and a process has 65,530 on Linux. Advice for a whole mapping is free.
     PartialAdvice,
+    /// The number of owners of locks at a time. Default 256: each is a descriptor of the process.
+    LockOwners,
+    /// The number of locked ranges at a time, of all owners. Default 4,096: each is a record of the kernel.
+    Locks,
     /// The bytes that one call may carry to the plugin. Default 1 GiB: a quarter of what a plugin can hold.
     BytesPerCall,
     /// The bytes that one call may search, fill, copy, or pass over in a slice with a step. Default 256 GiB: about half
@@ -34,7 +38,7 @@ pub enum Limit {
 
 impl Limit {
     /// All limits.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Mappings,
         Self::MappedBytes,
         Self::AnonymousBytes,
@@ -42,6 +46,8 @@ impl Limit {
         Self::WindowBytes,
         Self::HeldBytes,
         Self::PartialAdvice,
+        Self::LockOwners,
+        Self::Locks,
         Self::BytesPerCall,
         Self::WorkPerCall,
     ];
@@ -62,6 +68,8 @@ impl Limit {
             Self::WindowBytes => "window-bytes",
             Self::HeldBytes => "held-bytes",
             Self::PartialAdvice => "partial-advice",
+            Self::LockOwners => "lock-owners",
+            Self::Locks => "locks",
             Self::BytesPerCall => "bytes-per-call",
             Self::WorkPerCall => "work-per-call",
         }
@@ -92,7 +100,7 @@ pub struct Limits([u64; Limit::ALL.len()]);
 
 impl Default for Limits {
     fn default() -> Self {
-        Self([1024, 1 << 40, 1 << 30, 1024, 4 << 30, 1 << 30, 1024, 1 << 30, 256 << 30])
+        Self([1024, 1 << 40, 1 << 30, 1024, 4 << 30, 1 << 30, 1024, 256, 4096, 1 << 30, 256 << 30])
     }
 }
 
@@ -112,13 +120,14 @@ impl Limits {
         Self([u64::MAX; Limit::ALL.len()])
     }
 
-    /// Returns limits on what a process has only so many of, such that mappings and windows take at most half of it:
-    /// those of the [`Quota`](crate::Quota) of a whole process.
+    /// Returns limits on what a process has only so many of, such that mappings and windows take at most half of it, and
+    /// owners of locks an eighth: those of the [`Quota`](crate::Quota) of a whole process.
     ///
     /// - [`Limit::Mappings`]: half of the descriptors that the process may have open now (`RLIMIT_NOFILE`), and at most
     ///   an eighth of its areas of memory;
     /// - [`Limit::Windows`]: an eighth of the areas, since a window splits the memory around it into three;
-    /// - [`Limit::PartialAdvice`]: a sixteenth of the areas.
+    /// - [`Limit::PartialAdvice`]: a sixteenth of the areas;
+    /// - [`Limit::LockOwners`]: an eighth of the descriptors.
     ///
     /// A process has 65,530 areas on Linux unless `vm.max_map_count` says otherwise. Where the system has no such
     /// number, that one is assumed. Everything else is unlimited.
@@ -141,6 +150,7 @@ impl Limits {
         limits.set(Limit::Mappings, (descriptors() / 2).min(areas / 8));
         limits.set(Limit::Windows, areas / 8);
         limits.set(Limit::PartialAdvice, areas / 16);
+        limits.set(Limit::LockOwners, descriptors() / 8);
         limits
     }
 

@@ -19,6 +19,8 @@ pub struct Usage {
     partial_advice: AtomicU64,
     copied: AtomicU64,
     attached: AtomicU64,
+    lock_owners: AtomicU64,
+    locks: AtomicU64,
 }
 
 impl Usage {
@@ -57,6 +59,8 @@ impl Usage {
             Limit::WindowBytes => Some(&self.window_bytes),
             Limit::HeldBytes => Some(&self.held_bytes),
             Limit::PartialAdvice => Some(&self.partial_advice),
+            Limit::LockOwners => Some(&self.lock_owners),
+            Limit::Locks => Some(&self.locks),
             Limit::BytesPerCall | Limit::WorkPerCall => None,
         }
     }

@@ -14,6 +14,7 @@ use crate::bindings::types as wit;
 use crate::call::{Call, Started};
 use crate::mapping::HostMapping;
 use crate::memory::ReadResult;
+use crate::timer::Sleep;
 use crate::view::{GetView, View};
 
 /// The result of a function of the interface.
@@ -36,8 +37,12 @@ pub(super) struct Caller<'a, T: 'static> {
 }
 
 impl<T> Caller<'_, T> {
+    /// Returns the context and the table. The plugin's windows show what their files have grown by: nothing refers to
+    /// their bytes, as the store is borrowed.
     pub(super) fn view(&mut self) -> wasmtime::Result<View<'_>> {
-        self.get.view(self.store.data_mut())
+        let view = self.get.view(self.store.data_mut())?;
+        view.ctx.growing.show_growth();
+        Ok(view)
     }
 
     /// Returns the mapping behind a handle. The engine has trapped before if the plugin does not own the handle.
@@ -164,6 +169,9 @@ impl<'a, T: Send + 'static> Interface<'a, T> {
                         if let Some(result) = steps.step(&caller.store)? {
                             break result;
                         }
+                        if let Some(pause) = steps.next_pause() {
+                            std::thread::sleep(pause);
+                        }
                     },
                 };
                 caller.count(&result)?;
@@ -178,7 +186,10 @@ impl<'a, T: Send + 'static> Interface<'a, T> {
                             if let Some(result) = steps.step(&caller.store)? {
                                 break result;
                             }
-                            Yield::default().await;
+                            match steps.next_pause() {
+                                Some(pause) => Sleep::new(pause).await,
+                                None => Yield::default().await,
+                            }
                         },
                     };
                     caller.count(&result)?;
