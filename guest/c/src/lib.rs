@@ -11,4 +11,6 @@ mod areas;
 #[cfg(component)]
 mod plugin;
 #[cfg(any(component, test))]
+mod ranges;
+#[cfg(any(component, test))]
 mod space;

@@ -11,11 +11,13 @@ pub(crate) struct Errno(pub(crate) i32);
 pub(crate) type Result<T> = std::result::Result<T, Errno>;
 
 pub(crate) const EACCES: Errno = Errno(libc::EACCES);
+pub(crate) const EAGAIN: Errno = Errno(libc::EAGAIN);
 pub(crate) const EBADF: Errno = Errno(libc::EBADF);
 pub(crate) const EEXIST: Errno = Errno(libc::EEXIST);
 pub(crate) const EFAULT: Errno = Errno(libc::EFAULT);
 pub(crate) const EINVAL: Errno = Errno(libc::EINVAL);
 pub(crate) const EIO: Errno = Errno(libc::EIO);
+pub(crate) const ENOLCK: Errno = Errno(libc::ENOLCK);
 pub(crate) const ENOMEM: Errno = Errno(libc::ENOMEM);
 pub(crate) const ENOTSUP: Errno = Errno(libc::ENOTSUP);
 pub(crate) const EOVERFLOW: Errno = Errno(libc::EOVERFLOW);

@@ -3,6 +3,7 @@
 mod constants;
 mod errno;
 mod functions;
+mod lock_table;
 mod locks;
 mod page;
 mod process;
