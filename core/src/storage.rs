@@ -38,6 +38,13 @@ pub trait Storage {
     /// Reads the bytes at `offset` into `buffer`, and fills it.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()>;
 
+    /// Checks that a range can be written at present, before a write that may take several steps. A storage whose file
+    /// may [end before it](crate::BeyondEnd) refuses what is past the end; all others can be written everywhere.
+    #[inline]
+    fn check_write(&self, _range: &Range<u64>) -> Result<()> {
+        Ok(())
+    }
+
     /// Writes `bytes` at `offset`.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()>;
 

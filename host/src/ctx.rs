@@ -9,6 +9,7 @@ use wasmtime::component::ResourceTable;
 
 use crate::audit::MapEvent;
 use crate::limits::{Limit, Limits, Usage};
+use crate::memory::GrowingWindows;
 
 type Audit = Arc<dyn Fn(&MapEvent<'_>) + Send + Sync>;
 
@@ -22,6 +23,7 @@ pub struct MmapCtx {
     pub(crate) interrupt: Interrupt,
     pub(crate) namespace: Namespace,
     pub(crate) windows: WindowPolicy,
+    pub(crate) growing: GrowingWindows,
     audit: Option<Audit>,
 }
 

@@ -43,11 +43,14 @@ impl OsStorage {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] (`length`); [`Error::Busy`] while a window holds some of the pages.
+    /// [`Error::OutOfRange`] (`length`); [`Error::Busy`] while a window holds some of the pages, and if the
+    /// mapping may reach past the end of its file.
     pub unsafe fn share(&self, range: Range<u64>) -> Result<SharedPages> {
         let end = usize::try_from(range.end).ok().filter(|&end| end <= self.pages().len());
         let start = usize::try_from(range.start).ok().filter(|&start| Some(start) <= end);
-        self.contiguous_pages()?;
+        if !self.is_contiguous() {
+            return Err(Error::Busy);
+        }
         let (Some(start), Some(end)) = (start, end) else {
             return Err(Error::out_of_range("length", "past the end of the mapping"));
         };

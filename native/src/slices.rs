@@ -51,6 +51,7 @@ pub trait Lend {
 impl Lend for Mapping {
     unsafe fn as_slice(&self) -> Result<&[u8]> {
         let pages = self.storage()?.contiguous_pages()?;
+        pages.mapping.put_back(false)?;
         // SAFETY: the caller promises what `slice` asks for; the pages are contiguous, as just checked.
         Ok(unsafe { pages.slice(0..pages.len()) })
     }
@@ -58,6 +59,7 @@ impl Lend for Mapping {
     unsafe fn as_mut_slice(&mut self) -> Result<&mut [u8]> {
         self.storage()?.contiguous_pages()?;
         let pages = self.storage_mut()?.writable_pages()?;
+        pages.mapping.put_back(true)?;
         let len = pages.len();
         // SAFETY: the caller promises what `slice_mut` asks for; the pages are contiguous and writable, as just
         // checked.
@@ -66,6 +68,11 @@ impl Lend for Mapping {
 
     fn check(&self, range: Range<u64>) -> Result<()> {
         let range = self.range(range.start, range.end.saturating_sub(range.start))?;
-        self.storage()?.check(range)
+        let storage = self.storage()?;
+        // A private mapping that is lent for writing may be used by other threads: see `put_back`.
+        if !(storage.pages().is_private() && storage.pages().is_writable()) {
+            storage.pages().mapping.put_back(false)?;
+        }
+        storage.check(range)
     }
 }

@@ -77,14 +77,21 @@ impl OsStorage {
         self.name.is_some()
     }
 
-    /// Returns whether all pages are contiguous in memory, so that they can be lent: none is in a window.
+    /// Returns whether all pages are contiguous in memory and those of the file, so that they can be lent: none is in a
+    /// window, and the mapping was not made to [reach past the end](wasi_mmap_core::MapFlags::BEYOND_END) of its file.
     pub fn is_contiguous(&self) -> bool {
-        self.pages.is_contiguous()
+        self.pages.is_plain()
+    }
+
+    /// Returns whether the mapping was made to reach past the end of its file, if need be:
+    /// [`MapFlags::BEYOND_END`](wasi_mmap_core::MapFlags::BEYOND_END).
+    pub fn may_reach_beyond_end(&self) -> bool {
+        self.pages.mapping.may_reach_beyond_end()
     }
 
     /// Returns the pages if they are contiguous.
     pub(crate) fn contiguous_pages(&self) -> Result<&Arc<MappedPages>> {
-        if self.is_contiguous() { Ok(&self.pages) } else { Err(Error::Busy) }
+        if self.pages.is_contiguous() { Ok(&self.pages) } else { Err(Error::Busy) }
     }
 
     /// Checks that none of the bytes of a range was lost to a shorter file or a full disk. Must be called after they
@@ -114,7 +121,7 @@ impl OsStorage {
         let mut info = sys::describe(&file)?;
         info.rights &= rights;
         let extent = options.extent_of_file(&info, Self::granularity())?;
-        let (mapping, access) = if extent.end() > info.len {
+        let (mapping, access) = if info.grows && extent.end() > info.len {
             (extend_and_map(file, info.len, &extent, options)?, options.access)
         } else {
             map_part(file, info.rights, &extent, options)?
@@ -271,6 +278,11 @@ impl Storage for OsStorage {
         self.writable_pages()?.write(to_usize(offset)?, bytes)
     }
 
+    #[inline]
+    fn check_write(&self, range: &Range<u64>) -> Result<()> {
+        self.pages.mapping.check_write(range)
+    }
+
     fn flush(&mut self, range: Range<u64>, flags: FlushFlags) -> Result<()> {
         self.pages.flush(to_usize_range(&range), flags)
     }
@@ -319,14 +331,14 @@ impl Storage for OsStorage {
     }
 
     fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
-        if !self.pages.is_contiguous() {
+        if !self.pages.is_plain() {
             return provided::find(self, needle, range);
         }
         Ok(self.pages.find(needle, to_usize_range(&range))?.map(|at| at as u64))
     }
 
     fn rfind(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
-        if !self.pages.is_contiguous() {
+        if !self.pages.is_plain() {
             return provided::rfind(self, needle, range);
         }
         Ok(self.pages.rfind(needle, to_usize_range(&range))?.map(|at| at as u64))
@@ -334,7 +346,7 @@ impl Storage for OsStorage {
 
     #[inline]
     fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
-        if !self.pages.is_contiguous() {
+        if !self.pages.is_plain() {
             return provided::read_line(self, range, line);
         }
         self.pages.read_line(to_usize_range(&range), line)
@@ -345,7 +357,7 @@ impl Storage for OsStorage {
     }
 
     fn copy_within(&mut self, source: Range<u64>, destination: u64) -> Result<()> {
-        if !self.pages.is_contiguous() {
+        if !self.pages.is_plain() {
             return provided::copy_within(self, source, destination);
         }
         self.writable_pages()?.copy_within(to_usize_range(&source), to_usize(destination)?)

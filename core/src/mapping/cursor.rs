@@ -242,6 +242,7 @@ impl<S: Storage> Mapping<S> {
         let position = self.position;
         let storage = self.writable()?;
         let range = check_range(storage.len(), ("cursor", position), (name, bytes.len() as u64))?;
+        storage.check_write(&range)?;
         storage.write_at(range.start, bytes)?;
         self.position = range.end;
         Ok(())

@@ -299,11 +299,11 @@ impl<S: Storage> Internals for Mapping<S> {
     }
 
     fn next_write_range(&self, count: u64) -> Result<Range<u64>> {
-        check_range(self.writable_len()?, ("cursor", self.position), ("bytes", count))
+        self.check_write(check_range(self.writable_len()?, ("cursor", self.position), ("bytes", count))?)
     }
 
     fn write_range(&self, offset: u64, count: u64) -> Result<Range<u64>> {
-        check_range(self.writable_len()?, ("offset", offset), ("bytes", count))
+        self.check_write(check_range(self.writable_len()?, ("offset", offset), ("bytes", count))?)
     }
 
     fn compare_range(&self, offset: u64, count: u64) -> Result<Range<u64>> {
@@ -311,7 +311,7 @@ impl<S: Storage> Internals for Mapping<S> {
     }
 
     fn fill_range(&self, offset: u64, length: u64) -> Result<Range<u64>> {
-        check_range(self.writable_len()?, ("offset", offset), ("length", length))
+        self.check_write(check_range(self.writable_len()?, ("offset", offset), ("length", length))?)
     }
 
     fn copy_within_range(&self, destination: u64, source: u64, count: u64) -> Result<Range<u64>> {
@@ -320,8 +320,10 @@ impl<S: Storage> Internals for Mapping<S> {
 
     fn copy_from_range(&self, destination: u64, source: &Self, offset: u64, count: u64) -> Result<Range<u64>> {
         let (len, source_len) = (self.writable_len()?, source.len()?);
-        check_range(len, ("destination", destination), ("count", count))?;
-        check_range(source_len, ("source", offset), ("count", count))
+        let target = check_range(len, ("destination", destination), ("count", count))?;
+        let source = check_range(source_len, ("source", offset), ("count", count))?;
+        self.check_write(target)?;
+        Ok(source)
     }
 
     fn resolve_for_write(&self, slice: Slice, count: u64) -> Result<Strided> {
@@ -330,6 +332,10 @@ impl<S: Storage> Internals for Mapping<S> {
         let strided = slice.resolve(self.len()?)?;
         if strided.count != count {
             return Err(Error::invalid("bytes", format!("{count} bytes for a slice of {}", strided.count)));
+        }
+        if count > 0 {
+            let (first, last) = (strided.first, strided.position(count - 1));
+            self.check_write(first.min(last)..first.max(last) + 1)?;
         }
         Ok(strided)
     }

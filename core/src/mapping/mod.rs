@@ -15,6 +15,7 @@ pub use find::SearchPlan;
 pub use internals::{Internals, Whence};
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::{Access, Error, Result, Storage};
 
@@ -203,6 +204,12 @@ impl<S: Storage> Mapping<S> {
         let len = self.len()?;
         self.check_writable()?;
         Ok(len)
+    }
+
+    /// Returns a range if it can be written at present.
+    fn check_write(&self, range: Range<u64>) -> Result<Range<u64>> {
+        self.storage()?.check_write(&range)?;
+        Ok(range)
     }
 
     /// Refuses a write to a read-only mapping, even if it is closed: Python checks an assignment in this order.

@@ -137,6 +137,7 @@ impl<S: Storage> Mapping<S> {
         if count == 0 {
             return Ok(0);
         }
+        storage.check_write(&(offset..offset + count))?;
         let count = to_usize(count)?;
         storage.write_at(offset, &bytes[..count])?;
         Ok(count)
@@ -164,6 +165,7 @@ impl<S: Storage> Mapping<S> {
     pub fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
         let storage = self.writable()?;
         let range = check_range(storage.len(), ("offset", offset), ("bytes", bytes.len() as u64))?;
+        storage.check_write(&range)?;
         storage.write_at(range.start, bytes)
     }
 
@@ -251,6 +253,8 @@ impl<S: Storage> Mapping<S> {
     pub fn set(&mut self, index: i64, value: u8) -> Result<()> {
         self.check_writable()?;
         let storage = self.storage_mut()?;
-        storage.write_at(resolve_index(index, storage.len())?, &[value])
+        let offset = resolve_index(index, storage.len())?;
+        storage.check_write(&(offset..offset + 1))?;
+        storage.write_at(offset, &[value])
     }
 }

@@ -147,14 +147,6 @@ impl<F: File> CachedStorage<F> {
         self.private.is_none() && self.beyond_end.is_none()
     }
 
-    /// Checks that a range can be written, if the file may end in the mapping. A write must not make it longer.
-    fn check_write(&self, offset: u64, len: usize) -> Result<()> {
-        match &self.beyond_end {
-            Some(rules) => rules.check_write(&(offset..offset + len as u64), self.file_len()?),
-            None => Ok(()),
-        }
-    }
-
     /// Returns the place of the mapping in its source. The offset of memory without a file has no effect.
     fn source_offset(&self) -> u64 {
         match self.source {
@@ -203,6 +195,14 @@ impl<F: File> Storage for CachedStorage<F> {
         }
     }
 
+    #[inline]
+    fn check_write(&self, range: &Range<u64>) -> Result<()> {
+        match &self.beyond_end {
+            Some(rules) => rules.check_write(range, self.file_len()?),
+            None => Ok(()),
+        }
+    }
+
     fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
         let (Source::File(file), true) = (&self.source, self.is_plain()) else {
             return provided::find(self, needle, range);
@@ -243,7 +243,6 @@ impl<F: File> Storage for CachedStorage<F> {
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.check_write(offset, bytes.len())?;
         let start = self.source_offset();
         match (self.private.take(), &self.source) {
             (Some(mut private), _) => {

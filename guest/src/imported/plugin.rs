@@ -155,6 +155,11 @@ impl Storage for PluginStorage {
         with!(self, storage => storage.read_at(offset, buffer))
     }
 
+    #[inline]
+    fn check_write(&self, range: &Range<u64>) -> Result<()> {
+        with!(self, storage => storage.check_write(range))
+    }
+
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         with!(self, storage => storage.write_at(offset, bytes))
     }

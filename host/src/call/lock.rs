@@ -11,6 +11,7 @@ use super::{Started, Steps};
 use crate::ctx::Interrupt;
 use crate::limits::Limits;
 use crate::lock::HostLock;
+use crate::memory::GrowingWindows;
 
 /// A call that locks: its owner, and what the store allows.
 #[derive(Debug)]
@@ -18,25 +19,45 @@ pub(crate) struct LockCall {
     pub(crate) owner: Arc<HostLock>,
     pub(crate) limits: Limits,
     pub(crate) interrupt: Interrupt,
+    pub(crate) growing: GrowingWindows,
+}
+
+impl LockCall {
+    /// Locks a range, unless another owner has locked it. Returns whether it did.
+    pub(crate) fn try_range(&self, range: LockRange, kind: LockKind) -> Result<bool> {
+        self.growth_after(self.owner.try_lock(&self.limits, range, kind))
+    }
+
+    /// Locks the whole file, unless another owner has locked it. Returns whether it did.
+    pub(crate) fn try_file(&self, kind: LockKind) -> Result<bool> {
+        self.growth_after(self.owner.try_lock_file(kind))
+    }
+
+    /// Shows in windows what the holders of the lock before have written.
+    fn growth_after(&self, locked: Result<bool>) -> Result<bool> {
+        if locked == Ok(true) {
+            self.growing.show_growth();
+        }
+        locked
+    }
 }
 
 /// Locks a range.
 pub(crate) fn range(call: LockCall, range: Result<LockRange>, kind: LockKind) -> Started<()> {
-    let LockCall { owner, limits, interrupt } = call;
     match range {
-        Ok(range) => wait(interrupt, move || owner.try_lock(&limits, range, kind)),
+        Ok(range) => wait(call, move |call| call.try_range(range, kind)),
         Err(error) => Started::Done(Err(error)),
     }
 }
 
 /// Locks the whole file.
 pub(crate) fn file(call: LockCall, kind: LockKind) -> Started<()> {
-    let LockCall { owner, interrupt, .. } = call;
-    wait(interrupt, move || owner.try_lock_file(kind))
+    wait(call, move |call| call.try_file(kind))
 }
 
-fn wait(interrupt: Interrupt, mut try_lock: impl FnMut() -> Result<bool> + Send + 'static) -> Started<()> {
-    let mut attempt = move || match try_lock() {
+fn wait(call: LockCall, try_lock: impl Fn(&LockCall) -> Result<bool> + Send + 'static) -> Started<()> {
+    let interrupt = call.interrupt.clone();
+    let attempt = move || match try_lock(&call) {
         Ok(true) => Some(Ok(())),
         Ok(false) => None,
         Err(error) => Some(Err(error)),

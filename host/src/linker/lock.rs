@@ -9,6 +9,7 @@ use wasmtime_wasi::filesystem::Descriptor;
 use super::method::{Caller, Interface, WitResult, to_wit};
 use crate::bindings::types as wit;
 use crate::call::lock::{self, LockCall};
+use crate::ctx::MmapCtx;
 use crate::lock::HostLock;
 
 /// A plugin's handle. As of a mapping, the table holds a shared pointer.
@@ -37,8 +38,8 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
     interface.add(
         "[method]file-lock.try-lock",
         |mut caller: Caller<'_, T>, (handle, offset, length, kind): (Handle, u64, u64, wit::LockKind)| {
-            let LockCall { owner, limits, .. } = caller.begin_lock(&handle)?;
-            to_wit(LockRange::new(offset, length).and_then(|range| owner.try_lock(&limits, range, kind.into())))
+            let call = caller.begin_lock(&handle)?;
+            to_wit(LockRange::new(offset, length).and_then(|range| call.try_range(range, kind.into())))
         },
     )?;
     interface.add(
@@ -66,7 +67,7 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
     interface.add(
         "[method]file-lock.try-lock-file",
         |mut caller: Caller<'_, T>, (handle, kind): (Handle, wit::LockKind)| {
-            to_wit(caller.begin_lock(&handle)?.owner.try_lock_file(kind.into()))
+            to_wit(caller.begin_lock(&handle)?.try_file(kind.into()))
         },
     )?;
     interface.add("[method]file-lock.unlock-file", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
@@ -79,6 +80,7 @@ impl<T> Caller<'_, T> {
     fn begin_lock(&mut self, handle: &Handle) -> wasmtime::Result<LockCall> {
         let view = self.view();
         let owner = Arc::clone(view.table.get(&Resource::<Arc<HostLock>>::new_borrow(handle.rep()))?);
-        Ok(LockCall { owner, limits: view.ctx.limits, interrupt: view.ctx.interrupt.clone() })
+        let MmapCtx { limits, interrupt, growing, .. } = &*view.ctx;
+        Ok(LockCall { owner, limits: *limits, interrupt: interrupt.clone(), growing: growing.clone() })
     }
 }

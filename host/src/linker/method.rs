@@ -38,8 +38,12 @@ pub(super) struct Caller<'a, T: 'static> {
 }
 
 impl<T> Caller<'_, T> {
+    /// Returns the context and the table. The plugin's windows show what their files have grown by: nothing refers to
+    /// their bytes, as the store is borrowed.
     pub(super) fn view(&mut self) -> MmapCtxView<'_> {
-        (self.get)(self.store.data_mut())
+        let view = (self.get)(self.store.data_mut());
+        view.ctx.growing.show_growth();
+        view
     }
 
     /// Returns the mapping behind a handle. The engine has trapped before if the plugin does not own the handle.

@@ -58,7 +58,7 @@ impl AttachRequest {
 impl HostWindow {
     /// Attaches a window. To be called by a host function that the plugin has called, with an anchor in its memory.
     pub(crate) fn attach(mapping: &Arc<HostMapping>, request: AttachRequest, ctx: &MmapCtx) -> Result<Self> {
-        let MmapCtx { limits, usage, windows, .. } = ctx;
+        let MmapCtx { limits, usage, windows, growing, .. } = ctx;
         let AttachRequest { anchor, offset, length, writable } = request;
         let mut guard = mapping.lock();
         let range = guard.window_range(offset, length, writable)?;
@@ -74,7 +74,8 @@ impl HostWindow {
         let addresses = request.addresses(address)?;
         memory.check_free(&addresses)?;
         let page = OsStorage::page_size();
-        if guard.file_len()?.next_multiple_of(page) < guard.storage()?.file_offset() + range.end {
+        let is_whole = guard.file_len()?.next_multiple_of(page) >= guard.storage()?.file_offset() + range.end;
+        if !is_whole && !guard.storage()?.may_reach_beyond_end() {
             return Err(Error::Truncated);
         }
         let bytes = addresses.len() as u64;
@@ -98,6 +99,7 @@ impl HostWindow {
             // SAFETY: as said above.
             unsafe { guard.storage_mut()?.attach_stable_window(plan, range, address) }?
         };
+        growing.add(&window);
         memory.add_window(window.clone());
         Ok(Self { mapping: Arc::clone(mapping), window, permits: Mutex::new(permits) })
     }

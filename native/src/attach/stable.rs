@@ -38,6 +38,14 @@ impl OsStorage {
         range: Range<u64>,
         address: usize,
     ) -> Result<Window> {
+        if self.pages().mapping.may_reach_beyond_end() {
+            match self.pages().mapping.check_write(&range) {
+                Err(Error::BeyondEndOfFile(_)) => {
+                    return Err(Error::Unsupported("a stable window past the end of the file".into()));
+                }
+                outcome => outcome?,
+            }
+        }
         match plan.0 {
             Plan::Direct { to_write } => {
                 // Two windows on one memory would each be memory that somebody else changes.

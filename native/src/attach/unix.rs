@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use wasi_mmap_core::{Error, Result};
 
+use crate::pages::MappedPages;
 use crate::stability::StablePages;
 use crate::storage::OsStorage;
 use crate::sys::{self, FaultGuard, Sharing, page_len};
@@ -29,7 +30,8 @@ impl OsStorage {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] if the pages cannot be moved or are huge; [`Error::Busy`] if another window holds some of them, or
+    /// [`Error::Unsupported`] if the pages cannot be moved or are huge, or reach past the end of the file in a private
+    /// mapping; [`Error::Busy`] if another window holds some of them, or
     /// pages are lent; [`Error::OutOfMemory`]; [`Error::Io`]. After an error, the mapping is as it was. So is the
     /// memory, unless the system failed after it had unmapped it: then it is zeros.
     ///
@@ -51,7 +53,16 @@ impl OsStorage {
         }
         // The guard comes first: faults must be repaired from the first access on.
         let is_shared = to_write && pages.is_writable() && !must_move;
+        let growing = if must_move {
+            check_within_file(pages, &range)?;
+            None
+        } else {
+            pages.mapping.growing_file(range.start)
+        };
         let guard = match pages.file() {
+            Some(_) if growing.is_some() => {
+                pages.mapping.guard_beyond_end(memory.clone(), range.start, !is_shared)
+            }
             Some(file) => FaultGuard::new(memory.clone(), file, file_offset + range.start as u64, page, !is_shared),
             None => FaultGuard::without_file(memory.clone(), page),
         };
@@ -69,6 +80,7 @@ impl OsStorage {
         }
         let content = if must_move { Content::MovedPages } else { Content::File };
         let window = Window::new(range, memory, content, guard, is_shared, token);
+        window.set_growing(growing);
         if must_move {
             pages.add_window(window.clone());
         }
@@ -108,14 +120,17 @@ impl OsStorage {
             return Err(Error::Unsupported("a stable window to write to a file, which others may change too".into()));
         }
         let memory = window.addresses();
+        window.put_back(state, true)?;
         state.guard.check(memory.clone())?;
         let (sharing, file_offset) = (sharing(is_shared), self.file_offset() + window.range().start);
         // While either kind of page may be there, a repair must not copy a private one. For a shared one, that is a
         // detour at most.
         state.guard.set_private(true);
+        // Zeros past the end of the file can be anywhere.
+        let lost = || if state.growing.is_some() { memory.clone() } else { state.guard.lost_range() };
         // SAFETY: the memory belongs to the caller, who has no references there, and maps this part of the file, or was
         // replaced by zeros by a repair. The new pages can be read and written too. On failure, it is as it was.
-        let outcome = unsafe { sys::remap_file(&memory, file, file_offset, sharing, || state.guard.lost_range()) };
+        let outcome = unsafe { sys::remap_file(&memory, file, file_offset, sharing, lost) };
         if outcome.is_ok() {
             state.is_shared = is_shared;
         }
@@ -172,4 +187,19 @@ impl OsStorage {
 /// Returns the way that the file is mapped in a window.
 fn sharing(is_shared: bool) -> Sharing {
     if is_shared { Sharing::Shared } else { Sharing::PrivateUnreserved }
+}
+
+/// Checks that all pages of a range begin within the file, if the mapping may reach past its end: zeros past the end could
+/// not be moved together with the others.
+fn check_within_file(pages: &MappedPages, range: &Range<usize>) -> Result<()> {
+    if !pages.mapping.may_reach_beyond_end() {
+        return Ok(());
+    }
+    pages.mapping.put_back(true)?;
+    match pages.mapping.check_write(&(range.start as u64..range.end as u64)) {
+        Err(Error::BeyondEndOfFile(_)) => {
+            Err(Error::Unsupported("a window of a private mapping past the end of its file".into()))
+        }
+        outcome => outcome,
+    }
 }

@@ -82,6 +82,12 @@ impl MappedPages {
         self.windows.is_empty()
     }
 
+    /// Returns whether the pages are contiguous, and all of the file at all times, unless they are lost.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_contiguous() && !self.mapping.may_reach_beyond_end()
+    }
+
     fn segments(&self, range: Range<usize>) -> impl Iterator<Item = Segment<'_>> {
         segments(&self.mapping, &self.windows, range)
     }
@@ -99,7 +105,7 @@ impl MappedPages {
     #[inline]
     pub(crate) fn read(&self, start: usize, buffer: &mut [u8]) -> Result<()> {
         let range = range_of(start, buffer.len());
-        if !self.is_contiguous() {
+        if !self.is_plain() {
             return self.read_segments(start, buffer);
         }
         let source = self.pointer(&range);
@@ -111,14 +117,18 @@ impl MappedPages {
 
     #[cold]
     fn read_segments(&self, start: usize, buffer: &mut [u8]) -> Result<()> {
-        let mut segments = self.segments(start..start + buffer.len());
-        segments.try_for_each(|segment| segment.read(&mut buffer[segment.range_from(start)]))
+        let count = self.mapping.part_in_file(&(start..start + buffer.len()))?;
+        let (buffer, beyond) = buffer.split_at_mut(count);
+        beyond.fill(0);
+        let mut segments = self.segments(start..start + count);
+        segments.try_for_each(|segment| segment.read(&mut buffer[segment.range_from(start)]))?;
+        self.mapping.correct(start, buffer)
     }
 
     /// Appends the bytes of `range` to `bytes`, which has room for them.
     #[inline]
     pub(crate) fn read_into(&self, range: Range<usize>, bytes: &mut Vec<u8>) -> Result<()> {
-        if !self.is_contiguous() {
+        if !self.is_plain() {
             let old = bytes.len();
             bytes.resize(old + range.len(), 0);
             return self.read(range.start, &mut bytes[old..]);
@@ -137,7 +147,7 @@ impl MappedPages {
     #[inline]
     pub(crate) fn write(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
         let range = range_of(start, bytes.len());
-        if !self.is_contiguous() {
+        if !self.is_plain() {
             return self.write_segments(start, bytes);
         }
         let target = self.pointer(&range);
@@ -148,14 +158,21 @@ impl MappedPages {
 
     #[cold]
     fn write_segments(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
-        let mut segments = self.segments(start..start + bytes.len());
-        segments.try_for_each(|segment| segment.write(&bytes[segment.range_from(start)]))
+        let range = start..start + bytes.len();
+        self.mapping.put_back(true)?;
+        self.mapping.check_write(&(range.start as u64..range.end as u64))?;
+        let mut segments = self.segments(range.clone());
+        segments.try_for_each(|segment| segment.write(&bytes[segment.range_from(start)]))?;
+        self.mapping.check_written(&range)
     }
 
     /// Sets the bytes of `range`. The pages must be writable.
     pub(crate) fn fill(&mut self, range: Range<usize>, byte: u8) -> Result<()> {
-        if !self.is_contiguous() {
-            return self.segments(range).try_for_each(|segment| segment.fill(byte));
+        if !self.is_plain() {
+            self.mapping.put_back(true)?;
+            self.mapping.check_write(&(range.start as u64..range.end as u64))?;
+            self.segments(range.clone()).try_for_each(|segment| segment.fill(byte))?;
+            return self.mapping.check_written(&range);
         }
         let target = self.pointer(&range);
         // SAFETY: as in `write`.
@@ -163,7 +180,7 @@ impl MappedPages {
         self.mapping.check(range)
     }
 
-    /// Copies `source` to `destination`; the two may overlap. The pages must be contiguous and writable.
+    /// Copies `source` to `destination`; the two may overlap. The pages must be plain and writable.
     pub(crate) fn copy_within(&mut self, source: Range<usize>, destination: usize) -> Result<()> {
         let range = destination..destination + source.len();
         let target = self.pointer(&range);
@@ -199,7 +216,7 @@ impl MappedPages {
         unsafe { slice::from_raw_parts_mut(start, range.len()) }
     }
 
-    /// Returns the start of the first `needle` within `range`. The pages must be contiguous.
+    /// Returns the start of the first `needle` within `range`. The pages must be plain.
     pub(crate) fn find(&self, needle: &[u8], range: Range<usize>) -> Result<Option<usize>> {
         let at = self.search(range.clone(), |bytes| memmem::find(bytes, needle));
         let seen = at.map_or(range.end, |at| at + needle.len());
@@ -207,7 +224,7 @@ impl MappedPages {
         Ok(at)
     }
 
-    /// Returns the start of the last `needle` within `range`. The pages must be contiguous.
+    /// Returns the start of the last `needle` within `range`. The pages must be plain.
     pub(crate) fn rfind(&self, needle: &[u8], range: Range<usize>) -> Result<Option<usize>> {
         let at = self.search(range.clone(), |bytes| memmem::rfind(bytes, needle));
         self.check(at.unwrap_or(range.start)..range.end)?;
@@ -215,7 +232,7 @@ impl MappedPages {
     }
 
     /// Appends the bytes of `range` up to and including the first line feed, or all of them. The pages must be
-    /// contiguous.
+    /// plain.
     #[inline]
     pub(crate) fn read_line(&self, range: Range<usize>, line: &mut Vec<u8>) -> Result<()> {
         let found = self.search(range.clone(), |bytes| memchr::memchr(b'\n', bytes));

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use memmap2::MmapRaw;
 use rustix::io::Errno;
 use rustix::mm::MsyncFlags;
-use wasi_mmap_core::{Advice, Error, FlushFlags, MapFlags, MapOptions, Result};
+use wasi_mmap_core::{Advice, BeyondEnd, Error, FlushFlags, MapFlags, MapOptions, Result};
 
 use super::advice::os_advice;
 use super::fault::{Fault, FaultGuard};
@@ -23,16 +25,18 @@ pub(crate) struct OsMapping {
     pub(super) guard: FaultGuard,
     pub(super) map: MmapRaw,
     /// Kept open for the guard, and to map lost pages anew.
-    pub(super) file: Option<File>,
+    pub(super) file: Option<Arc<File>>,
     pub(super) file_offset: u64,
-    private: bool,
-    writable: bool,
+    pub(super) private: bool,
+    pub(super) writable: bool,
     /// The length of the mapping. `map` may be longer: huge pages are mapped whole.
     pub(super) len: usize,
     /// Whether the memory may consist of several areas, because parts of it were advised or replaced.
-    is_split: bool,
+    is_split: AtomicBool,
     /// The size of the mapping's pages.
     pub(super) page: usize,
+    /// The rules of a mapping that may reach past the end of its file.
+    pub(super) beyond_end: Option<BeyondEnd>,
 }
 
 /// The size of huge pages: 2 MiB, as a power of two.
@@ -68,6 +72,16 @@ impl OsMapping {
         let mut map = memmap2::MmapOptions::new();
         // The kernel maps whole huge pages, whatever the length, and unmaps nothing else.
         let page = page_len_of(&file);
+        let beyond_end = if options.flags.contains(MapFlags::BEYOND_END) {
+            Some(BeyondEnd::new(file_offset, file.metadata()?.len(), page as u64))
+        } else {
+            None
+        };
+        // The kernel would make such a file longer.
+        if beyond_end.is_some_and(|rules| rules.had() < len as u64) && page != page_len() {
+            let reason = "a mapping that reaches past the end of a file of huge pages";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
+        }
         let whole = if page == page_len() { Some(len) } else { len.checked_next_multiple_of(page) };
         map.offset(file_offset).len(whole.ok_or(io::ErrorKind::OutOfMemory)?);
         apply_flags(&mut map, options.flags);
@@ -81,8 +95,13 @@ impl OsMapping {
         } else {
             map.map_raw(&file)?
         };
-        let guard = FaultGuard::new(addresses(&map), &file, file_offset, page, private)?;
-        Ok(Self { guard, map, file: Some(file), file_offset, private, writable, len, is_split: false, page })
+        let memory = addresses(&map);
+        let guard = match &beyond_end {
+            Some(rules) => FaultGuard::beyond_end(memory, &file, file_offset, page, private, rules.had()),
+            None => FaultGuard::new(memory, &file, file_offset, page, private),
+        }?;
+        let (file, is_split) = (Some(Arc::new(file)), AtomicBool::new(false));
+        Ok(Self { guard, map, file, file_offset, private, writable, len, is_split, page, beyond_end })
     }
 
     fn private_memory(len: usize, flags: MapFlags) -> io::Result<Self> {
@@ -97,8 +116,8 @@ impl OsMapping {
         let map = map.len(whole).map_anon()?.into();
         // Huge pages may be missing when they are touched, and are then replaced whole. Others are always available.
         let guard = FaultGuard::without_file(addresses(&map), page)?;
-        let (private, writable) = (true, true);
-        Ok(Self { guard, map, file: None, file_offset: 0, private, writable, len, is_split: false, page })
+        let (private, writable, is_split) = (true, true, AtomicBool::new(false));
+        Ok(Self { guard, map, file: None, file_offset: 0, private, writable, len, is_split, page, beyond_end: None })
     }
 
     #[inline]
@@ -116,7 +135,7 @@ impl OsMapping {
     }
 
     pub(crate) fn file(&self) -> Option<&File> {
-        self.file.as_ref()
+        self.file.as_deref()
     }
 
     /// Returns a pointer to the start of `range`.
@@ -152,7 +171,7 @@ impl OsMapping {
     pub(crate) fn immovable_reason(&self) -> Option<&'static str> {
         if self.has_huge_pages() {
             Some("they are huge pages")
-        } else if self.is_split {
+        } else if self.is_split.load(Relaxed) {
             Some("advice for a part, or a repair, may have split the mapping into several areas of memory")
         } else {
             None
@@ -160,8 +179,8 @@ impl OsMapping {
     }
 
     /// Records that the memory may consist of several areas from now on.
-    pub(crate) fn mark_split(&mut self) {
-        self.is_split = true;
+    pub(crate) fn mark_split(&self) {
+        self.is_split.store(true, Relaxed);
     }
 
     /// Records that a part of the mapping was lost in a window, and did not come back.
@@ -182,7 +201,7 @@ impl OsMapping {
         unsafe { rustix::mm::msync(start.cast(), range.len(), os) }.map_err(io::Error::from)?;
         // On Apple systems, `msync` leaves the bytes in the device's own cache.
         #[cfg(target_vendor = "apple")]
-        if let Some(file) = self.file.as_ref().filter(|_| flags.contains(FlushFlags::SYNC) && !self.private) {
+        if let Some(file) = self.file().filter(|_| flags.contains(FlushFlags::SYNC) && !self.private) {
             full_sync(file)?;
         }
         Ok(())
@@ -191,6 +210,7 @@ impl OsMapping {
     /// Advises the system on the use of `range`; for a private mapping, advice on read-ahead applies to all of it.
     /// POSIX `posix_madvise(3)`, Linux `madvise(2)`.
     pub(crate) fn advise(&mut self, advice: Advice, range: Range<usize>) -> Result<()> {
+        self.put_back(true)?;
         let Some(os) = os_advice(advice) else {
             return Err(Error::Unsupported(format!("the advice {advice:?} on this system").into()));
         };
@@ -198,7 +218,9 @@ impl OsMapping {
         // were written do not merge again, and could not be resized.
         let is_read_ahead = matches!(advice, Advice::Normal | Advice::Random | Advice::Sequential);
         let range = if self.private && is_read_ahead { 0..self.len } else { range };
-        self.is_split |= advice.lasts() && range != (0..self.len);
+        if advice.lasts() && range != (0..self.len) {
+            self.mark_split();
+        }
         let start = self.pointer(&range);
         // SAFETY: the range is mapped, as `pointer` checked, and stays mapped. Some advice changes bytes (DONTNEED,
         // REMOVE): `&mut self` keeps other users in this process away, and every user of a shared mapping must expect
@@ -209,26 +231,33 @@ impl OsMapping {
 
     /// Maps lost pages anew.
     pub(crate) fn restore(&mut self) -> Result<()> {
+        self.put_back(true)?;
         let lost = self.guard.lost_range();
-        let Some(file) = self.file.as_ref().filter(|_| !lost.is_empty()) else {
+        let Some(file) = self.file.clone() else { return Ok(()) };
+        let file_len = file.metadata()?.len();
+        if let Some(rules) = &mut self.beyond_end {
+            *rules = BeyondEnd::new(self.file_offset, file_len, self.page as u64);
+            self.guard.set_had(rules.had());
+        }
+        if lost.is_empty() {
             return Ok(());
-        };
+        }
         let base = self.map.as_ptr() as usize;
         // The lost range ends at the end of a page; the mapping may end before.
         let lost = lost.start - base..(lost.end - base).min(self.len);
-        if file.metadata()?.len() < self.file_offset + lost.end as u64 {
+        if self.beyond_end.is_none() && file_len < self.file_offset + lost.end as u64 {
             return Err(Error::Truncated);
         }
         let sharing = if self.private { Sharing::Private } else { Sharing::Shared };
         let (start, file_offset) = (self.pointer(&lost).expose_provenance(), self.file_offset + lost.start as u64);
         let memory = start..start + lost.len().next_multiple_of(self.page);
-        self.is_split = true;
+        self.mark_split();
         // SAFETY: whole pages of this mapping, and `&mut self` means that nobody in this process uses them. Their
         // contents are lost already. On failure, they are as they were.
         unsafe { replace::put_zeros(&memory) }?;
         // SAFETY: as above; they are zeros now. On failure, they still are, and stay recorded as lost. The part was
         // mapped in this way before.
-        unsafe { replace::put_file(&memory, file, file_offset, sharing, self.writable) }?;
+        unsafe { replace::put_file(&memory, &file, file_offset, sharing, self.writable) }?;
         self.guard.forget();
         Ok(())
     }

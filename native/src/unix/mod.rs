@@ -1,6 +1,7 @@
 //! Unix: `mmap(2)`, made safe against SIGBUS. The module `windows` is its counterpart, with the same names.
 
 mod advice;
+mod beyond_end;
 mod fault;
 mod file;
 mod mapping;
@@ -10,6 +11,7 @@ mod page;
 mod replace;
 mod resize;
 
+pub(crate) use beyond_end::GrowingFile;
 pub(crate) use fault::{Fault, FaultGuard};
 #[cfg(target_os = "linux")]
 pub(crate) use fault::{PausedStores, allow_pauses};

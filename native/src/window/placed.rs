@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasi_mmap_core::{Error, Result};
 
 use crate::stability::{Stability, StablePages};
-use crate::sys::FaultGuard;
+use crate::sys::{Fault, FaultGuard, GrowingFile, Sharing};
 
 /// A part of a mapping placed in other memory. Clones are handles to the same window.
 ///
@@ -46,6 +46,8 @@ pub(crate) struct State {
     /// touches the memory.
     pub(crate) stable: Option<StablePages>,
     pub(crate) guard: FaultGuard,
+    /// The file, if the window may reach past its end.
+    pub(crate) growing: Option<GrowingFile>,
     /// Whether stores to a window of the [file](Content::File) reach it.
     pub(crate) is_shared: bool,
     /// Keeps the mapping busy.
@@ -61,7 +63,7 @@ impl Window {
         is_shared: bool,
         token: Arc<()>,
     ) -> Self {
-        let state = Mutex::new(Some(State { stable: None, guard, is_shared, _token: token }));
+        let state = Mutex::new(Some(State { stable: None, guard, growing: None, is_shared, _token: token }));
         Self(Arc::new(Inner { range, addresses, content, is_returned: AtomicBool::new(false), state }))
     }
 
@@ -80,12 +82,14 @@ impl Window {
         self.state().is_some()
     }
 
-    /// Checks that all bytes read from the window until now were the file's.
+    /// Checks that all bytes read from the window until now were the file's. Also [shows](Self::show_growth) what the file
+    /// has grown by.
     ///
     /// # Errors
     ///
     /// [`Error::Closed`] if the window is no longer attached; [`Error::Truncated`]; [`Error::NoSpace`].
     pub fn check(&self) -> Result<()> {
+        self.show_growth()?;
         self.check_addresses(self.addresses())
     }
 
@@ -115,6 +119,48 @@ impl Window {
         if let Some(state) = &mut *self.state() {
             state.stable = Some(stable);
         }
+    }
+
+    /// Shows zeros past the end of a file that may grow, as long as the window is attached.
+    pub(crate) fn set_growing(&self, file: Option<GrowingFile>) {
+        if let Some(state) = &mut *self.state() {
+            state.growing = file;
+        }
+    }
+
+    /// Returns whether a window of this process may show zeros past the end of its file at present.
+    #[inline]
+    pub fn any_shows_zeros() -> bool {
+        FaultGuard::has_zeros_anywhere()
+    }
+
+    /// Returns whether the window may reach past the end of its file.
+    pub fn may_reach_beyond_end(&self) -> bool {
+        self.state().as_ref().is_some_and(|state| state.growing.is_some())
+    }
+
+    /// Shows the file where the window shows zeros because the file ended before, if the file has grown. Stores to the
+    /// zeros are discarded. Does nothing if the window is no longer attached.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`]; [`Error::Io`]. The pages are still zeros, and count as lost.
+    pub fn show_growth(&self) -> Result<()> {
+        self.state().as_ref().map_or(Ok(()), |state| self.put_back(state, false))
+    }
+
+    /// Puts the file back in the place of zeros past its end: if it has grown, or else if it is to be done `always`.
+    pub(crate) fn put_back(&self, state: &State, always: bool) -> Result<()> {
+        let State { guard, growing: Some(file), is_shared, .. } = state else { return Ok(()) };
+        let memory = self.addresses();
+        let sharing = if *is_shared { Sharing::Shared } else { Sharing::PrivateUnreserved };
+        // SAFETY: the window is attached, and its memory maps the file in this way. Its owner accesses it by raw
+        // pointers, like memory that other processes change.
+        unsafe { file.put_back(guard, &memory, sharing, true, always) }.inspect_err(|_| {
+            let from = guard.zeros_from().unwrap_or(memory.start);
+            guard.lose(from..memory.end, Fault::Truncated);
+        })?;
+        Ok(())
     }
 
     /// Returns the state; `None` after the window was detached or abandoned.

@@ -35,6 +35,25 @@ impl Window {
         match *self {}
     }
 
+    /// Returns whether a window of this process may show zeros past the end of its file at present.
+    pub fn any_shows_zeros() -> bool {
+        false
+    }
+
+    /// Returns whether the window may reach past the end of its file.
+    pub fn may_reach_beyond_end(&self) -> bool {
+        match *self {}
+    }
+
+    /// Shows the file where the window shows zeros because the file ended before.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn show_growth(&self) -> Result<()> {
+        match *self {}
+    }
+
     /// Forgets the window's memory and does not touch it any more.
     pub fn abandon(&self) {
         match *self {}

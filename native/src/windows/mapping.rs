@@ -110,6 +110,41 @@ impl OsMapping {
         Ok(())
     }
 
+    /// Returns false: a mapping that reaches past the end of its file makes it longer, and nobody makes it shorter.
+    #[inline]
+    #[expect(clippy::unused_self, reason = "the same interface as on Unix")]
+    pub(crate) fn may_reach_beyond_end(&self) -> bool {
+        false
+    }
+
+    /// Returns the length of the range: all of it is in the file.
+    #[expect(clippy::unused_self, reason = "the same interface as on Unix")]
+    #[expect(clippy::unnecessary_wraps, reason = "the same interface as on Unix")]
+    pub(crate) fn part_in_file(&self, range: &Range<usize>) -> Result<usize> {
+        Ok(range.len())
+    }
+
+    /// Returns `Ok`: all of the mapping can be written.
+    #[inline]
+    pub(crate) fn check_write(&self, _: &Range<u64>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Returns `Ok`: no page was replaced.
+    pub(crate) fn correct(&self, _start: usize, _buffer: &mut [u8]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Returns `Ok`: no page was replaced.
+    pub(crate) fn check_written(&self, _: &Range<usize>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Returns `Ok`: no page was replaced.
+    pub(crate) fn put_back(&self, _always: bool) -> Result<()> {
+        Ok(())
+    }
+
     /// Returns the range behind `end` in which a private mapping may still hold bytes that were cut off: the rest of a
     /// page.
     pub(crate) fn tail(&self, end: usize) -> Range<usize> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use wasi_mmap::Views;
-use wasi_mmap_core::{Argument, Backend, Error, MapOptions, Mapping, Result, Rights};
+use wasi_mmap_core::{Argument, Backend, Error, Internals, MapOptions, Mapping, Result, Rights, Storage};
 
 use crate::op::{Op, Subject, Value, range};
 
@@ -36,8 +36,13 @@ where
                 Ok(Value::Bytes(bytes))
             }
             Op::WriteAt(offset, bytes) => {
+                let part = range(*offset, bytes.len() as u64);
+                // Stores past the end of a file have no effect, where a write is refused.
+                if self.0.access().is_writable() && self.0.len().is_ok_and(|len| part.end <= len) {
+                    self.0.storage()?.check_write(&part)?;
+                }
                 // SAFETY: as above.
-                let view = unsafe { self.0.view_mut(range(*offset, bytes.len() as u64)) };
+                let view = unsafe { self.0.view_mut(part) };
                 let mut view = view.map_err(|error| match error {
                     // A view has a length where a write has bytes.
                     Error::OutOfRange(Argument { name, reason }) if name == "length" => {

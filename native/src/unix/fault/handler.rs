@@ -65,7 +65,10 @@ fn repair(found: &Found, address: usize) -> bool {
     for _ in 0..MAX_TRIES {
         // If the file ends before the fault, everything behind is lost too, and is replaced by one mapping instead of
         // one per page.
-        if file_len(area.descriptor).is_some_and(|len| file_offset_of(area, start) >= len) {
+        if let Some(len) = file_len(area.descriptor).filter(|&len| file_offset_of(area, start) >= len) {
+            if area.reaches_beyond_end() {
+                return show_zeros(slot, area, len);
+            }
             return replace(slot, area, rest.clone(), Fault::Truncated);
         }
         // The file has the page. Either the file has grown since the fault, or there is no space for the page. A
@@ -158,6 +161,28 @@ fn populate(_: &Range<usize>, _: bool) -> Populated {
     Populated::Unknown
 }
 
+/// Puts zeros in the place of all pages past the end of a file of `len` bytes, and records them, so that the file is put
+/// back when it has grown. What the file had before is lost. Returns whether it did.
+fn show_zeros(slot: &Slot, area: &Area, len: u64) -> bool {
+    let end = area.memory.end.next_multiple_of(area.page);
+    let in_file = usize::try_from(len.saturating_sub(area.file_offset)).unwrap_or(usize::MAX);
+    let from = area.memory.start.saturating_add(in_file).min(end).next_multiple_of(area.page);
+    if from < area.had_end {
+        slot.lose(from..area.had_end.min(end), Fault::Truncated);
+    }
+    slot.add_zeros(from);
+    // SAFETY: as in `replace`.
+    if from < end && unsafe { replace::put_zeros(&(from..end)) }.is_ok() {
+        slot.add_zeros(from);
+        return true;
+    }
+    // The process has no areas left.
+    slot.add_zeros(area.memory.start);
+    let is_replaced = replace(slot, area, area.memory.start..end, Fault::Truncated);
+    slot.add_zeros(area.memory.start);
+    is_replaced
+}
+
 /// Records that memory is lost, then replaces it with zeros. Returns whether it did.
 fn replace(slot: &Slot, area: &Area, lost: Range<usize>, fault: Fault) -> bool {
     slot.lose(lost.clone(), fault);
@@ -212,7 +237,7 @@ mod tests {
         // SAFETY: nobody refers to the bytes, which are read through a pointer.
         let map: memmap2::MmapRaw = unsafe { memmap2::MmapOptions::new().map_copy(&file) }.expect("a mapping").into();
         let memory = map.as_ptr().addr()..map.as_ptr().addr() + page;
-        let area = Area { memory: memory.clone(), descriptor: file.as_raw_fd(), file_offset: 0, page, private: false };
+        let area = Area { memory: memory.clone(), descriptor: file.as_raw_fd(), page, ..Area::NONE };
         let slot = OwnedSlot::register(&area).expect("a slot");
         let found = registry::find(memory.start).expect("it is registered");
         slot.set_private(true);

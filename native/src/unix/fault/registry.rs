@@ -40,6 +40,11 @@ pub(super) struct Slot {
     /// The size of the memory's pages.
     page: AtomicUsize,
     private: AtomicBool,
+    /// The end of the bytes that are lost if the file has them no longer. Those after them are zeros past its end.
+    had_end: AtomicUsize,
+    /// The first page that may be zeros because the file ended before it; `usize::MAX` if there is none. All after it
+    /// may be zeros, too.
+    zeros_from: AtomicUsize,
     /// The first lost address; `usize::MAX` when nothing was lost.
     low: AtomicUsize,
     /// The end of what was lost.
@@ -68,10 +73,19 @@ pub(super) struct Area {
     pub(super) page: usize,
     /// Whether a write copies the page, after which it no longer shows changes of the file.
     pub(super) private: bool,
+    /// The end of the bytes that are lost if the file has them no longer; `usize::MAX` if all are. Those after them are
+    /// zeros past the end of the file.
+    pub(super) had_end: usize,
 }
 
 impl Area {
-    const NONE: Self = Self { memory: 0..0, descriptor: -1, file_offset: 0, page: 0, private: false };
+    pub(super) const NONE: Self =
+        Self { memory: 0..0, descriptor: -1, file_offset: 0, page: 0, private: false, had_end: usize::MAX };
+
+    /// Returns whether the memory may reach past the end of its file.
+    pub(super) fn reaches_beyond_end(&self) -> bool {
+        self.had_end != usize::MAX
+    }
 }
 
 /// A slot and its memory, as the handler finds them.
@@ -98,6 +112,8 @@ impl Slot {
             file_offset: AtomicU64::new(0),
             page: AtomicUsize::new(0),
             private: AtomicBool::new(false),
+            had_end: AtomicUsize::new(usize::MAX),
+            zeros_from: AtomicUsize::new(usize::MAX),
             low: AtomicUsize::new(usize::MAX),
             high: AtomicUsize::new(0),
             no_space: AtomicUsize::new(0),
@@ -117,6 +133,7 @@ impl Slot {
         self.file_offset.store(area.file_offset, Relaxed);
         self.page.store(area.page, Relaxed);
         self.private.store(area.private, Relaxed);
+        self.had_end.store(area.had_end, Relaxed);
         self.version.fetch_add(1, AcqRel);
     }
 
@@ -128,6 +145,7 @@ impl Slot {
             file_offset: self.file_offset.load(Relaxed),
             page: self.page.load(Relaxed),
             private: self.private.load(Relaxed),
+            had_end: self.had_end.load(Relaxed),
         };
         fence(Acquire);
         let stable = version.is_multiple_of(2) && version == self.version.load(Relaxed);
@@ -142,6 +160,24 @@ impl Slot {
         }
         self.high.fetch_max(memory.end, AcqRel);
         self.low.fetch_min(memory.start, AcqRel);
+    }
+
+    /// Records that the pages from an address on may be zeros because the file ended before them.
+    ///
+    /// Must be called before they are put there: whoever meets them looks it up afterwards. And again after that: whoever
+    /// has put the file back meanwhile has forgotten it.
+    pub(super) fn add_zeros(&self, from: usize) {
+        if self.zeros_from.fetch_min(from, AcqRel) == usize::MAX && from != usize::MAX {
+            ZEROS.fetch_add(1, AcqRel);
+        }
+    }
+
+    fn take_zeros(&self) -> Option<usize> {
+        let from = Some(self.zeros_from.swap(usize::MAX, AcqRel)).filter(|&from| from != usize::MAX);
+        if from.is_some() {
+            ZEROS.fetch_sub(1, AcqRel);
+        }
+        from
     }
 
     /// Returns whether a write copies the page, at this moment.
@@ -193,6 +229,14 @@ static SINGLES: AtomicUsize = AtomicUsize::new(0);
 /// The number of times in a row that a page may be made readable. Even a file that shrinks and grows all the time
 /// seldom does so at the right moments more than twice.
 const MAX_REPEATS: usize = 64;
+
+/// The number of slots with zeros past the end of a file.
+static ZEROS: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns whether any slot has zeros past the end of a file.
+pub(super) fn has_zeros() -> bool {
+    ZEROS.load(Acquire) != 0
+}
 
 /// Returns the slot whose memory contains an address. Async-signal-safe.
 pub(super) fn find(address: usize) -> Option<Found> {
@@ -268,6 +312,30 @@ impl OwnedSlot {
         self.0.lose(memory, fault);
     }
 
+    /// Returns the first page that may be zeros because the file ended before it.
+    #[inline]
+    pub(super) fn zeros_from(&self) -> Option<usize> {
+        compiler_fence(AcqRel);
+        fence(Acquire);
+        Some(self.0.zeros_from.load(Acquire)).filter(|&from| from != usize::MAX)
+    }
+
+    /// Takes the record of these zeros, before the file is put back in their place.
+    pub(super) fn take_zeros(&self) -> Option<usize> {
+        self.0.take_zeros()
+    }
+
+    /// Records that pages may be zeros because the file ended before them.
+    pub(super) fn add_zeros(&self, from: usize) {
+        self.0.add_zeros(from);
+    }
+
+    /// Sets the end of the bytes that are lost if the file has them no longer. The handler finds the slot all the time:
+    /// the version does not change.
+    pub(super) fn set_had_end(&self, end: usize) {
+        self.0.had_end.store(end, Release);
+    }
+
     /// Records that the bytes were promised not to change, as long as the slot is in use.
     pub(super) fn set_stable(&self) {
         self.0.is_stable.store(true, Release);
@@ -293,6 +361,7 @@ impl Drop for OwnedSlot {
         self.0.is_stable.store(false, Release);
         // The next owner may have the same page.
         self.0.repeats.store(0, Relaxed);
+        self.0.take_zeros();
         self.forget();
         FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
     }
@@ -303,7 +372,7 @@ mod tests {
     use super::*;
 
     fn register(memory: Range<usize>, file_offset: u64) -> OwnedSlot {
-        let area = Area { memory, descriptor: -1, file_offset, page: 0x1000, private: false };
+        let area = Area { memory, file_offset, page: 0x1000, ..Area::NONE };
         OwnedSlot::register(&area).expect("memory for a slot")
     }
 

@@ -84,6 +84,38 @@ unsafe fn put_prepared(target: &Range<usize>, part: &FilePart) -> io::Result<()>
     unsafe { moves::put_prepared(prepared, target) }
 }
 
+/// Maps a part of a file over zeros that stood for it, in place, while others may read and write there. Otherwise as
+/// [`put_file`].
+///
+/// # Errors
+///
+/// As [`put_file`].
+///
+/// # Safety
+///
+/// As [`put_file`], but the target may also map the same part of the file in the same way.
+pub(crate) unsafe fn put_file_back(
+    target: &Range<usize>,
+    file: &File,
+    file_offset: u64,
+    sharing: Sharing,
+    can_write: bool,
+) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if let Ok(list) = List::open() {
+        let part = FilePart { file: file.as_raw_fd(), file_offset, sharing, can_write };
+        let _prepares = prepares();
+        // Elsewhere first, as in `remap_file`.
+        let prepared = calls::map_file(target.len(), &part)?;
+        // SAFETY: the caller's promise; what was just mapped has the same length, is one area, and nobody else knows of
+        // it. On failure, the target is as it was, or maps the file.
+        return unsafe { moves::put_over_file(prepared, target, &part, list, || target.clone()) };
+    }
+    // Without the system's list, or on another system: a failure of the file system leaves a gap for a moment.
+    // SAFETY: the caller's promise.
+    unsafe { put_file(target, file, file_offset, sharing, can_write) }
+}
+
 /// Maps a part of a file over pages that map it in another way, in place, while others may read and write there.
 ///
 /// The process ends if the kernel fails after it has unmapped the pages, and they cannot be put back. `lost` returns

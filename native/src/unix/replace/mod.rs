@@ -41,7 +41,7 @@ mod zeros;
 
 pub(crate) use abort::die;
 pub(crate) use calls::Sharing;
-pub(crate) use files::{put_file, remap_file};
+pub(crate) use files::{put_file, put_file_back, remap_file};
 pub(crate) use moves::move_pages;
 #[cfg(target_os = "linux")]
 pub(crate) use moves::put_copies;

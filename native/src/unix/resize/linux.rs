@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use memmap2::RemapOptions;
 use rustix::io::Errno;
-use wasi_mmap_core::{Advice, Error, Result};
+use wasi_mmap_core::{Advice, BeyondEnd, Error, Result};
 
 use super::super::file::set_len;
 use super::super::mapping::{OsMapping, addresses};
@@ -17,6 +17,17 @@ impl OsMapping {
     ///
     /// Keeps the mapping inside the file at every step; where that is impossible, the fault handler repairs accesses.
     pub(crate) fn resize(&mut self, len: usize) -> Result<()> {
+        // The addresses of zeros would not move along.
+        self.put_back(true)?;
+        self.resize_all(len)?;
+        if let Some(rules) = &mut self.beyond_end {
+            *rules = BeyondEnd::new(self.file_offset, self.file_offset + len as u64, self.page as u64);
+            self.guard.set_had(rules.had());
+        }
+        Ok(())
+    }
+
+    fn resize_all(&mut self, len: usize) -> Result<()> {
         let old = self.len;
         if len < old {
             self.set_file_len(len)?;

@@ -1,5 +1,6 @@
 //! The cases, by subject.
 
+mod beyond_end;
 mod bulk;
 mod coherence;
 mod constructor;
@@ -36,6 +37,7 @@ pub fn all(sizes: Sizes) -> Vec<Case> {
     cases.extend(resize::cases(sizes));
     cases.extend(coherence::cases(sizes));
     cases.extend(truncation::cases(sizes));
+    cases.extend(beyond_end::cases(sizes));
     cases.extend(memory::cases(sizes));
     cases.extend(windows::cases(sizes));
     cases

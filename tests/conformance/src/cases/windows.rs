@@ -11,6 +11,7 @@ use crate::op::Op;
 pub(super) const GROWS: &str =
     "on Windows, a writable mapping that reaches past the end of its file makes the file longer";
 pub(super) const NEVER_SHORTER: &str = "Windows lets nobody make a file shorter while it is mapped";
+pub(super) const NO_MORE_THAN_THE_FILE: &str = "Windows maps no more than the file, or makes it longer";
 pub(super) const NO_ADVICE: &str = "Windows takes no advice for mappings";
 pub(super) const NO_PRIVATE_RESIZE: &str = "on Windows, a private mapping does not resize its file";
 
