@@ -64,7 +64,8 @@ impl BeyondEnd {
             return Ok(());
         }
         let first = usable.max(range.start);
-        let reason = format!("{first} is in a page past the end of the file, {file_len}, which a write does not extend");
+        let reason =
+            format!("{first} is in a page past the end of the file, {file_len}, which a write does not extend");
         Err(Error::beyond_end_of_file("offset", reason))
     }
 

@@ -86,7 +86,8 @@ impl MmapCtxView<'_> {
             Descriptor::File(file) => {
                 let MmapCtx { usage, limits, .. } = &*self.ctx;
                 Permit::new(usage, limits, Limit::LockOwners, 1).and_then(|permit| {
-                    let ranges = Held { ranges: LockTable::default(), permit: Permit::new(usage, limits, Limit::Locks, 0)? };
+                    let ranges =
+                        Held { ranges: LockTable::default(), permit: Permit::new(usage, limits, Limit::Locks, 0)? };
                     let lock = FileLock::with_rights(&file.file, rights_of(file))?;
                     Ok(HostLock { lock, held: Mutex::new(ranges), _owner_permit: permit })
                 })

@@ -5,8 +5,8 @@ use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 
 use wasi_mmap_core::{
-    Access, Advice, BeyondEnd, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage, check_name,
-    provided,
+    Access, Advice, BeyondEnd, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage,
+    check_name, provided,
 };
 
 use super::file::File;

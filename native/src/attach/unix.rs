@@ -60,9 +60,7 @@ impl OsStorage {
             pages.mapping.growing_file(range.start)
         };
         let guard = match pages.file() {
-            Some(_) if growing.is_some() => {
-                pages.mapping.guard_beyond_end(memory.clone(), range.start, !is_shared)
-            }
+            Some(_) if growing.is_some() => pages.mapping.guard_beyond_end(memory.clone(), range.start, !is_shared),
             Some(file) => FaultGuard::new(memory.clone(), file, file_offset + range.start as u64, page, !is_shared),
             None => FaultGuard::without_file(memory.clone(), page),
         };

@@ -56,9 +56,8 @@ impl GrowingFile {
         // `None` if another thread has done it just now.
         let Some(from) = guard.take_zeros() else { return Ok(false) };
         // SAFETY: the caller's promise. On failure the memory is as it was, and recorded again.
-        let outcome = unsafe {
-            replace::put_file_back(&(from..memory.end), &self.file, offset_of(from), sharing, can_write)
-        };
+        let outcome =
+            unsafe { replace::put_file_back(&(from..memory.end), &self.file, offset_of(from), sharing, can_write) };
         outcome.inspect_err(|_| guard.add_zeros(from)).map(|()| true)
     }
 }

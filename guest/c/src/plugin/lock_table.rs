@@ -89,11 +89,12 @@ impl Lockable {
             return Err(EBADF);
         }
         // SAFETY: if the descriptor is not open, the system says so.
-        let file = HeldFile::new(unsafe { BorrowedFd::borrow_raw(fd) }).map_err(|error| match error.raw_os_error() {
-            Some(code) => Errno(code),
-            // Standard input and the like.
-            None => EINVAL,
-        })?;
+        let file =
+            HeldFile::new(unsafe { BorrowedFd::borrow_raw(fd) }).map_err(|error| match error.raw_os_error() {
+                Some(code) => Errno(code),
+                // Standard input and the like.
+                None => EINVAL,
+            })?;
         let info = file.info()?;
         if info.kind != FileKind::Regular {
             return Err(EINVAL);

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use wasi_mmap_core::Error;
 use wasi_mmap_sys::bindings::wasi_mmap::mmap::mapping::Mapping;
@@ -22,11 +23,17 @@ pub(crate) struct HostMapping {
     offset: u64,
     len: u64,
     pub(crate) file: Arc<HeldSource>,
+    /// The length of the file, as far as it is known, of a mapping that reaches past it; otherwise the maximum.
+    file_len: AtomicU64,
 }
 
 impl HostMapping {
-    /// Maps up to `len` bytes of a file, as many as there are. Returns `None` if there are fewer, by a page or more: a
-    /// window would end there.
+    /// Returns whether it reaches past the end of its file.
+    pub(crate) fn is_beyond_end(&self) -> bool {
+        self.file_len.load(Relaxed) < u64::MAX
+    }
+
+    /// Maps `len` bytes of a file, which are whole pages. They may reach past the end of the file, which may be empty.
     ///
     /// # Errors
     ///
@@ -37,15 +44,20 @@ impl HostMapping {
         len: u64,
         access: Access,
         flags: MapFlags,
-    ) -> Result<Option<Self>, Error> {
-        let there = file.len()?.saturating_sub(offset).min(len);
-        if there.next_multiple_of(page::size() as u64) < len || there == 0 {
-            return Ok(None);
+    ) -> Result<Self, Error> {
+        let file_len = file.len()?;
+        let there = file_len.saturating_sub(offset).min(len);
+        let is_beyond = there == 0 || there.next_multiple_of(page::size() as u64) < len;
+        let mut options = MapOptions { offset, length: Some(there), access, map_flags: flags };
+        if is_beyond {
+            options.map_flags |= MapFlags::BEYOND_END;
+            options.length = Some(len);
         }
-        let options = MapOptions { offset, length: Some(there), access, map_flags: flags };
         let mapping = Mapping::from_borrowed(file.held().descriptor(), options)?;
         let access = mapping.access()?;
-        Ok(Some(Self { mapping, access, offset, len: there, file: file.clone() }))
+        let file_len = if is_beyond { file_len } else { u64::MAX };
+        let len = options.length.unwrap_or(len);
+        Ok(Self { mapping, access, offset, len, file: file.clone(), file_len: AtomicU64::new(file_len) })
     }
 
     /// Attaches a window that shows the file from `offset` on.
@@ -137,6 +149,18 @@ impl Window {
             Err(Error::NoSpace) => Err(Error::NoSpace),
             // A program may cut off the end of a file that it has mapped.
             _ => Ok(()),
+        }
+    }
+
+    /// Makes the window show what the file has become longer by, after the program has written a range of it.
+    pub(crate) fn grow(&self, written: &Range<u64>) {
+        let known = self.mapping.file_len.load(Relaxed);
+        if written.end > known
+            && let Ok(file_len) = self.mapping.file.len()
+        {
+            // What follows a call sees the file's bytes. That some were lost before, those tell who look.
+            let _ = self.attached.check();
+            self.mapping.file_len.store(file_len.min(u64::MAX - 1), Relaxed);
         }
     }
 

@@ -93,6 +93,12 @@ impl HeldSource {
         self.watch.get_or_init(Watch::new);
     }
 
+    /// Returns whether this is the same file as another one.
+    #[must_use]
+    pub fn is_file(&self, file: &HeldFile) -> bool {
+        self.is(file, file.key())
+    }
+
     /// Returns whether this is the same file as another one, whose number is `key`.
     fn is(&self, file: &HeldFile, key: Option<(u64, u64)>) -> bool {
         let may_be = self.key.is_none() || key.is_none() || self.key == key;

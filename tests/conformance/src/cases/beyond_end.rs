@@ -84,21 +84,23 @@ fn extents(Sizes { page, granularity: g }: Sizes) -> Vec<Case> {
 fn reads(Sizes { page, .. }: Sizes) -> Vec<Case> {
     let p = page as i64;
     vec![
-        case("beyond-end: bytes appear as the file grows, by a write or by a new length, page by page and within a page")
-            .file("abc")
-            .map(beyond(read()).length(4 * page))
-            .op(Op::ReadAt(0, 5), bytes("abc\0\0"))
-            .op(Op::ReadAt(3 * page, 3), bytes(zeros(3)))
-            .overwrite(3, "de")
-            .op(Op::ReadAt(0, 6), bytes("abcde\0"))
-            .overwrite(3 * page, "new")
-            .op(Op::ReadAt(3 * page, 4), bytes("new\0"))
-            .op(Op::ReadAt(page, 2), bytes(zeros(2)))
-            .op(Op::Size, number(3 * page + 3))
-            .set_len(6 * page)
-            .overwrite(4 * page - 1, "!?")
-            .op(Op::Get(-1), number(b'!'.into()))
-            .op(Op::ReadAt(3 * page, 4), bytes("new\0")),
+        case(
+            "beyond-end: bytes appear as the file grows, by a write or by a new length, page by page and within a page",
+        )
+        .file("abc")
+        .map(beyond(read()).length(4 * page))
+        .op(Op::ReadAt(0, 5), bytes("abc\0\0"))
+        .op(Op::ReadAt(3 * page, 3), bytes(zeros(3)))
+        .overwrite(3, "de")
+        .op(Op::ReadAt(0, 6), bytes("abcde\0"))
+        .overwrite(3 * page, "new")
+        .op(Op::ReadAt(3 * page, 4), bytes("new\0"))
+        .op(Op::ReadAt(page, 2), bytes(zeros(2)))
+        .op(Op::Size, number(3 * page + 3))
+        .set_len(6 * page)
+        .overwrite(4 * page - 1, "!?")
+        .op(Op::Get(-1), number(b'!'.into()))
+        .op(Op::ReadAt(3 * page, 4), bytes("new\0")),
         case("beyond-end: every kind of read sees zeros past the end")
             .file("line\nrest")
             .map(beyond(read()).length(2 * page))

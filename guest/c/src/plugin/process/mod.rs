@@ -1,6 +1,7 @@
 //! What the program has mapped.
 
 mod advise;
+mod growth;
 mod protect;
 mod remap;
 mod windows;
@@ -326,7 +327,7 @@ fn host_mapping(file: &Arc<HeldSource>, offset: u64, len: usize, spec: &Spec) ->
     let mut flags = if spec.populate { MapFlags::POPULATE } else { MapFlags::empty() };
     // So that a mapping for reading can be made writable.
     flags.set(MapFlags::WIDEST_ACCESS, spec.is_shared && access == Access::Read);
-    or_copy(HostMapping::new(file, offset, len as u64, access, flags)).map(|mapping| mapping.flatten().map(Arc::new))
+    Ok(or_copy(HostMapping::new(file, offset, len as u64, access, flags))?.map(Arc::new))
 }
 
 /// Returns `None` for an error after which a copy is made, which needs less of the host.

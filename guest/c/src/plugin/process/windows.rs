@@ -7,7 +7,7 @@ use std::sync::Arc;
 use wasi_mmap_core::Error;
 use wasi_mmap_sys::bindings::wasi_mmap::mmap::types::{Access, MapFlags};
 
-use super::{Kind, Process, Spec, copy, host_mapping, mode, or_copy};
+use super::{Kind, Process, Spec, copy, growth, host_mapping, mode, or_copy};
 use crate::plugin::errno::Result;
 use crate::plugin::window::{HostMapping, Window};
 
@@ -28,14 +28,16 @@ impl Process {
         {
             // The host may have windows for files that are mapped for reading alone.
             let reading = HostMapping::new(file, *offset, range.len() as u64, Access::Read, MapFlags::empty());
-            let Some(Some(reading)) = or_copy(reading)? else { return Ok(false) };
+            let Some(reading) = or_copy(reading)? else { return Ok(false) };
             // SAFETY: as above.
             attached = unsafe { Arc::new(reading).attach(range.clone(), *offset, mode(false)) };
         }
-        let window = or_copy(attached)?;
-        let is_window = window.is_some();
-        self.windows.extend(window.map(|window| (range.start, window)));
-        Ok(is_window)
+        let Some(window) = or_copy(attached)? else { return Ok(false) };
+        if window.mapping.is_beyond_end() {
+            growth::watch(file);
+        }
+        self.windows.insert(range.start, window);
+        Ok(true)
     }
 
     /// Returns the ranges of the areas that show a window, but those in `removed`.
