@@ -8,4 +8,5 @@ mod locks;
 mod page;
 mod process;
 mod shm;
+mod vectors;
 mod window;

@@ -2,6 +2,7 @@
 
 mod calls;
 mod identity;
+mod synced;
 
 use std::cell::Cell;
 use std::io;
@@ -48,6 +49,7 @@ unsafe extern "C" fn __wasm_import_filesystem_descriptor_drop(handle: i32) {
 /// Closes a file that the program has closed, and that nobody holds.
 pub(crate) fn close(handle: Number) {
     identity::forget(handle);
+    synced::forget(handle);
     // SAFETY: the C library gave the handle up, and there is no holder.
     unsafe { import_drop(handle) }
 }
