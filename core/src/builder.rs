@@ -31,13 +31,15 @@ pub struct MappingOptions<S> {
     options: MapOptions,
     /// The access. By default, it depends on what is mapped.
     access: Option<Access>,
+    /// Whether the mapping may reach past the end of its file, whatever the flags.
+    beyond_end: bool,
     backend: PhantomData<fn() -> S>,
 }
 
 impl<S: Backend> MappingOptions<S> {
     /// Makes the default options. [`Mapping::options`] does the same.
     pub fn new() -> Self {
-        Self { options: MapOptions::new(), access: None, backend: PhantomData }
+        Self { options: MapOptions::new(), access: None, beyond_end: false, backend: PhantomData }
     }
 
     /// Sets the access of the mapping: by default [`Access::Read`] for files, and [`Access::Write`] for memory.
@@ -112,6 +114,43 @@ impl<S: Backend> MappingOptions<S> {
     /// ```
     pub fn flags(mut self, flags: MapFlags) -> Self {
         self.options = self.options.flags(flags);
+        self
+    }
+
+    /// Sets whether the mapping may reach past the end of its file, as those of `mmap(2)` do on POSIX systems. The
+    /// [length](Self::length) must be given; the file may be empty. The default is false.
+    ///
+    /// The file does not become longer. Its bytes appear in the mapping as soon as it does, whoever makes it grow.
+    ///
+    /// - Bytes past the end are zeros. Bytes that the file had when it was mapped, or at the last
+    ///   [`refresh`](Mapping::refresh), and has no longer, are [`Error::Truncated`], as in every mapping.
+    /// - A write to a page that begins past the end is refused with [`Error::BeyondEndOfFile`] (`offset`).
+    /// - [`resize`](Mapping::resize) makes the file end where the mapping ends, as in every mapping.
+    /// - A view shows zeros past the end, too. It shows the file's bytes after the file has grown and the view was
+    ///   checked or made anew, and in a plugin also after any other operation of this crate, and soon after the growth
+    ///   without any.
+    ///
+    /// It is [`Error::Unsupported`] past the end of files of huge pages, and on Windows. It has no effect on memory
+    /// without a file.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use wasi_mmap::{Error, Mapping};
+    ///
+    /// # if cfg!(windows) { return Ok(()); }
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// let mut log = std::fs::File::create(&path)?;
+    /// let mapping = Mapping::options().length(1 << 20).beyond_end(true).open(&path)?;
+    /// assert_eq!(mapping.get(0)?, 0);
+    /// log.write_all(b"started\n")?;
+    /// assert_eq!(mapping.read_range(..mapping.file_len()?)?, b"started\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn beyond_end(mut self, beyond_end: bool) -> Self {
+        self.beyond_end = beyond_end;
         self
     }
 
@@ -223,14 +262,16 @@ impl<S: Backend> MappingOptions<S> {
 
     /// Returns the options as a backend takes them, with `access` as the default.
     fn or(&self, access: Access) -> MapOptions {
-        self.options.access(self.access.unwrap_or(access))
+        let mut options = self.options.access(self.access.unwrap_or(access));
+        options.flags.set(MapFlags::BEYOND_END, self.beyond_end || options.flags.contains(MapFlags::BEYOND_END));
+        options
     }
 }
 
 /// Converts options that were given as a record: the arguments of the WIT interface.
 impl<S> From<MapOptions> for MappingOptions<S> {
     fn from(options: MapOptions) -> Self {
-        Self { options, access: Some(options.access), backend: PhantomData }
+        Self { options, access: Some(options.access), beyond_end: false, backend: PhantomData }
     }
 }
 
@@ -242,18 +283,19 @@ impl<S: Backend> Default for MappingOptions<S> {
 
 impl<S> Clone for MappingOptions<S> {
     fn clone(&self) -> Self {
-        Self { options: self.options, access: self.access, backend: PhantomData }
+        Self { options: self.options, access: self.access, beyond_end: self.beyond_end, backend: PhantomData }
     }
 }
 
 impl<S> fmt::Debug for MappingOptions<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { options: MapOptions { offset, length, flags, .. }, access, backend: _ } = self;
+        let Self { options: MapOptions { offset, length, flags, .. }, access, beyond_end, backend: _ } = self;
         f.debug_struct("MappingOptions")
             .field("offset", offset)
             .field("length", length)
             .field("access", access)
             .field("flags", flags)
+            .field("beyond_end", beyond_end)
             .finish()
     }
 }

@@ -130,7 +130,8 @@ pub enum Error {
     /// The file is empty. Empty mappings are not allowed.
     #[error("an empty file cannot be mapped")]
     EmptyFile,
-    /// A new mapping that would reach past the end of its file.
+    /// A new mapping that would reach past the end of its file; or, in a mapping that
+    /// [may](crate::MappingOptions::beyond_end), a write past the end.
     #[error("{0}")]
     BeyondEndOfFile(Argument),
     /// The descriptor, the system or the host does not permit the operation.

@@ -48,10 +48,11 @@
 
 mod advice;
 mod backend;
+mod beyond_end;
 mod builder;
 mod error;
 mod flush;
-
+mod lock;
 mod mapping;
 mod options;
 pub mod provided;
@@ -62,9 +63,11 @@ mod wit;
 
 pub use advice::Advice;
 pub use backend::{Backend, MapSource};
+pub use beyond_end::BeyondEnd;
 pub use builder::MappingOptions;
 pub use error::{Argument, Error, OsError, Result, System};
 pub use flush::FlushFlags;
+pub use lock::{HeldLock, LockKind, LockRange, LockTable};
 pub use mapping::{Internals, Mapping, SearchPlan, Whence, part_of_window};
 pub use options::{Access, Extent, FileInfo, FileKind, MapFlags, MapOptions, Rights, check_name};
 pub use search::{Chunks, Direction, Search};

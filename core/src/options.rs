@@ -85,6 +85,10 @@ bitflags::bitflags! {
         /// [`MappingOptions::open`](crate::MappingOptions::open) opens it for reading alone. Without effect on other
         /// accesses, with [`PRIVATE`](Self::PRIVATE), and on memory without a file. Not a flag of `mmap(2)`.
         const WIDEST_ACCESS = 1 << 5;
+        /// Allow the mapping to reach past the end of its file: see
+        /// [`MappingOptions::beyond_end`](crate::MappingOptions::beyond_end). Not a flag of `mmap(2)`, which always allows
+        /// it on POSIX systems.
+        const BEYOND_END = 1 << 6;
     }
 }
 
@@ -191,7 +195,7 @@ impl FileKind {
 }
 
 /// The part of a file that a new mapping covers: never empty, aligned, and within the file, unless the file
-/// [grows](FileInfo::grows).
+/// [grows](FileInfo::grows) or the mapping may reach [past its end](MapFlags::BEYOND_END).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
     /// The offset in the file at which it starts, in bytes.
@@ -280,14 +284,15 @@ impl MapOptions {
     }
 
     /// Returns the part of a file that these options select. It ends past the end of the file only if the file
-    /// [grows](FileInfo::grows).
+    /// [grows](FileInfo::grows) or if [`MapFlags::BEYOND_END`] allows it.
     ///
     /// The checks are made in Python's order: first the length of the file, then those of `mmap(2)`, alignment before
     /// permission.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] for anything but a regular file, and for huge pages; [`Error::EmptyFile`];
+    /// [`Error::Unsupported`] for anything but a regular file, for huge pages, and for [`MapFlags::BEYOND_END`] past the
+    /// end of a file that [grows](FileInfo::grows); [`Error::EmptyFile`];
     /// [`Error::BeyondEndOfFile`] (`offset`, `length`); [`Error::Invalid`] (`offset`); [`Error::NotPermitted`].
     ///
     /// # Example
@@ -304,6 +309,7 @@ impl MapOptions {
     pub fn extent_of_file(&self, file: &FileInfo, granularity: u64) -> Result<Extent> {
         file.kind.check()?;
         let offset = self.offset;
+        let reaches_beyond = self.flags.contains(MapFlags::BEYOND_END);
         let len = match self.requested_length() {
             None if file.len == 0 => return Err(Error::EmptyFile),
             None if offset >= file.len => {
@@ -313,6 +319,7 @@ impl MapOptions {
             None => file.len - offset,
             Some(length) => match file.len.checked_sub(offset) {
                 Some(rest) if rest >= length => length,
+                _ if reaches_beyond && is_file_end(offset, length) => length,
                 _ if file.grows && self.rights().contains(Rights::WRITE) && is_file_end(offset, length) => length,
                 _ => {
                     let reason =
@@ -332,7 +339,12 @@ impl MapOptions {
         if self.flags.contains(MapFlags::HUGE_PAGES) {
             return Err(Error::Unsupported("huge pages for a file".into()));
         }
-        Ok(Extent { offset, len })
+        let extent = Extent { offset, len };
+        // The system would make the file longer, or refuse.
+        if reaches_beyond && file.grows && extent.end() > file.len {
+            return Err(Error::Unsupported("a mapping that reaches past the end of its file on this system".into()));
+        }
+        Ok(extent)
     }
 
     /// Returns the extent of new memory without a file.

@@ -4,9 +4,10 @@
 /// `wasi-mmap:mmap/types`.
 ///
 /// The argument is the path of the generated module, by `wit-bindgen` or wasmtime. The macro expands to implementations
-/// of [`From`] in both directions. Only [`Advice`](crate::Advice) converts with [`TryFrom`] to the bindings: advice
-/// that would harm the host is not in the interface, and is [`Error::NotPermitted`](crate::Error::NotPermitted). The
-/// macro is called once, in the crate of the bindings:
+/// of [`From`] in both directions, with two exceptions. [`Advice`](crate::Advice) converts with [`TryFrom`] to the
+/// bindings: advice that would harm the host is not in the interface, and is
+/// [`Error::NotPermitted`](crate::Error::NotPermitted). [`HeldLock`](crate::HeldLock) converts with [`TryFrom`] from
+/// them, because its range may be invalid. The macro is called once, in the crate of the bindings:
 ///
 /// ```ignore
 /// wasi_mmap_core::wit_conversions!(crate::bindings::wasi_mmap::mmap::types);
@@ -19,6 +20,7 @@ macro_rules! wit_conversions {
 
             $crate::wit_conversions!(@enum Access { Read, Write, Copy });
             $crate::wit_conversions!(@enum Whence { Start, Current, End });
+            $crate::wit_conversions!(@enum LockKind { Shared, Exclusive });
             $crate::wit_conversions!(@advice {
                 Normal, Random, Sequential, WillNeed, DontNeed, Free, Remove, DontFork, DoFork, Mergeable, Unmergeable,
                 HugePage, NoHugePage, DontDump, DoDump, NoSync, AutoSync, NoCore, Core, FreeReusable, FreeReuse
@@ -33,6 +35,7 @@ macro_rules! wit_conversions {
                         ($crate::MapFlags::STACK, Self::STACK),
                         ($crate::MapFlags::HUGE_PAGES, Self::HUGE_PAGES),
                         ($crate::MapFlags::WIDEST_ACCESS, Self::WIDEST_ACCESS),
+                        ($crate::MapFlags::BEYOND_END, Self::BEYOND_END),
                     ];
                     pairs.into_iter().filter(|pair| flags.contains(pair.0)).fold(Self::empty(), |all, one| all | one.1)
                 }
@@ -91,6 +94,26 @@ macro_rules! wit_conversions {
             impl From<$crate::Slice> for wit::Slice {
                 fn from(slice: $crate::Slice) -> Self {
                     Self { start: slice.start, stop: slice.stop, step: slice.step }
+                }
+            }
+
+            impl From<$crate::HeldLock> for wit::HeldLock {
+                fn from(held: $crate::HeldLock) -> Self {
+                    Self {
+                        kind: held.kind.into(),
+                        offset: held.range.offset(),
+                        length: held.range.length(),
+                        process: held.process,
+                    }
+                }
+            }
+
+            impl TryFrom<wit::HeldLock> for $crate::HeldLock {
+                type Error = $crate::Error;
+
+                fn try_from(held: wit::HeldLock) -> $crate::Result<Self> {
+                    let range = $crate::LockRange::new(held.offset, held.length)?;
+                    Ok(Self { kind: held.kind.into(), range, process: held.process })
                 }
             }
 

@@ -34,6 +34,7 @@
 //! ```
 
 pub mod fallback;
+pub mod lock;
 pub mod view;
 
 #[cfg(imported)]

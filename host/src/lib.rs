@@ -70,12 +70,14 @@ mod ctx;
 pub mod fallback;
 mod limits;
 mod linker;
+mod lock;
 mod mapping;
 #[expect(
     unsafe_code,
     reason = "puts files into linear memories, and lends pages: all unsafe code of the crate is here"
 )]
 mod memory;
+mod timer;
 
 pub use audit::{MapEvent, MapSource};
 pub use ctx::{Interrupt, MmapCtx, MmapCtxBuilder, MmapCtxView, MmapView, WindowPolicy};

@@ -27,6 +27,10 @@ pub enum Limit {
     /// The number of times that a part of a mapping may be given advice that lasts. Default 1,024: each may split one
     /// area of memory into three, and a process has 65,530 on Linux. Advice for a whole mapping is free.
     PartialAdvice,
+    /// The number of owners of locks at a time. Default 256: each is a descriptor of the process.
+    LockOwners,
+    /// The number of locked ranges at a time, of all owners. Default 4,096: each is a record of the kernel.
+    Locks,
     /// The bytes that one call may carry to the plugin. Default 1 GiB: a quarter of what a plugin can hold.
     BytesPerCall,
     /// The bytes that one call may search, fill, copy, or pass over in a slice with a step. Default 256 GiB: about half
@@ -36,7 +40,7 @@ pub enum Limit {
 
 impl Limit {
     /// All limits.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Mappings,
         Self::MappedBytes,
         Self::AnonymousBytes,
@@ -44,6 +48,8 @@ impl Limit {
         Self::WindowBytes,
         Self::HeldBytes,
         Self::PartialAdvice,
+        Self::LockOwners,
+        Self::Locks,
         Self::BytesPerCall,
         Self::WorkPerCall,
     ];
@@ -64,6 +70,8 @@ impl Limit {
             Self::WindowBytes => "window-bytes",
             Self::HeldBytes => "held-bytes",
             Self::PartialAdvice => "partial-advice",
+            Self::LockOwners => "lock-owners",
+            Self::Locks => "locks",
             Self::BytesPerCall => "bytes-per-call",
             Self::WorkPerCall => "work-per-call",
         }
@@ -94,7 +102,7 @@ pub struct Limits([u64; Limit::ALL.len()]);
 
 impl Default for Limits {
     fn default() -> Self {
-        Self([1024, 1 << 40, 1 << 30, 1024, 4 << 30, 1 << 30, 1024, 1 << 30, 256 << 30])
+        Self([1024, 1 << 40, 1 << 30, 1024, 4 << 30, 1 << 30, 1024, 256, 4096, 1 << 30, 256 << 30])
     }
 }
 
@@ -133,6 +141,8 @@ pub struct Usage {
     window_bytes: AtomicU64,
     held_bytes: AtomicU64,
     partial_advice: AtomicU64,
+    lock_owners: AtomicU64,
+    locks: AtomicU64,
 }
 
 impl Usage {
@@ -150,6 +160,8 @@ impl Usage {
             Limit::WindowBytes => Some(&self.window_bytes),
             Limit::HeldBytes => Some(&self.held_bytes),
             Limit::PartialAdvice => Some(&self.partial_advice),
+            Limit::LockOwners => Some(&self.lock_owners),
+            Limit::Locks => Some(&self.locks),
             Limit::BytesPerCall | Limit::WorkPerCall => None,
         }
     }

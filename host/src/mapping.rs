@@ -167,13 +167,12 @@ impl MmapCtxView<'_> {
 
 /// Maps the file behind a descriptor, with no more rights than the descriptor has.
 fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<(OsStorage, Access)> {
-    let File { file, perms, open_mode, .. } = match descriptor {
+    let file = match descriptor {
         Descriptor::File(file) => file,
         Descriptor::Dir(_) => return Err(Error::Unsupported("mapping a directory".into())),
     };
-    let mut rights = Rights::empty();
-    rights.set(Rights::READ, open_mode.contains(OpenMode::READ));
-    rights.set(Rights::WRITE, open_mode.contains(OpenMode::WRITE) && !perms.write_not_permitted());
+    let rights = rights_of(&file);
+    let File { file, .. } = file;
     // If the plugin's descriptor or a stream still shares the file, the mapping gets a descriptor of its own.
     let file = Arc::try_unwrap(file).or_else(|shared| shared.try_clone())?;
     // The system would read the whole file before it returns, which for a sparse terabyte takes minutes that nothing
@@ -187,6 +186,14 @@ fn map_descriptor(descriptor: Descriptor, mut options: MapOptions) -> Result<(Os
         let _ = mapping.advise(Advice::WillNeed, whole);
     }
     Ok((mapping, access))
+}
+
+/// Returns the rights of a plugin's descriptor.
+pub(crate) fn rights_of(file: &File) -> Rights {
+    let mut rights = Rights::empty();
+    rights.set(Rights::READ, file.open_mode.contains(OpenMode::READ));
+    rights.set(Rights::WRITE, file.open_mode.contains(OpenMode::WRITE) && !file.perms.write_not_permitted());
+    rights
 }
 
 /// Returns the memory of the host that `len` bytes of a plugin's memory take, in bytes.

@@ -58,6 +58,7 @@
 #[cfg(all(test, target_os = "linux"))]
 mod alone;
 mod attach;
+mod lock;
 mod namespace;
 mod pages;
 mod shared_pages;
@@ -78,6 +79,7 @@ use unix as sys;
 use windows as sys;
 
 pub use attach::WindowPlan;
+pub use lock::FileLock;
 pub use namespace::Namespace;
 pub use shared_pages::SharedPages;
 // What the views of `wasi-mmap` are made of.
@@ -92,7 +94,8 @@ pub use sys::Reservation;
 #[doc(hidden)]
 pub use sys::failures;
 pub use wasi_mmap_core::{
-    Access, Advice, Argument, Error, FlushFlags, MapFlags, MapOptions, OsError, Result, Rights, Slice, System,
+    Access, Advice, Argument, Error, FlushFlags, HeldLock, LockKind, LockRange, MapFlags, MapOptions, OsError, Result,
+    Rights, Slice, System,
 };
 pub use window::Window;
 

@@ -4,6 +4,7 @@
 //! interface to the library's fallback, and the fallback to WASI's descriptors.
 
 mod bindings;
+mod lock;
 mod mapping;
 mod window;
 

@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 
 use wasi_mmap_core::{
-    Access, Advice, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage, check_name,
+    Access, Advice, BeyondEnd, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage, check_name,
     provided,
 };
 
@@ -26,6 +26,8 @@ pub struct CachedStorage<F: File> {
     offset: u64,
     len: u64,
     file_is_writable: bool,
+    /// The rules of a mapping that may reach past the end of its file.
+    beyond_end: Option<BeyondEnd>,
 }
 
 /// The bytes where no private page was written.
@@ -69,12 +71,15 @@ impl<F: File> CachedStorage<F> {
         let options = options.with_rights(info.rights);
         let private = options.is_private().then(PrivatePages::default);
         let file_is_writable = info.rights.contains(Rights::WRITE);
+        let reaches_beyond = options.flags.contains(MapFlags::BEYOND_END);
+        let beyond_end = reaches_beyond.then(|| BeyondEnd::new(offset, info.len, PAGE_SIZE));
         let is_writer = options.access.is_writable() && private.is_none();
         let file = cache.open(file, is_writer)?;
         if options.flags.contains(MapFlags::POPULATE) {
             file.prefetch(&(offset..offset + len))?;
         }
-        Ok((Self { source: Source::File(file), private, offset, len, file_is_writable }, options.access))
+        let source = Source::File(file);
+        Ok((Self { source, private, offset, len, file_is_writable, beyond_end }, options.access))
     }
 
     /// Maps memory without a file, which starts as zeros. Pages that are never written take no memory.
@@ -86,7 +91,7 @@ impl<F: File> CachedStorage<F> {
     pub fn of_memory(options: &MapOptions) -> Result<Self> {
         let Extent { offset, len } = options.extent_of_memory(PAGE_SIZE)?;
         refuse_huge_pages(options)?;
-        Ok(Self { source: Source::Zeros, private: Some(PrivatePages::default()), offset, len, file_is_writable: true })
+        Ok(Self::without_file(Source::Zeros, Some(PrivatePages::default()), Extent { offset, len }))
     }
 
     /// Maps named memory, which the mappings of this thread share.
@@ -102,7 +107,52 @@ impl<F: File> CachedStorage<F> {
         let Extent { offset, len } = options.extent_of_named(existing, PAGE_SIZE)?;
         let memory = memory.unwrap_or_else(|| NamedMemory::create(name, len));
         let private = options.is_private().then(PrivatePages::default);
-        Ok(Self { source: Source::Named(memory), private, offset, len, file_is_writable: true })
+        Ok(Self::without_file(Source::Named(memory), private, Extent { offset, len }))
+    }
+
+    fn without_file(source: Source<F>, private: Option<PrivatePages>, Extent { offset, len }: Extent) -> Self {
+        Self { source, private, offset, len, file_is_writable: true, beyond_end: None }
+    }
+
+    /// Reads bytes of the source, or zeros past the end of a file that may end in the mapping. `at` is an offset in the
+    /// mapping.
+    #[inline]
+    fn read_source(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
+        let outcome = self.source.read(self.source_offset() + at, buffer);
+        match &self.beyond_end {
+            Some(rules) if outcome == Err(Error::Truncated) => self.read_to_end(rules, at, buffer),
+            _ => outcome,
+        }
+    }
+
+    /// Reads the bytes that the file has now, and zeros after them.
+    #[cold]
+    fn read_to_end(&self, rules: &BeyondEnd, at: u64, buffer: &mut [u8]) -> Result<()> {
+        let range = at..at + buffer.len() as u64;
+        for _ in 0..MAX_TRIES {
+            let count = rules.part_in_file(&range, self.file_len()?)?;
+            let (in_file, beyond) = buffer.split_at_mut(usize::try_from(count).expect("within the buffer"));
+            beyond.fill(0);
+            match self.source.read(self.source_offset() + at, in_file) {
+                // The file became shorter just now.
+                Err(Error::Truncated) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Error::Truncated)
+    }
+
+    /// Returns whether the bytes can be taken from the page cache as they are.
+    fn is_plain(&self) -> bool {
+        self.private.is_none() && self.beyond_end.is_none()
+    }
+
+    /// Checks that a range can be written, if the file may end in the mapping. A write must not make it longer.
+    fn check_write(&self, offset: u64, len: usize) -> Result<()> {
+        match &self.beyond_end {
+            Some(rules) => rules.check_write(&(offset..offset + len as u64), self.file_len()?),
+            None => Ok(()),
+        }
     }
 
     /// Returns the place of the mapping in its source. The offset of memory without a file has no effect.
@@ -117,6 +167,9 @@ impl<F: File> CachedStorage<F> {
         self.offset + range.start..self.offset + range.end
     }
 }
+
+/// The number of times that a file may become shorter during a read before its bytes count as lost.
+const MAX_TRIES: u32 = 16;
 
 fn refuse_huge_pages(options: &MapOptions) -> Result<()> {
     if options.flags.contains(MapFlags::HUGE_PAGES) {
@@ -144,15 +197,14 @@ impl<F: File> Storage for CachedStorage<F> {
 
     #[inline]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        let start = self.source_offset();
         match &self.private {
-            None => self.source.read(start + offset, buffer),
-            Some(private) => private.read(offset, buffer, |at, rest| self.source.read(start + at, rest)),
+            None => self.read_source(offset, buffer),
+            Some(private) => private.read(offset, buffer, |at, rest| self.read_source(at, rest)),
         }
     }
 
     fn find(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
-        let (Source::File(file), None) = (&self.source, &self.private) else {
+        let (Source::File(file), true) = (&self.source, self.is_plain()) else {
             return provided::find(self, needle, range);
         };
         let (mut search, mut found) = (Search::new(needle), None);
@@ -165,7 +217,7 @@ impl<F: File> Storage for CachedStorage<F> {
 
     #[inline]
     fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
-        let (Source::File(file), None) = (&self.source, &self.private) else {
+        let (Source::File(file), true) = (&self.source, self.is_plain()) else {
             return provided::read_line(self, range, line);
         };
         let range = self.file_range(&range);
@@ -191,11 +243,14 @@ impl<F: File> Storage for CachedStorage<F> {
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.check_write(offset, bytes.len())?;
         let start = self.source_offset();
-        match (&mut self.private, &self.source) {
-            (Some(private), source) => {
+        match (self.private.take(), &self.source) {
+            (Some(mut private), _) => {
                 // A page is copied as a whole even if the mapping ends within it, because the mapping may be extended.
-                private.write(offset, bytes, |page_start, page| source.read(start + page_start, page))
+                let written = private.write(offset, bytes, |page_start, page| self.read_source(page_start, page));
+                self.private = Some(private);
+                written
             }
             (None, Source::File(file)) => file.write(start + offset, bytes),
             (None, Source::Named(memory)) => memory.write(offset, bytes),
@@ -258,6 +313,8 @@ impl<F: File> Storage for CachedStorage<F> {
             }
             file.file().set_len(self.offset + len)?;
             file.truncate(self.offset + len);
+            let rules = |_| BeyondEnd::new(self.offset, self.offset + len, PAGE_SIZE);
+            self.beyond_end = self.beyond_end.map(rules);
         }
         if let Some(private) = &mut self.private {
             private.truncate(len);
@@ -269,8 +326,11 @@ impl<F: File> Storage for CachedStorage<F> {
     fn refresh(&mut self) -> Result<()> {
         if let Some(file) = self.source.file() {
             file.invalidate(&self.file_range(&(0..self.len)));
-            if file.file().len()? < self.offset + self.len {
-                return Err(Error::Truncated);
+            let file_len = file.file().len()?;
+            match &mut self.beyond_end {
+                Some(rules) => *rules = BeyondEnd::new(self.offset, file_len, PAGE_SIZE),
+                None if file_len < self.offset + self.len => return Err(Error::Truncated),
+                None => {}
             }
         }
         Ok(())

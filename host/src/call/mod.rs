@@ -6,6 +6,7 @@
 pub(crate) mod compare;
 pub(crate) mod copy;
 pub(crate) mod fill;
+pub(crate) mod lock;
 pub(crate) mod read;
 pub(crate) mod search;
 mod steps;

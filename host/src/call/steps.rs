@@ -1,6 +1,7 @@
 //! The steps of a call: between two of them an async store yields, and an interrupt is noticed.
 
 use std::fmt;
+use std::time::Duration;
 
 use wasi_mmap_core::Result;
 use wasmtime::component::WasmList;
@@ -16,7 +17,15 @@ pub(crate) struct Steps<R> {
     /// The bytes that the plugin passed. They stay where they are in its memory, since it does not run.
     bytes: Option<WasmList<u8>>,
     step: Step<R>,
+    /// The time until the next step, if the steps wait for others.
+    pause: Option<Duration>,
 }
+
+/// The first pause between steps that wait for others.
+const FIRST_PAUSE: Duration = Duration::from_micros(50);
+
+/// The longest pause: how long an interrupt waits.
+const MAX_PAUSE: Duration = Duration::from_millis(5);
 
 /// Does the next step with the bytes that the plugin passed, and returns the result after the last.
 type Step<R> = Box<dyn FnMut(&[u8]) -> Option<Result<R>> + Send>;
@@ -27,7 +36,19 @@ impl<R> Steps<R> {
         interrupt: Interrupt,
         step: impl FnMut(&[u8]) -> Option<Result<R>> + Send + 'static,
     ) -> Self {
-        Self { operation, interrupt, bytes: None, step: Box::new(step) }
+        Self { operation, interrupt, bytes: None, step: Box::new(step), pause: None }
+    }
+
+    /// Pauses between the steps, which wait for others: longer and longer, up to [`MAX_PAUSE`].
+    pub(super) fn with_pauses(self) -> Self {
+        Self { pause: Some(FIRST_PAUSE), ..self }
+    }
+
+    /// Returns the time until the next step; `None` if it need not wait.
+    pub(crate) fn next_pause(&mut self) -> Option<Duration> {
+        let pause = self.pause?;
+        self.pause = Some((pause * 2).min(MAX_PAUSE));
+        Some(pause)
     }
 
     /// Passes bytes of the plugin to each step.

@@ -13,6 +13,7 @@ use crate::bindings::types as wit;
 use crate::call::{Call, Started};
 use crate::ctx::MmapCtxView;
 use crate::mapping::HostMapping;
+use crate::timer::Sleep;
 
 /// The result of a function of the interface.
 pub(super) type WitResult<T> = wasmtime::Result<(std::result::Result<T, wit::Error>,)>;
@@ -131,6 +132,9 @@ impl<'a, T: Send + 'static> Interface<'a, T> {
                         if let Some(result) = steps.step(&caller.store)? {
                             return finish(result);
                         }
+                        if let Some(pause) = steps.next_pause() {
+                            std::thread::sleep(pause);
+                        }
                     },
                 }
             }),
@@ -143,7 +147,10 @@ impl<'a, T: Send + 'static> Interface<'a, T> {
                             if let Some(result) = steps.step(&caller.store)? {
                                 return finish(result);
                             }
-                            Yield::default().await;
+                            match steps.next_pause() {
+                                Some(pause) => Sleep::new(pause).await,
+                                None => Yield::default().await,
+                            }
                         },
                     }
                 })

@@ -1,5 +1,5 @@
-//! The functions of the interface, as wasmtime links them: a file for each section of `wit/mapping.wit`, and one for
-//! `wit/window.wit`.
+//! The functions of the interface, as wasmtime links them: a file for each section of `wit/mapping.wit`, and one each
+//! for `wit/window.wit` and `wit/lock.wit`.
 //!
 //! They are registered by hand. A list that comes in is borrowed where it lies in the plugin's memory ([`WasmList`]),
 //! and one that goes out is copied there straight from the mapping ([`ReadResult`]), which generated signatures do not
@@ -12,6 +12,7 @@ mod bulk;
 mod cursor;
 mod file;
 mod lifetime;
+mod lock;
 mod method;
 mod positional;
 mod properties;
@@ -24,6 +25,7 @@ use crate::ctx::{MmapCtxView, MmapView};
 
 const MAPPING: &str = "wasi-mmap:mmap/mapping@0.1.0";
 const WINDOW: &str = "wasi-mmap:mmap/window@0.1.0";
+const LOCK: &str = "wasi-mmap:mmap/lock@0.1.0";
 
 /// Adds `wasi-mmap:mmap` to a linker, for stores that are used without async.
 ///
@@ -120,5 +122,6 @@ fn add<T: Send + 'static>(linker: &mut Linker<T>, mode: Mode, get: GetView<T>) -
     positional::add(&mut mapping)?;
     bulk::add(&mut mapping)?;
     file::add(&mut mapping)?;
-    window::add(&mut Interface::new(linker, WINDOW, mode, get)?)
+    window::add(&mut Interface::new(linker, WINDOW, mode, get)?)?;
+    lock::add(&mut Interface::new(linker, LOCK, mode, get)?)
 }

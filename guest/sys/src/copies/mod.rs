@@ -1,5 +1,11 @@
 //! Mappings that are copies of a part of a file, for systems without mappings.
 //!
+//! | type | a mapping |
+//! |---|---|
+//! | [`Shared`] | whose changes reach the file, in memory that all mappings of the range share |
+//! | [`Placed`] | the same, at an address that the caller chooses |
+//! | [`Private`] | whose changes stay in memory |
+//!
 //! An extent is a range of whole pages of a file in memory. A mapping that lies within an extent shares its memory with
 //! the other mappings there, as mappings of the system do. Extents of one file that overlap otherwise are separate;
 //! when one is written back, the others take over its changes where they have none of their own.
@@ -8,7 +14,10 @@
 //! differ are written, so that what others write next to them stays.
 
 mod extent;
+#[cfg(target_os = "wasi")]
+mod held;
 mod memory;
+mod placed;
 mod private;
 mod shared;
 #[cfg(test)]
@@ -19,22 +28,42 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use extent::Extent;
-pub(crate) use memory::{Memory, PAGE, out_of_memory};
-pub(crate) use private::Private;
-pub(crate) use shared::Shared;
+#[cfg(target_os = "wasi")]
+pub use held::{HeldSource, file_len, io_error, plugin_copies};
+pub use memory::{Memory, PAGE, out_of_memory};
+pub use placed::Placed;
+pub use private::Private;
+pub use shared::Shared;
 
 /// An open file that copies are made of.
-pub(crate) trait Source {
+pub trait Source {
     /// Reads bytes at an offset. Returns how many there were, and 0 at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize>;
 
     /// Writes bytes at an offset, and returns how many were written.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize>;
 
     /// Returns the length of the file in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    #[expect(clippy::len_without_is_empty, reason = "it is the length of the file, which a call asks for")]
     fn len(&self) -> Result<u64>;
 
     /// Writes everything to the storage device.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
     fn sync(&self) -> Result<()>;
 
     /// Returns whether two open files are the same file. `false` if that is not known.
@@ -42,10 +71,12 @@ pub(crate) trait Source {
 }
 
 /// The extents of all files.
-pub(crate) struct Copies<F> {
+#[derive(Debug)]
+pub struct Copies<F> {
     extents: Mutex<Extents<F>>,
 }
 
+#[derive(Debug)]
 struct Extents<F> {
     all: Vec<Extent<F>>,
     /// The key of the next extent.
@@ -53,7 +84,10 @@ struct Extents<F> {
 }
 
 impl<F: Source> Copies<F> {
-    pub(crate) const fn new() -> Self {
+    /// Makes a table without extents.
+    #[expect(clippy::new_without_default, reason = "a table lives as long as the program")]
+    #[must_use]
+    pub const fn new() -> Self {
         Self { extents: Mutex::new(Extents { all: Vec::new(), next: 0 }) }
     }
 
@@ -64,7 +98,7 @@ impl<F: Source> Copies<F> {
 
     /// Writes what the extents of a file have changed in a range, before the program reads or writes the file itself.
     /// What cannot be written stays changed, so that a flush returns the error.
-    pub(crate) fn before_io(&self, is_file: impl Fn(&F) -> bool, range: &Range<u64>) {
+    pub fn before_io(&self, is_file: impl Fn(&F) -> bool, range: &Range<u64>) {
         let mut extents = self.lock();
         for index in 0..extents.all.len() {
             let extent = &extents.all[index];
@@ -80,7 +114,7 @@ impl<F: Source> Copies<F> {
 
     /// Reads a range of a file again, after the program has written to the file itself. What cannot be read stays as it
     /// is.
-    pub(crate) fn after_write(&self, is_file: impl Fn(&F) -> bool, range: &Range<u64>) {
+    pub fn after_write(&self, is_file: impl Fn(&F) -> bool, range: &Range<u64>) {
         for extent in self.lock().all.iter_mut() {
             let overlap = extent.overlap(range.start, range.end);
             if !overlap.is_empty() && is_file(&extent.file) {
@@ -92,7 +126,7 @@ impl<F: Source> Copies<F> {
 
     /// Writes what all extents have changed, and forgets errors: for the end of the program, where mappings that were
     /// leaked are not dropped.
-    pub(crate) fn write_back_all(&self) {
+    pub fn write_back_all(&self) {
         let mut extents = self.lock();
         for index in 0..extents.all.len() {
             let extent = &extents.all[index];
@@ -138,11 +172,23 @@ impl<F: Source> Extents<F> {
     /// Reads a range of a file, which starts at a page, with the changes that extents have not written yet.
     fn image(&self, group: u64, file: &F, offset: u64, len: usize) -> Result<Memory> {
         let mut memory = Memory::new(len)?;
+        self.fill(&mut memory, group, file, offset)?;
+        Ok(memory)
+    }
+
+    /// Fills memory that has only zeros, as [`image`](Self::image).
+    fn fill(&self, memory: &mut Memory, group: u64, file: &F, offset: u64) -> Result<()> {
         read(file, memory.bytes_mut(), offset)?;
         for extent in self.all.iter().filter(|extent| extent.group == group) {
-            extent.overlay(&mut memory, offset);
+            extent.overlay(memory, offset);
         }
-        Ok(memory)
+        Ok(())
+    }
+
+    /// Removes an extent.
+    fn remove(&mut self, key: u64) {
+        let index = self.index(key);
+        self.all.swap_remove(index);
     }
 
     /// Writes the changes in a range of an extent to the file, up to its end, and gives them to the other extents.

@@ -394,7 +394,7 @@ impl Source for Real {
 #[cfg(all(unix, not(miri)))]
 #[test]
 fn copies_behave_like_the_mappings_of_the_system() {
-    use published::{MmapMut, MmapOptions};
+    use memmap2::{MmapMut, MmapOptions};
     use std::fs::OpenOptions;
     use std::os::unix::fs::FileExt;
 

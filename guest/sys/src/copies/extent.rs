@@ -10,6 +10,7 @@ use super::{Memory, Source, out_of_memory, read};
 pub(super) const BLOCK: usize = 16 << 10;
 
 /// A range of whole pages of a file.
+#[derive(Debug)]
 pub(super) struct Extent<F> {
     pub(super) key: u64,
     /// The key that all extents of the file have in common.
@@ -24,11 +25,41 @@ pub(super) struct Extent<F> {
     pub(super) mappings: usize,
     /// The files of the mappings that can write.
     writers: Vec<Arc<F>>,
+    /// Other mappings may show the same memory: see [`Placed::find`](super::Placed::find).
+    pub(super) can_be_found: bool,
 }
 
 impl<F: Source> Extent<F> {
     pub(super) fn new(key: u64, group: u64, file: Arc<F>, offset: u64, memory: Memory) -> Self {
-        Self { key, group, file, offset, memory, before: None, mappings: 0, writers: Vec::new() }
+        Self { key, group, file, offset, memory, before: None, mappings: 0, writers: Vec::new(), can_be_found: false }
+    }
+
+    /// Cuts off what lies behind an offset, and returns it as an extent of its own with a new key.
+    ///
+    /// # Errors
+    ///
+    /// `OutOfMemory`: nothing has changed then.
+    pub(super) fn split_off(&mut self, at: usize, key: u64) -> Result<Self> {
+        let mut before = None;
+        if let Some(present) = &mut self.before {
+            let mut rest = Vec::new();
+            rest.try_reserve_exact(present.len() - at).map_err(|_| out_of_memory())?;
+            rest.extend_from_slice(&present[at..]);
+            present.truncate(at);
+            present.shrink_to_fit();
+            before = Some(rest);
+        }
+        Ok(Self {
+            key,
+            group: self.group,
+            file: self.file.clone(),
+            offset: self.offset + at as u64,
+            memory: self.memory.split_off(at),
+            before,
+            mappings: self.mappings,
+            writers: self.writers.clone(),
+            can_be_found: self.can_be_found,
+        })
     }
 
     /// Returns whether a range of the file lies within the extent.
