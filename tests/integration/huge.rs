@@ -189,9 +189,10 @@ pub fn map_files() {
     assert_eq!(areas(&path), 1, "it is unmapped");
 
     // No window, whether its place is a multiple of the size of a huge page or not.
-    let mut memory = memmap2::MmapMut::map_anon(3 * HUGE as usize).expect("memory");
+    let huge = usize::try_from(HUGE).expect("it fits in memory");
+    let mut memory = memmap2::MmapMut::map_anon(3 * huge).expect("memory");
     memory.fill(7);
-    let start = memory.as_ptr().expose_provenance().next_multiple_of(HUGE as usize);
+    let start = memory.as_ptr().expose_provenance().next_multiple_of(huge);
     for (address, to_write) in [(start, true), (start, false), (start + 4096, true), (start + 4096, false)] {
         for access in [Access::Read, Access::Write, Access::Copy] {
             let mut mapping = map(4096, access).expect("a mapping");

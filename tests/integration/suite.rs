@@ -49,7 +49,7 @@ pub fn run_suite(backend: Backend, scratch: &Path, arguments: &[&str]) -> String
     let name = serde_json::to_string(&backend).expect("a name");
     let arguments = [&["suite", name.trim_matches('"'), "/scratch"], arguments].concat();
     let printed = match backend {
-        Backend::Native | Backend::Windows => unreachable!("runs in process"),
+        Backend::Native | Backend::Windows | Backend::FallbackNative => unreachable!("runs in process"),
         Backend::Host | Backend::HostWit => run_component(&plugin("suite", "wasm32-wasip2"), true, scratch, &arguments),
         Backend::Fallback | Backend::FallbackWit => {
             let composed = wasi_mmap_host::fallback::compose(&plugin("suite", "wasm32-wasip2"));

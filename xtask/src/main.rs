@@ -1,6 +1,7 @@
 //! The project's own commands, for what `cargo` does not do by itself.
 
 mod bench;
+mod c;
 mod command;
 mod cpython;
 mod demo;
@@ -64,6 +65,9 @@ enum Command {
     Python(python::Options),
     /// Run a program and libraries of the registry that use memmap2, as plugins
     Published,
+    C(c::Options),
+    /// Run SQLite and LMDB from the registry as plugins, beside the same natively
+    Databases,
     Kernels(kernels::Options),
     /// Run the tests that Miri can run, to find undefined behaviour
     Miri,
@@ -92,6 +96,8 @@ fn main() -> ExitCode {
         Command::Wine { long } => wine::Wine::find().and_then(|wine| wine.test(long)),
         Command::Python(options) => python::test(&options, true),
         Command::Published => published::test(),
+        Command::C(options) => c::c(&options),
+        Command::Databases => c::test(),
         Command::Kernels(options) => kernels::Kernels::find(&options).and_then(|kernels| kernels.test()),
         Command::Miri => memory::miri(),
         Command::Valgrind => memory::valgrind(),

@@ -24,11 +24,13 @@ pub enum Backend {
     FallbackWit,
     /// The fallback as a library, in a preview 1 module.
     FallbackLibrary,
+    /// The fallback as a library of a native program, which does not tell it of ordinary reads and writes.
+    FallbackNative,
 }
 
 impl Backend {
     /// All backends.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Native,
         Self::Windows,
         Self::Host,
@@ -36,11 +38,12 @@ impl Backend {
         Self::Fallback,
         Self::FallbackWit,
         Self::FallbackLibrary,
+        Self::FallbackNative,
     ];
 
     /// Returns whether the backend simulates the mapping with ordinary file I/O.
     pub fn is_fallback(self) -> bool {
-        matches!(self, Self::Fallback | Self::FallbackWit | Self::FallbackLibrary)
+        matches!(self, Self::Fallback | Self::FallbackWit | Self::FallbackLibrary | Self::FallbackNative)
     }
 }
 
@@ -114,7 +117,15 @@ impl Case {
 
     /// Skips the case on all fallbacks.
     pub fn skip_fallbacks(self, why: &'static str) -> Self {
-        self.skip(Backend::Fallback, why).skip(Backend::FallbackWit, why).skip(Backend::FallbackLibrary, why)
+        Backend::ALL
+            .into_iter()
+            .filter(|backend| backend.is_fallback())
+            .fold(self, |case, backend| case.skip(backend, why))
+    }
+
+    /// Skips the case on the fallbacks that are not told of ordinary reads and writes.
+    pub fn skip_unobserved(self, why: &'static str) -> Self {
+        self.skip(Backend::FallbackWit, why).skip(Backend::FallbackNative, why)
     }
 
     /// Skips the case on all backends but Windows.

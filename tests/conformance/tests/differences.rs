@@ -13,7 +13,8 @@ fn group(backend: Backend) -> &'static str {
     match backend {
         Backend::Native | Backend::Host | Backend::HostWit => "Unix",
         Backend::Windows => "Windows",
-        Backend::FallbackWit => "the fallback component",
+        // A native program that uses the fallback is not told of ordinary reads and writes either.
+        Backend::FallbackWit | Backend::FallbackNative => "the fallback component",
         Backend::Fallback | Backend::FallbackLibrary => "the fallback in a plugin",
     }
 }

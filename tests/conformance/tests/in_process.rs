@@ -63,7 +63,7 @@ backends! {
     native_views: Viewing<Mapping>, NATIVE, "in process, through views";
     // The same code as in a sandbox, where Valgrind can see it. It is not available on Windows.
     #[cfg(unix)]
-    fallback_library_in_process: fallback::Mapping, Backend::FallbackLibrary, "in process";
+    fallback_in_process: fallback::Mapping, Backend::FallbackNative, "in process";
 }
 
 /// Two pages of the smallest size: nearly every access evicts one.
@@ -72,5 +72,5 @@ backends! {
 fn random_operations_on_the_fallback_with_the_smallest_cache() {
     let cache = Cache::new(CacheOptions::new().page_size(4096).budget(0));
     cache.set_for_this_thread().expect("the first mapping of this thread comes later");
-    run_model::<fallback::Mapping>(Backend::FallbackLibrary);
+    run_model::<fallback::Mapping>(Backend::FallbackNative);
 }

@@ -63,7 +63,7 @@ pub(super) fn cases(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .op_in(1, Op::Get(5), number(b'x'.into()))
             .op(Op::Get(page + 1), number(b'y'.into()))
             .op_in(1, Op::Get(page + 1), number(two[g as usize + 1].into()))
-            .skip(Backend::FallbackWit, outside),
+            .skip_unobserved(outside),
         case("ordinary writes are seen after a flush")
             .file(&two)
             .map(write())
@@ -83,7 +83,7 @@ pub(super) fn cases(Sizes { granularity: g, .. }: Sizes) -> Vec<Case> {
             .map(write())
             .op(Op::Set(0, b'X'), DONE)
             .file_is("Xbc")
-            .skip(Backend::FallbackWit, unflushed),
+            .skip_unobserved(unflushed),
         case("a flush writes back only changed bytes")
             .file(&two)
             .map(write())
