@@ -78,7 +78,8 @@ const UNIX: &str = "wasi-mmap/unix.h";
 pub(crate) fn build(toolchain: &Toolchain) -> Result<()> {
     let packages = Packages::download()?;
     std::thread::scope(|scope| {
-        let builds: Vec<_> = PROGRAMS.iter().map(|program| scope.spawn(|| program.build(toolchain, &packages))).collect();
+        let builds: Vec<_> =
+            PROGRAMS.iter().map(|program| scope.spawn(|| program.build(toolchain, &packages))).collect();
         builds.into_iter().try_for_each(|build| build.join().expect("no panic"))
     })?;
     build_rusqlite(toolchain)

@@ -49,7 +49,8 @@ struct RustParts {
 impl RustParts {
     fn find() -> Result<Self> {
         provide_target(TARGET)?;
-        let libraries = PathBuf::from(output(&mut words(&format!("rustc --print target-libdir --target {TARGET}")))?.trim());
+        let libraries =
+            PathBuf::from(output(&mut words(&format!("rustc --print target-libdir --target {TARGET}")))?.trim());
         let own = PathBuf::from(output(&mut words("rustc --print target-libdir"))?.trim());
         let programs = own.parent().context("a folder of libraries lies beside one of programs")?.join("bin");
         let extension = std::env::consts::EXE_EXTENSION;
@@ -170,7 +171,9 @@ impl Toolchain {
         compiler += "for argument; do\n    shift\n    case $argument in --target=*) ;; *) set -- \"$@\" \"$argument\" ;; esac\ndone\n";
         let archiver = compiler.clone() + &format!("exec '{}' -m ziglang ar \"$@\"\n", command.get_program().display());
         write!(compiler, "exec '{}'", command.get_program().display())?;
-        for argument in command.get_args().map(|argument| argument.to_string_lossy()).chain(flags.iter().map(Into::into)) {
+        for argument in
+            command.get_args().map(|argument| argument.to_string_lossy()).chain(flags.iter().map(Into::into))
+        {
             write!(compiler, " '{argument}'")?;
         }
         compiler += " \"$@\"\n";

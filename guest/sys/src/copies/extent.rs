@@ -19,7 +19,8 @@ pub(super) struct Extent<F> {
     pub(super) file: Arc<F>,
     pub(super) offset: u64,
     pub(super) memory: Memory,
-    /// The bytes as they are in the file. `None` while no mapping can write: they are those of the memory then.
+    /// The bytes as they are in the file; those past its end are zeros. `None` while no mapping can write: they are those
+    /// of the memory then.
     before: Option<Vec<u8>>,
     /// The number of mappings.
     pub(super) mappings: usize,
@@ -42,9 +43,10 @@ impl<F: Source> Extent<F> {
     pub(super) fn split_off(&mut self, at: usize, key: u64) -> Result<Self> {
         let mut before = None;
         if let Some(present) = &mut self.before {
+            let behind = present.get(at..).unwrap_or_default();
             let mut rest = Vec::new();
-            rest.try_reserve_exact(present.len() - at).map_err(|_| out_of_memory())?;
-            rest.extend_from_slice(&present[at..]);
+            rest.try_reserve_exact(behind.len()).map_err(|_| out_of_memory())?;
+            rest.extend_from_slice(behind);
             present.truncate(at);
             present.shrink_to_fit();
             before = Some(rest);
@@ -79,12 +81,15 @@ impl<F: Source> Extent<F> {
     ///
     /// # Errors
     ///
-    /// `OutOfMemory`: nothing has changed then.
+    /// `OutOfMemory`; those of the file: nothing has changed then.
     pub(super) fn add_writer(&mut self, file: &Arc<F>) -> Result<()> {
         if self.before.is_none() {
+            // A mapping may be much longer than its file.
+            let there = file.len()?.saturating_sub(self.offset);
+            let len = usize::try_from(there).unwrap_or(usize::MAX).min(self.memory.len());
             let mut before = Vec::new();
-            before.try_reserve_exact(self.memory.len()).map_err(|_| out_of_memory())?;
-            before.resize(self.memory.len(), 0);
+            before.try_reserve_exact(len).map_err(|_| out_of_memory())?;
+            before.resize(len, 0);
             self.memory.copy_to(0, &mut before);
             self.before = Some(before);
         }
@@ -106,27 +111,30 @@ impl<F: Source> Extent<F> {
 
     /// Copies the bytes that were changed and not written yet to an image of another range of the file.
     pub(super) fn overlay(&self, image: &mut Memory, offset: u64) {
-        let Some(before) = &self.before else { return };
-        for at in self.overlap(offset, offset.saturating_add(image.len() as u64)) {
-            let byte = self.memory.get(at);
-            if byte != before[at] {
-                let position = self.offset + at as u64;
-                image.set(usize::try_from(position - offset).expect("within the image"), byte);
+        let overlap = self.overlap(offset, offset.saturating_add(image.len() as u64));
+        let mut block = [0; BLOCK];
+        let mut at = overlap.start;
+        while let Some(change) = self.next_change(at, overlap.end, &mut block) {
+            let position = self.offset + change.start as u64;
+            let start = usize::try_from(position - offset).expect("within the image");
+            for (index, byte) in block[..change.len()].iter().enumerate() {
+                image.set(start + index, *byte);
             }
+            at = change.end;
         }
     }
 
     /// Finds the next run of changed bytes in a range, and copies it to the start of `block`, as far as it fits.
     pub(super) fn next_change(&self, start: usize, end: usize, block: &mut [u8; BLOCK]) -> Option<Range<usize>> {
         let before = self.before.as_ref()?;
-        let end = end.min(before.len());
+        let end = end.min(self.memory.len());
         let mut at = start;
         while at < end {
             let bytes = &mut block[..(end - at).min(BLOCK)];
             self.memory.copy_to(at, bytes);
-            let before = &before[at..at + bytes.len()];
-            let is_changed = |index: &usize| bytes[*index] != before[*index];
-            if *bytes != *before
+            let before = part(before, at, bytes.len());
+            let is_changed = |index: &usize| bytes[*index] != before.get(*index).copied().unwrap_or(0);
+            if !is_same(bytes, before)
                 && let Some(first) = (0..bytes.len()).find(is_changed)
             {
                 let last = (first..bytes.len()).find(|index| !is_changed(index)).unwrap_or(bytes.len());
@@ -138,41 +146,74 @@ impl<F: Source> Extent<F> {
         None
     }
 
-    /// Notes that bytes were written to the file.
+    /// Notes that bytes are in the file.
     pub(super) fn wrote(&mut self, at: usize, bytes: &[u8]) {
-        if let Some(before) = &mut self.before {
-            before[at..at + bytes.len()].copy_from_slice(bytes);
+        let Some(before) = &mut self.before else { return };
+        let end = at + bytes.len();
+        if end > before.len() && bytes.iter().any(|byte| *byte != 0) {
+            // Without room for it, the bytes count as changed, and are written once more.
+            if before.try_reserve(end - before.len()).is_err() {
+                return;
+            }
+            before.resize(end, 0);
+        }
+        let known = before.len().saturating_sub(at).min(bytes.len());
+        if known > 0 {
+            before[at..at + known].copy_from_slice(&bytes[..known]);
         }
     }
 
     /// Takes over bytes that the file has now, where the extent has no changes of its own.
     pub(super) fn take_over(&mut self, offset: u64, bytes: &[u8]) {
-        for at in self.overlap(offset, offset.saturating_add(bytes.len() as u64)) {
-            let position = self.offset + at as u64;
-            let byte = bytes[usize::try_from(position - offset).expect("within the bytes")];
-            let present = self.memory.get(at);
-            let is_changed = self.before.as_ref().is_some_and(|before| before[at] != present);
-            if let Some(before) = &mut self.before {
-                before[at] = byte;
+        let overlap = self.overlap(offset, offset.saturating_add(bytes.len() as u64));
+        if overlap.is_empty() {
+            return;
+        }
+        let first = usize::try_from(self.offset + overlap.start as u64 - offset).expect("within the bytes");
+        let bytes = &bytes[first..first + overlap.len()];
+        let mut block = [0; BLOCK];
+        for (index, new) in bytes.chunks(BLOCK).enumerate() {
+            let start = overlap.start + index * BLOCK;
+            let present = &mut block[..new.len()];
+            self.memory.copy_to(start, present);
+            let before = self.before.as_ref().map(|before| part(before, start, new.len()));
+            if before.is_none_or(|before| is_same(new, before)) && present == new {
+                continue;
             }
-            if !is_changed && present != byte {
-                self.memory.set(at, byte);
+            for (index, (present, new)) in present.iter().zip(new).enumerate() {
+                let before = before.map_or(*present, |before| before.get(index).copied().unwrap_or(0));
+                if before == *present && present != new {
+                    self.memory.set(start + index, *new);
+                }
             }
+            self.wrote(start, new);
         }
     }
 
     /// Reads a range again, and takes over what the file has now. Past its end, that is zeros.
     pub(super) fn refresh(&mut self, file: &F, offset: u64, len: usize) -> Result<()> {
         let mut block = [0; BLOCK];
-        let mut done = 0;
+        let (mut done, mut is_past_end) = (0, false);
         while done < len {
             let bytes = &mut block[..(len - done).min(BLOCK)];
             let at = offset + done as u64;
-            let count = read(file, bytes, at)?;
+            let count = if is_past_end { 0 } else { read(file, bytes, at)? };
+            is_past_end = count < bytes.len();
             bytes[count..].fill(0);
             self.take_over(at, bytes);
             done += bytes.len();
         }
         Ok(())
     }
+}
+
+/// Returns a part of the bytes that a file had, which may be shorter: the rest is zeros.
+fn part(before: &[u8], at: usize, len: usize) -> &[u8] {
+    &before[at.min(before.len())..(at + len).min(before.len())]
+}
+
+/// Returns whether bytes are those that a file had.
+fn is_same(bytes: &[u8], before: &[u8]) -> bool {
+    let (known, past_end) = bytes.split_at(before.len());
+    known == before && past_end.iter().all(|byte| *byte == 0)
 }

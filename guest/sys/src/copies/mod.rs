@@ -194,20 +194,13 @@ impl<F: Source> Extents<F> {
     /// Writes the changes in a range of an extent to the file, up to its end, and gives them to the other extents.
     fn write_back(&mut self, index: usize, file: &F, start: usize, end: usize) -> Result<()> {
         let (group, offset) = (self.all[index].group, self.all[index].offset);
-        let mut end_of_file = None;
+        // Bytes past the end of the file stay in memory, and are written if the file becomes longer.
+        let there = usize::try_from(file.len()?.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let end = end.min(there);
         let mut block = [0; extent::BLOCK];
         let mut at = start;
         while let Some(change) = self.all[index].next_change(at, end, &mut block) {
-            let file_len = match end_of_file {
-                Some(len) => len,
-                None => *end_of_file.insert(file.len()?),
-            };
-            // Bytes past the end of the file stay in memory, and are written if the file becomes longer.
-            let there = usize::try_from(file_len.saturating_sub(offset)).unwrap_or(usize::MAX);
-            let bytes = &block[..change.len().min(there.saturating_sub(change.start))];
-            if bytes.is_empty() {
-                break;
-            }
+            let bytes = &block[..change.len()];
             let count = file.write_at(bytes, offset + change.start as u64)?.min(bytes.len());
             if count == 0 {
                 return Err(ErrorKind::WriteZero.into());
