@@ -78,7 +78,8 @@ const UNIX: &str = "wasi-mmap/unix.h";
 pub(crate) fn build(toolchain: &Toolchain) -> Result<()> {
     let packages = Packages::download()?;
     std::thread::scope(|scope| {
-        let builds: Vec<_> = PROGRAMS.iter().map(|program| scope.spawn(|| program.build(toolchain, &packages))).collect();
+        let builds: Vec<_> =
+            PROGRAMS.iter().map(|program| scope.spawn(|| program.build(toolchain, &packages))).collect();
         builds.into_iter().try_for_each(|build| build.join().expect("no panic"))
     })?;
     build_rusqlite(toolchain)
@@ -147,6 +148,8 @@ fn build_rusqlite(toolchain: &Toolchain) -> Result<()> {
     let mut build = cargo(FOLDER);
     build.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]).arg(guests::directory());
     build.env("CC_wasm32_wasip2", compiler).env("AR_wasm32_wasip2", archiver);
+    // A plugin loads no shared libraries.
+    build.env("LIBSQLITE3_FLAGS", "-DSQLITE_OMIT_LOAD_EXTENSION");
     step("a Rust program over rusqlite", &mut build)?;
     let built = guests::directory().join(TARGET).join("release/databases.wasm");
     std::fs::copy(built, folder().join("programs/rusqlite.wasm"))?;
