@@ -1,6 +1,5 @@
 //! A Rust program over rusqlite with the SQLite that comes with it: executes statements, and prints rows.
 
-
 #[cfg(target_os = "wasi")]
 use wasi_mmap_c as _;
 

@@ -148,6 +148,8 @@ fn build_rusqlite(toolchain: &Toolchain) -> Result<()> {
     let mut build = cargo(FOLDER);
     build.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]).arg(guests::directory());
     build.env("CC_wasm32_wasip2", compiler).env("AR_wasm32_wasip2", archiver);
+    // A plugin loads no shared libraries.
+    build.env("LIBSQLITE3_FLAGS", "-DSQLITE_OMIT_LOAD_EXTENSION");
     step("a Rust program over rusqlite", &mut build)?;
     let built = guests::directory().join(TARGET).join("release/databases.wasm");
     std::fs::copy(built, folder().join("programs/rusqlite.wasm"))?;

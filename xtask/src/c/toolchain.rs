@@ -80,8 +80,7 @@ impl Toolchain {
     /// The outer error is an error of the file system or of the Rust toolchain, the inner one says what this machine
     /// lacks.
     pub(crate) fn install() -> Result<Result<Self, Absent>> {
-        let requirements = root().join("xtask/src/c/requirements.txt");
-        match Environment::with("ziglang", folder().join("environment"), &requirements)? {
+        match Environment::with("ziglang", folder().join("environment"), &requirements())? {
             Ok(environment) => Ok(Ok(Self { environment, rust: RustParts::find()? })),
             Err(absent) => Ok(Err(absent)),
         }
@@ -110,7 +109,7 @@ impl Toolchain {
     /// Fails if the source does not compile.
     pub(crate) fn compile(&self, source: &Path, flags: &[String], machine: Machine) -> Result<PathBuf> {
         let name = source.file_stem().and_then(|name| name.to_str()).context("a source has a name")?;
-        let digest = digest(source, flags, machine)?;
+        let digest = digest(parts(source, machine)?, (flags, machine))?;
         let object = folder().join("objects").join(format!("{name}-{digest:016x}.o"));
         if object.is_file() {
             return Ok(object);
@@ -138,7 +137,11 @@ impl Toolchain {
             Machine::Plugin => {
                 let RustParts { component_linker, linker, start, libc, builtins } = &self.rust;
                 let mut link = Command::new(component_linker);
-                link.arg("--wasm-ld-path").arg(linker).arg("--gc-sections").arg(start).args(objects);
+                link.arg("--wasm-ld-path")
+                    .arg(linker)
+                    .args(["--export=cabi_realloc", "--gc-sections", "--strip-debug"])
+                    .arg(start)
+                    .args(objects);
                 link.arg("-L").arg(folder().join("lib")).arg("-lwasi-mmap").arg(libc).arg(builtins);
                 link
             }
@@ -154,7 +157,7 @@ impl Toolchain {
     }
 
     /// Writes scripts that stand for a C compiler and an archiver for `wasm32-wasip2`, such as build scripts of Rust
-    /// packages call, and returns their paths.
+    /// packages call, and returns their paths. These change with the headers, so that cargo runs build scripts again.
     ///
     /// # Errors
     ///
@@ -177,7 +180,9 @@ impl Toolchain {
             write!(compiler, " '{argument}'")?;
         }
         compiler += " \"$@\"\n";
-        let folder = folder().join("bin");
+        let mut headers = vec![requirements()];
+        add_headers(&folder().join("include"), true, &mut headers)?;
+        let folder = folder().join(format!("bin/{:016x}", digest(headers, flags)?));
         fs::create_dir_all(&folder)?;
         let write = |name: &str, text: &str| -> Result<PathBuf> {
             let path = folder.join(name);
@@ -203,17 +208,27 @@ fn make_executable(_: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Returns a hash of what an object is made of: the compiler, the source, the headers beside it and those that are
-/// installed, and the flags.
-fn digest(source: &Path, flags: &[String], machine: Machine) -> Result<u64> {
-    let mut files = vec![source.to_owned(), root().join("xtask/src/c/requirements.txt")];
+/// Returns the path of the file with the version of the compiler.
+fn requirements() -> PathBuf {
+    root().join("xtask/src/c/requirements.txt")
+}
+
+/// Returns the files that an object is made of: the version of the compiler, the source, the headers beside it, and
+/// those that are installed.
+fn parts(source: &Path, machine: Machine) -> Result<Vec<PathBuf>> {
+    let mut files = vec![source.to_owned(), requirements()];
     add_headers(source.parent().context("a source lies in a folder")?, false, &mut files)?;
     if machine == Machine::Plugin {
         add_headers(&folder().join("include"), true, &mut files)?;
     }
+    Ok(files)
+}
+
+/// Returns a hash of files and of what is done with them.
+fn digest(mut files: Vec<PathBuf>, how: impl Hash) -> Result<u64> {
     files.sort();
     let mut hasher = DefaultHasher::new();
-    (flags, machine).hash(&mut hasher);
+    how.hash(&mut hasher);
     for path in files {
         path.hash(&mut hasher);
         fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?.hash(&mut hasher);
