@@ -5,6 +5,7 @@
 
 mod auto_traits;
 mod bench;
+mod c_programs;
 mod child;
 mod durable;
 mod embedding;

@@ -73,6 +73,16 @@ const PROGRAMS: [Program; 8] = [
     Program { name: "scan-emulated", machine: Emulation, ..SCAN },
 ];
 
+/// The tests of the library's own functions.
+const OWN: [Program; 6] = [
+    Program { name: "map", driver: "tests/c/map.c", ..SCAN },
+    Program { name: "bad", driver: "tests/c/bad.c", ..SCAN },
+    Program { name: "full", driver: "tests/c/full.c", ..SCAN },
+    Program { name: "beside", driver: "tests/c/beside.c", ..SCAN },
+    Program { name: "locks", driver: "tests/c/locks.c", ..SCAN },
+    Program { name: "locks-pretended", driver: "tests/c/locks.c", flags: &["-DWASI_MMAP_PRETEND_LOCKS"], ..SCAN },
+];
+
 /// The header that makes programs take a plugin for an ordinary Unix.
 const UNIX: &str = "wasi-mmap/unix.h";
 
@@ -85,7 +95,7 @@ pub(crate) fn build(toolchain: &Toolchain) -> Result<()> {
     let packages = Packages::download()?;
     std::thread::scope(|scope| {
         let builds: Vec<_> =
-            PROGRAMS.iter().map(|program| scope.spawn(|| program.build(toolchain, &packages))).collect();
+            PROGRAMS.iter().chain(&OWN).map(|program| scope.spawn(|| program.build(toolchain, &packages))).collect();
         builds.into_iter().try_for_each(|build| build.join().expect("no panic"))
     })?;
     build_rusqlite(toolchain)
@@ -100,7 +110,7 @@ pub(crate) fn test() -> Result<()> {
     build(&install()?)?;
     let mut tests = cargo(".");
     tests.args(["test", "--release", "--locked", "--package", "wasi-mmap-integration", "--test", "all", "--"]);
-    tests.args(["databases::", "--include-ignored", "--test-threads=2"]);
+    tests.args(["databases::", "c_programs::", "--include-ignored", "--test-threads=2"]);
     step("databases in C", tests.env("WASI_MMAP_C", folder()))
 }
 
