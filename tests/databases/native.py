@@ -33,7 +33,7 @@ def write(database, pragmas, writer, first, count):
 
 
 what, file, *arguments = sys.argv[1:]
-database = sqlite3.connect(file, timeout=300, isolation_level=None)
+database = sqlite3.connect(file, timeout=60, isolation_level=None)
 if what == "write":
     write(database, *arguments)
 else:

@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "sqlite3.h"
 
 static const char usage[] =
     "usage: sqlite sql FILE SQL...                         execute statements and print rows\n"
     "       sqlite write FILE PRAGMAS WRITER FIRST COUNT   commit transactions, and print the number of each\n"
-    "       sqlite shared FILE                             two connections of this process that share their locks\n"
+    "       sqlite shared FILE SIGNAL                      two connections of this process that share their locks\n"
     "       sqlite fill FILE ROWS                          make the table of `lookups`\n"
     "       sqlite lookups FILE PRAGMAS ROWS COUNT         read rows at random, and print a checksum and the time\n";
 
@@ -32,7 +33,7 @@ static sqlite3 *open_file(const char *file) {
     database = opened;
     require(code == SQLITE_OK, file);
     // Another process may be writing for a while.
-    require(sqlite3_busy_timeout(opened, 300000) == SQLITE_OK, "busy_timeout");
+    require(sqlite3_busy_timeout(opened, 60000) == SQLITE_OK, "busy_timeout");
     return opened;
 }
 
@@ -88,7 +89,7 @@ static void write_transactions(char **arguments) {
 }
 
 // The locks of `fcntl` belong to the process, not to the descriptor: what one connection has locked, another unlocks.
-static void share_locks(const char *path) {
+static void share_locks(const char *path, const char *signal) {
     sqlite3 *one = open_file(path), *other = open_file(path);
     execute(one, "begin; select * from counter");
     execute(other, "begin; select * from counter");
@@ -96,8 +97,10 @@ static void share_locks(const char *path) {
     execute(other, "commit");
     printf("shared\n");
     fflush(stdout);
-    // Both connections stay open, and nothing is locked, while the test writes.
-    getchar();
+    // Both connections stay open, and nothing is locked, until the file SIGNAL appears.
+    while (access(signal, F_OK) != 0) {
+        usleep(1000);
+    }
     printf("%" PRId64 " %" PRId64 "\n", number_of(one, "select total from counter"),
            number_of(other, "select total from counter"));
     sqlite3_close(one);
@@ -175,8 +178,8 @@ int main(int argc, char **argv) {
         require(sqlite3_close(file) == SQLITE_OK, "close");
     } else if (strcmp(what, "write") == 0 && argc == 7) {
         write_transactions(argv + 2);
-    } else if (strcmp(what, "shared") == 0) {
-        share_locks(argv[2]);
+    } else if (strcmp(what, "shared") == 0 && argc == 4) {
+        share_locks(argv[2], argv[3]);
     } else if (strcmp(what, "fill") == 0 && argc == 4) {
         fill(argv + 2);
     } else if (strcmp(what, "lookups") == 0 && argc == 6) {

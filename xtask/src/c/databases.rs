@@ -61,12 +61,14 @@ const SCAN: Program = Program {
     flags: &[],
 };
 
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: [Program; 9] = [
     SQLITE,
     Program { machine: Native, ..SQLITE },
     LMDB,
     // The files of 64-bit systems.
     Program { name: "lmdb-vl32", flags: &["-DMDB_USE_ROBUST=0", "-DMDB_VL32"], ..LMDB },
+    // For the fallback, which has no locks.
+    Program { name: "lmdb-pretended", flags: &["-DMDB_USE_ROBUST=0", "-DWASI_MMAP_PRETEND_LOCKS"], ..LMDB },
     Program { machine: Native, flags: &[], ..LMDB },
     SCAN,
     Program { machine: Native, ..SCAN },
