@@ -7,6 +7,7 @@
 import random
 import sqlite3
 import sys
+import time
 
 
 def execute(database, statements):
@@ -30,6 +31,7 @@ def write(database, pragmas, writer, first, count):
             database.execute("insert into junk select randomblob(2000) from log limit 20")
         database.execute("commit")
         print(number, flush=True)
+        time.sleep(0.0003 * (number % 4))
 
 
 what, file, *arguments = sys.argv[1:]

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::{
-    databases, durable, failures, faults, file_size, full_disk, huge, names, scale, stable, stable_attacks, stable_breaks,
-    stable_windows, stale, window_modes,
+    databases, durable, failures, faults, file_size, full_disk, huge, names, scale, stable, stable_attacks,
+    stable_breaks, stable_windows, stale, window_modes,
 };
 use wasi_mmap_conformance::storm;
 

@@ -194,7 +194,11 @@ pub(crate) fn comparisons<'a>(files: &'a Files, programs: &'a Programs) -> Vec<C
             vec![
                 named(
                     "",
-                    peer("the same without a sandbox", None, Box::new(move || ms(scan.run_native("scan", "text", &[])?))),
+                    peer(
+                        "the same without a sandbox",
+                        None,
+                        Box::new(move || ms(scan.run_native("scan", "text", &[])?)),
+                    ),
                 ),
                 named(
                     "-emulated",

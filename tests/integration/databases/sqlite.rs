@@ -84,7 +84,8 @@ fn every_journal_and_both_ways_to_read() {
                 let [size, mode, changes, contents] = [
                     vec![mapped],
                     vec!["pragma journal_mode"],
-                    vec!["begin; delete from log where number % 3 = 0; update log set data = zeroblob(5000) where \
+                    // In a plugin, there is no folder for temporary files.
+                    vec!["pragma temp_store = memory; begin; delete from log where number % 3 = 0; update log set data = zeroblob(5000) where \
                           number % 3 = 1; commit; vacuum; pragma wal_checkpoint(truncate)"],
                     CONTENTS.to_vec(),
                 ]
@@ -146,7 +147,7 @@ fn two_processes_write_at_once() {
         });
         plugin.end();
         python.end();
-        assert!(alternations > 10, "{journal}: the processes did not write at once: {alternations}");
+        assert!(alternations > 100, "{journal}: the processes did not write at once: {alternations}");
         let last = count - 1;
         let expected = format!("ok\n{}\n1|0|{last}|{count}\n2|0|{last}|{count}\n", 2 * count);
         let contents = database.native(&CONTENTS);
