@@ -7,6 +7,7 @@
 //! - `F_OFD_SETLK` and `flock(2)`: each open file has its own, which are gone when it is closed.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::{Mutex, Once, TryLockError};
@@ -206,11 +207,10 @@ impl Locks {
 
     /// Returns the owner for an open file.
     fn of_description(&mut self, file: &HeldFile) -> Result<&FileLock> {
-        let handle = file.descriptor().handle();
-        if !self.of_descriptions.contains_key(&handle) {
-            self.of_descriptions.insert(handle, new_owner(file)?);
-        }
-        self.of_descriptions.get(&handle).ok_or(ENOLCK)
+        Ok(match self.of_descriptions.entry(file.descriptor().handle()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(new_owner(file)?),
+        })
     }
 }
 

@@ -126,15 +126,38 @@ impl Process {
             Some((file, offset)) => host_mapping(file, *offset, len, &spec)?,
             None => None,
         };
-        if mapping.is_none()
-            && let Place::Anywhere(_) = place
+        let may_share = matches!(place, Place::Anywhere(_));
+        if may_share
+            && mapping.is_none()
             && let Some(start) = self.share(len, &spec)?
         {
             return Ok(start);
         }
         let range = self.claim(place, len)?;
-        let (start, end) = (range.start, range.end);
-        self.map_at(range, mapping, spec).inspect_err(|_| self.space.give_back(start..end, true))?;
+        if self.attach(&range, mapping, &spec).inspect_err(|_| self.space.give_back(range.clone(), true))? {
+            let start = range.start;
+            self.areas.insert(range, Mapped::new(spec, Kind::Window(start)));
+            return Ok(start);
+        }
+        if may_share
+            && let Some(start) = self.share(len, &spec).inspect_err(|_| self.space.give_back(range.clone(), false))?
+        {
+            self.space.give_back(range, false);
+            return Ok(start);
+        }
+        self.copy_to(range, spec)
+    }
+
+    /// Maps memory, or a copy of a file, in memory that was taken, and is zeros. Returns its address.
+    fn copy_to(&mut self, range: Range<usize>, spec: Spec) -> Result<usize> {
+        let kind = match &spec.file {
+            None => Kind::Memory,
+            Some((file, offset)) => {
+                copy(&range, file, *offset, &spec).inspect_err(|_| self.space.give_back(range.clone(), true))?
+            }
+        };
+        let start = range.start;
+        self.areas.insert(range, Mapped::new(spec, kind));
         Ok(start)
     }
 
@@ -219,19 +242,6 @@ impl Process {
             return Err(ENOMEM);
         }
         self.unmap(range)
-    }
-
-    /// Maps pages in memory that was taken, and is zeros. After an error, it may have other bytes.
-    fn map_at(&mut self, range: Range<usize>, mapping: Option<Arc<HostMapping>>, spec: Spec) -> Result<()> {
-        let kind = match &spec.file {
-            None => Kind::Memory,
-            Some((file, offset)) => match self.attach(&range, mapping, &spec)? {
-                true => Kind::Window(range.start),
-                false => copy(&range, file, *offset, &spec)?,
-            },
-        };
-        self.areas.insert(range, Mapped::new(spec, kind));
-        Ok(())
     }
 
     /// Removes what is mapped in a range.
