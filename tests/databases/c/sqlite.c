@@ -150,6 +150,7 @@ static void look_up(char **arguments) {
     const char *sql = "select text from rows where id = ?1";
     require(sqlite3_prepare_v2(file, sql, -1, &select, NULL) == SQLITE_OK, sql);
     double started = now();
+    execute(file, "begin");
     for (uint64_t number = 0; number < count; number++) {
         sqlite3_bind_int64(select, 1, (int64_t)random_below(rows));
         require(sqlite3_step(select) == SQLITE_ROW, sql);
@@ -157,6 +158,7 @@ static void look_up(char **arguments) {
         sum = sum * 31 + text[0] + text[sqlite3_column_bytes(select, 0) - 1];
         sqlite3_reset(select);
     }
+    execute(file, "commit");
     double seconds = now() - started;
     sqlite3_finalize(select);
     require(sqlite3_close(file) == SQLITE_OK, "close");
