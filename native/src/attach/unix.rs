@@ -12,7 +12,7 @@ use crate::pages::MappedPages;
 use crate::stability::StablePages;
 use crate::storage::OsStorage;
 use crate::sys::{self, FaultGuard, Sharing, page_len};
-use crate::window::{Content, Window};
+use crate::window::{Content, Window, start_watching, watch};
 
 impl OsStorage {
     /// Attaches a window: places a part of the mapping in the memory from `address` on, in whole pages, with `range`
@@ -59,6 +59,9 @@ impl OsStorage {
         } else {
             pages.mapping.growing_file(range.start)
         };
+        if growing.is_some() {
+            start_watching()?;
+        }
         let guard = match pages.file() {
             Some(_) if growing.is_some() => pages.mapping.guard_beyond_end(memory.clone(), range.start, !is_shared),
             Some(file) => FaultGuard::new(memory.clone(), file, file_offset + range.start as u64, page, !is_shared),
@@ -78,7 +81,10 @@ impl OsStorage {
         }
         let content = if must_move { Content::MovedPages } else { Content::File };
         let window = Window::new(range, memory, content, guard, is_shared, token);
-        window.set_growing(growing);
+        if growing.is_some() {
+            window.set_growing(growing);
+            watch(&window);
+        }
         if must_move {
             pages.add_window(window.clone());
         }
