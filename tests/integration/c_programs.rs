@@ -120,6 +120,22 @@ fn locks() {
     run("locks-pretended", Way::Windows, "pages", scratch().path(), 110);
 }
 
+/// The example of the README.
+#[test]
+#[ignore = "`cargo xtask databases` builds the program"]
+fn the_example() {
+    for way in Way::ALL {
+        let scratch = scratch();
+        let path = scratch.path().join("essay.txt");
+        fs::write(&path, "my favourite colour\n").expect("a file");
+        let context = way.context().build();
+        let mut run = Run::new(context, scratch.path(), &["upper", "/scratch/essay.txt"]).expect("a store");
+        let outcome = run.call_compiled(&compile("upper", way), way != Way::Composed).expect("no trap");
+        assert_eq!(outcome, (String::new(), Ok(())), "{way:?}");
+        assert_eq!(fs::read_to_string(&path).expect("the file"), "MY FAVOURITE COLOUR\n", "{way:?}");
+    }
+}
+
 /// The program `beside`, while it runs.
 struct Beside<'a> {
     directory: &'a Path,

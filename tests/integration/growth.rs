@@ -202,8 +202,12 @@ fn a_file_that_grows_and_shrinks_harms_nobody() {
     for access in [Access::Read, Access::Write] {
         fs::write(&path, &bytes[..PAGE]).expect("a file");
         let placed = Placed::new(&path, access, PAGES * PAGE);
-        let mut object =
-            Mapping::options().access(access).length((PAGES * PAGE) as u64).beyond_end(true).open(&path).expect("it maps");
+        let mut object = Mapping::options()
+            .access(access)
+            .length((PAGES * PAGE) as u64)
+            .beyond_end(true)
+            .open(&path)
+            .expect("it maps");
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {

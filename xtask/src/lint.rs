@@ -16,7 +16,7 @@ const MACOS: &str = "aarch64-apple-darwin";
 const PORTABLE: &[&str] = &["wasi-mmap-core", "wasi-mmap-native", "wasi-mmap", "wasi-mmap-conformance"];
 
 /// The packages that plugins are made of.
-const PLUGIN: &[&str] = &["wasi-mmap", "wasi-mmap-sys"];
+const PLUGIN: &[&str] = &["wasi-mmap", "wasi-mmap-c", "wasi-mmap-sys"];
 
 /// The runs of clippy: the folder of a workspace, the target if it is not this machine, and the packages if they are
 /// not all.
