@@ -157,14 +157,18 @@ for line in sys.stdin:
 
     /// Tries to lock a range as `F_SETLK` does. `kind` is `EX`, `SH` or `UN`.
     fn lock(&mut self, kind: &str, start: u64, length: u64) -> bool {
-        let lock = format!("attempt(fcntl.lockf, fcntl.LOCK_{kind} | fcntl.LOCK_NB, {length}, {start})");
-        self.ask(&lock) == "True"
+        self.ask(&format!("attempt(fcntl.lockf, {}, {length}, {start})", operation(kind))) == "True"
     }
 
     /// Tries to lock the file as `flock` does.
     fn lock_file(&mut self, kind: &str) -> bool {
-        self.ask(&format!("attempt(fcntl.flock, fcntl.LOCK_{kind} | fcntl.LOCK_NB)")) == "True"
+        self.ask(&format!("attempt(fcntl.flock, {})", operation(kind))) == "True"
     }
+}
+
+/// Returns Python's expression for an operation that does not wait.
+fn operation(kind: &str) -> String {
+    if kind == "UN" { "fcntl.LOCK_UN".to_owned() } else { format!("fcntl.LOCK_{kind} | fcntl.LOCK_NB") }
 }
 
 impl Drop for Python {
@@ -313,7 +317,9 @@ fn no_addition_is_lost() {
             native.unlock(..).expect("it is unlocked");
             std::thread::yield_now();
         }
-        plugins.map(|plugin| plugin.join().expect("it ends"));
+        for plugin in plugins {
+            plugin.join().expect("it ends");
+        }
     });
     assert_eq!(fs::read_to_string(&path).expect("a number"), "1500");
 }

@@ -36,6 +36,7 @@ mod stable_windows;
 mod stale;
 mod storm;
 mod suite;
+mod tenants;
 mod window;
 mod window_modes;
 

@@ -30,10 +30,10 @@ impl OsStorage {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] if the pages cannot be moved or are huge, or reach past the end of the file in a private
-    /// mapping; [`Error::Busy`] if another window holds some of them, or
-    /// pages are lent; [`Error::OutOfMemory`]; [`Error::Io`]. After an error, the mapping is as it was. So is the
-    /// memory, unless the system failed after it had unmapped it: then it is zeros.
+    /// [`Error::Unsupported`] if the pages cannot be moved or are huge, or reach past the end of the file in a private,
+    /// writable mapping; [`Error::Busy`] if another window holds some of them, or pages are lent;
+    /// [`Error::OutOfMemory`]; [`Error::Io`]. After an error, the mapping is as it was. So is the memory, unless the
+    /// system failed after it had unmapped it: then it is zeros.
     ///
     /// # Panics
     ///

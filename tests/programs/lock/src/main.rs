@@ -243,7 +243,8 @@ fn handles() {
 fn mapping() {
     let owner = owner();
     fs::write("/scratch/f", "text").expect("a file");
-    let mut mapping = wasi_mmap::Mapping::options().access(wasi_mmap::Access::Write).open("/scratch/f").expect("it maps");
+    let mut mapping =
+        wasi_mmap::Mapping::options().access(wasi_mmap::Access::Write).open("/scratch/f").expect("it maps");
     owner.lock(.., Exclusive).expect("a lock");
     mapping.write(b"T").expect("locks are advisory");
     mapping.resize(10).expect("locks are advisory");
