@@ -113,6 +113,8 @@ fn locks() {
     run("locks", Way::Windows, "pages", scratch().path(), 110);
     // Without windows there are locks all the same.
     run("locks", Way::Never, "pages", scratch().path(), 110);
+    run("locks", Way::Never, "locks-or-copies", scratch().path(), 10);
+    run("locks", Way::NoneLeft, "locks-or-copies", scratch().path(), 10);
     // Only programs that were compiled for it are told that they have locks where there are none.
     run("locks", Way::Composed, "copies", scratch().path(), 15);
     run("locks-pretended", Way::Composed, "copies", scratch().path(), 15);

@@ -41,6 +41,11 @@ impl<C: Content> Areas<C> {
         self.by_start.remove(&start)
     }
 
+    /// Returns what all areas show.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = &C> {
+        self.by_start.values().map(|area| &area.content)
+    }
+
     pub(crate) fn get(&self, start: usize) -> Option<&Area<C>> {
         self.by_start.get(&start)
     }

@@ -99,7 +99,9 @@ pub(crate) fn build(toolchain: &Toolchain) -> Result<()> {
             PROGRAMS.iter().chain(&OWN).map(|program| scope.spawn(|| program.build(toolchain, &packages))).collect();
         builds.into_iter().try_for_each(|build| build.join().expect("no panic"))
     })?;
-    if std::env::var_os("NORUS").is_some() { return Ok(()); }
+    if std::env::var_os("NORUS").is_some() {
+        return Ok(());
+    }
     build_rusqlite(toolchain)
 }
 

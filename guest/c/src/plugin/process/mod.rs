@@ -17,7 +17,8 @@ use wasi_mmap_sys::bindings::wasi_mmap::mmap::types::{Access, FlushFlags, MapFla
 use wasi_mmap_sys::copies::{HeldSource, Placed, plugin_copies};
 
 use super::constants::{MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_WRITE};
-use super::errno::{EEXIST, EINVAL, ENOMEM, Errno, Result};
+use super::errno::{EEXIST, EINVAL, ENODEV, ENOMEM, Errno, Result};
+use super::lock_table::has_owners;
 use super::page;
 use super::window::{HostMapping, Window};
 use crate::areas::{Areas, Content};
@@ -279,6 +280,11 @@ impl Process {
         Ok(())
     }
 
+    /// Returns whether a shared mapping is a copy, which does not show what others store.
+    pub(crate) fn has_shared_copies(&self) -> bool {
+        self.areas.contents().any(|mapped| mapped.spec.is_shared && matches!(mapped.kind, Kind::Copy(_)))
+    }
+
     /// Returns whether every page of a range is mapped.
     pub(crate) fn covers(&self, range: &Range<usize>) -> bool {
         self.areas.covers(range)
@@ -356,6 +362,10 @@ fn mode(is_writable: bool) -> WindowMode {
 
 /// Copies a part of a file to memory that is zeros.
 fn copy(range: &Range<usize>, file: &Arc<HeldSource>, offset: u64, spec: &Spec) -> Result<Kind> {
+    if spec.is_shared && has_owners() {
+        // Others use the file as well, and locks say when its bytes may be relied on.
+        return Err(ENODEV);
+    }
     file.watch();
     let start = NonNull::new(std::ptr::with_exposed_provenance_mut(range.start)).ok_or(ENOMEM)?;
     let can_write = spec.is_shared && spec.is_writable();
