@@ -8,8 +8,9 @@ use wasi_mmap_native::Namespace;
 use wasmtime::component::ResourceTable;
 
 use crate::audit::MapEvent;
-use crate::limits::{Limit, Limits, Usage};
+use crate::limits::{Limit, Limits};
 use crate::memory::GrowingWindows;
+use crate::quota::{Account, Quota, Usage};
 
 type Audit = Arc<dyn Fn(&MapEvent<'_>) + Send + Sync>;
 
@@ -18,8 +19,7 @@ type Audit = Arc<dyn Fn(&MapEvent<'_>) + Send + Sync>;
 /// [`MmapCtx::default`] has the default limits, [stable](WindowPolicy::Stable) windows, and a namespace of its own.
 #[derive(Default)]
 pub struct MmapCtx {
-    pub(crate) limits: Limits,
-    pub(crate) usage: Arc<Usage>,
+    pub(crate) account: Arc<Account>,
     pub(crate) interrupt: Interrupt,
     pub(crate) namespace: Namespace,
     pub(crate) windows: WindowPolicy,
@@ -42,6 +42,13 @@ impl MmapCtx {
         MmapCtxBuilder::default()
     }
 
+    /// Returns the context in a store's table, if the linker keeps it there:
+    /// [`add_to_linker_in_table`](crate::add_to_linker_in_table), which has an example. There is none before the store's
+    /// plugin has used the interface.
+    pub fn find_in(table: &mut ResourceTable) -> Option<Arc<Self>> {
+        table.iter_mut().find_map(|entry| entry.downcast_ref::<Arc<Self>>().cloned())
+    }
+
     /// Returns the present use of the limits. It stays readable while the store runs.
     ///
     /// # Example
@@ -54,12 +61,12 @@ impl MmapCtx {
     /// assert_eq!(usage.get(Limit::MappedBytes), 0); // from any thread, at any time
     /// ```
     pub fn usage(&self) -> &Arc<Usage> {
-        &self.usage
+        self.account.usage()
     }
 
     /// Returns the limits.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        self.account.limits()
     }
 
     /// Returns a handle that ends long calls from another thread.
@@ -91,7 +98,7 @@ impl MmapCtx {
 
 impl fmt::Debug for MmapCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MmapCtx").field("limits", &self.limits).field("usage", &self.usage).finish_non_exhaustive()
+        f.debug_struct("MmapCtx").field("account", &self.account).finish_non_exhaustive()
     }
 }
 
@@ -153,12 +160,14 @@ impl Interrupt {
 #[must_use]
 pub struct MmapCtxBuilder {
     ctx: MmapCtx,
+    limits: Limits,
+    quota: Option<Quota>,
 }
 
 impl MmapCtxBuilder {
     /// Sets all limits. [`Limits`] has an example.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.ctx.limits = limits;
+        self.limits = limits;
         self
     }
 
@@ -173,7 +182,7 @@ impl MmapCtxBuilder {
     /// assert_eq!(ctx.limits().get(Limit::Mappings), 16);
     /// ```
     pub fn limit(mut self, limit: Limit, to: u64) -> Self {
-        self.ctx.limits.set(limit, to);
+        self.limits.set(limit, to);
         self
     }
 
@@ -189,6 +198,12 @@ impl MmapCtxBuilder {
     /// ```
     pub fn mapped_bytes(self, bytes: u64) -> Self {
         self.limit(Limit::MappedBytes, bytes)
+    }
+
+    /// Makes the store share a quota with others, beside its own limits. [`Quota`] has an example.
+    pub fn quota(mut self, quota: &Quota) -> Self {
+        self.quota = Some(quota.clone());
+        self
     }
 
     /// Sets which windows the plugin may have.
@@ -249,13 +264,16 @@ impl MmapCtxBuilder {
     /// Returns the context.
     #[must_use]
     pub fn build(self) -> MmapCtx {
-        self.ctx
+        MmapCtx { account: Account::new(self.limits, self.quota.as_ref()), ..self.ctx }
     }
 }
 
 impl fmt::Debug for MmapCtxBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MmapCtxBuilder").field("ctx", &self.ctx).finish()
+        f.debug_struct("MmapCtxBuilder")
+            .field("limits", &self.limits)
+            .field("quota", &self.quota)
+            .finish_non_exhaustive()
     }
 }
 

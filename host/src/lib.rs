@@ -5,7 +5,8 @@
 //!
 //! The shape is that of wasmtime's own WASI crates: build an [`MmapCtx`], keep it in the store beside the WASI context,
 //! implement [`MmapView`], and call [`add_to_linker`]. For a store type of somebody else there is
-//! [`add_to_linker_with`]. The folder `examples` has whole programs.
+//! [`add_to_linker_with`], and [`add_to_linker_in_table`] if there is no place for the context in it. The folder
+//! `examples` has whole programs.
 //!
 //! # Example
 //!
@@ -56,7 +57,8 @@
 //! # Costs of a plugin
 //!
 //! Every store has [limits](Limits) on mappings, on mapped and anonymous bytes, and on what one call may copy or
-//! search. A long call works in steps. Between them it yields in an async store, and an [`Interrupt`] ends it.
+//! search. A [`Quota`] holds for several stores together. A long call works in steps. Between them it yields in an async
+//! store, and an [`Interrupt`] ends it.
 //!
 //! The repository's `SECURITY.md` says what else is promised of plugins that nobody trusts, and what is not.
 
@@ -77,11 +79,17 @@ mod mapping;
     reason = "puts files into linear memories, and lends pages: all unsafe code of the crate is here"
 )]
 mod memory;
+mod quota;
 mod timer;
+mod view;
 
 pub use audit::{MapEvent, MapSource};
 pub use ctx::{Interrupt, MmapCtx, MmapCtxBuilder, MmapCtxView, MmapView, WindowPolicy};
-pub use limits::{Limit, Limits, Usage};
-pub use linker::{add_to_linker, add_to_linker_async, add_to_linker_async_with, add_to_linker_with};
+pub use limits::{Limit, Limits};
+pub use linker::{
+    add_to_linker, add_to_linker_async, add_to_linker_async_in_table, add_to_linker_async_with, add_to_linker_in_table,
+    add_to_linker_with,
+};
 pub use memory::configure;
+pub use quota::{Quota, Usage};
 pub use wasi_mmap_native::{Namespace, Stability};

@@ -1,12 +1,10 @@
-//! The limits of one store's plugin.
+//! Limits on what plugins may use.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use wasi_mmap_core::{Error, Result};
 
-/// A resource that is limited, per store. The command's options have the same names.
+/// A resource that is limited, per store, and in a [`Quota`](crate::Quota) for several stores. The command's options have the same names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
@@ -107,6 +105,55 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Returns limits that refuse nothing: those of a [`Quota`](crate::Quota) which is to hold in a few respects.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_host::{Limit, Limits};
+    ///
+    /// let mut limits = Limits::unlimited();
+    /// limits.set(Limit::AnonymousBytes, 8 << 30);
+    /// assert_eq!(limits.get(Limit::Mappings), u64::MAX);
+    /// ```
+    pub fn unlimited() -> Self {
+        Self([u64::MAX; Limit::ALL.len()])
+    }
+
+    /// Returns limits on what a process has only so many of, such that mappings and windows take at most half of it, and
+    /// owners of locks an eighth: those of the [`Quota`](crate::Quota) of a whole process.
+    ///
+    /// - [`Limit::Mappings`]: half of the descriptors that the process may have open now (`RLIMIT_NOFILE`), and at most
+    ///   an eighth of its areas of memory;
+    /// - [`Limit::Windows`]: an eighth of the areas, since a window splits the memory around it into three;
+    /// - [`Limit::PartialAdvice`]: a sixteenth of the areas;
+    /// - [`Limit::LockOwners`]: an eighth of the descriptors.
+    ///
+    /// A process has 65,530 areas on Linux unless `vm.max_map_count` says otherwise. Where the system has no such
+    /// number, that one is assumed. Everything else is unlimited.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_host::{Limit, Limits};
+    ///
+    /// let limits = Limits::of_process();
+    /// assert!(limits.get(Limit::Windows) > 0);
+    /// assert_eq!(limits.get(Limit::MappedBytes), u64::MAX);
+    /// ```
+    pub fn of_process() -> Self {
+        /// The default of Linux.
+        const AREAS: u64 = 65_530;
+        let areas = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
+        let areas = areas.and_then(|text| text.trim().parse().ok()).unwrap_or(AREAS);
+        let mut limits = Self::unlimited();
+        limits.set(Limit::Mappings, (descriptors() / 2).min(areas / 8));
+        limits.set(Limit::Windows, areas / 8);
+        limits.set(Limit::PartialAdvice, areas / 16);
+        limits.set(Limit::LockOwners, descriptors() / 8);
+        limits
+    }
+
     /// Returns a limit: a count, or bytes.
     pub fn get(&self, limit: Limit) -> u64 {
         self.0[limit as usize]
@@ -125,117 +172,28 @@ impl Limits {
     pub(crate) fn check(&self, limit: Limit, needed: u64) -> Result<()> {
         if needed <= self.get(limit) { Ok(()) } else { Err(exceeded(limit, self.get(limit), needed)) }
     }
+
+    /// Lowers the limits that hold for each call alone to those of `other`.
+    pub(crate) fn restrict_calls(&mut self, other: &Self) {
+        for limit in [Limit::BytesPerCall, Limit::WorkPerCall] {
+            self.set(limit, self.get(limit).min(other.get(limit)));
+        }
+    }
 }
 
-fn exceeded(limit: Limit, most: u64, needed: u64) -> Error {
+/// Returns the number of descriptors that the process may have open.
+#[cfg(unix)]
+fn descriptors() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Returns the number of handles that a process may have open.
+#[cfg(not(unix))]
+fn descriptors() -> u64 {
+    1 << 24
+}
+
+/// Returns the error for a request of `needed` where `most` is allowed.
+pub(crate) fn exceeded(limit: Limit, most: u64, needed: u64) -> Error {
     Error::LimitExceeded(format!("{limit} is {most}, and {needed} would be needed").into())
-}
-
-/// The present use of a store's limits, shared by all its mappings.
-#[derive(Debug, Default)]
-pub struct Usage {
-    mappings: AtomicU64,
-    mapped_bytes: AtomicU64,
-    anonymous_bytes: AtomicU64,
-    windows: AtomicU64,
-    window_bytes: AtomicU64,
-    held_bytes: AtomicU64,
-    partial_advice: AtomicU64,
-    lock_owners: AtomicU64,
-    locks: AtomicU64,
-}
-
-impl Usage {
-    /// Returns the present use of a limit: 0 for those that hold for each call alone.
-    pub fn get(&self, limit: Limit) -> u64 {
-        self.counter(limit).map_or(0, |counter| counter.load(Relaxed))
-    }
-
-    fn counter(&self, limit: Limit) -> Option<&AtomicU64> {
-        match limit {
-            Limit::Mappings => Some(&self.mappings),
-            Limit::MappedBytes => Some(&self.mapped_bytes),
-            Limit::AnonymousBytes => Some(&self.anonymous_bytes),
-            Limit::Windows => Some(&self.windows),
-            Limit::WindowBytes => Some(&self.window_bytes),
-            Limit::HeldBytes => Some(&self.held_bytes),
-            Limit::PartialAdvice => Some(&self.partial_advice),
-            Limit::LockOwners => Some(&self.lock_owners),
-            Limit::Locks => Some(&self.locks),
-            Limit::BytesPerCall | Limit::WorkPerCall => None,
-        }
-    }
-}
-
-/// A part of a limit, which is returned when the permit is dropped.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Permit {
-    usage: Arc<Usage>,
-    limit: Limit,
-    amount: u64,
-}
-
-impl Permit {
-    /// Returns a permit for an amount.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::LimitExceeded`].
-    pub(crate) fn new(usage: &Arc<Usage>, limits: &Limits, limit: Limit, amount: u64) -> Result<Self> {
-        let mut permit = Self { usage: Arc::clone(usage), limit, amount: 0 };
-        permit.change(limits, amount)?;
-        Ok(permit)
-    }
-
-    /// Changes the amount. A smaller one is always granted.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::LimitExceeded`]; the permit keeps the old amount then.
-    pub(crate) fn change(&mut self, limits: &Limits, amount: u64) -> Result<()> {
-        let (limit, old) = (self.limit, self.amount);
-        let Some(counter) = self.usage.counter(limit) else { return Ok(()) };
-        let most = limits.get(limit);
-        let grant = |used: u64| (used - old).checked_add(amount).filter(|&needed| needed <= most || amount <= old);
-        if let Err(used) = counter.try_update(Relaxed, Relaxed, grant) {
-            return Err(exceeded(limit, most, (used - old).saturating_add(amount)));
-        }
-        self.amount = amount;
-        Ok(())
-    }
-
-    pub(crate) fn amount(&self) -> u64 {
-        self.amount
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if let Some(counter) = self.usage.counter(self.limit) {
-            counter.fetch_sub(self.amount, Relaxed);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limit_holds_until_permits_are_returned() {
-        let (usage, mut limits) = (Arc::new(Usage::default()), Limits::default());
-        limits.set(Limit::MappedBytes, 100);
-        let mut first = Permit::new(&usage, &limits, Limit::MappedBytes, 60).expect("60 of 100");
-        let refused = Permit::new(&usage, &limits, Limit::MappedBytes, 41).expect_err("101 of 100");
-        assert_eq!(refused.to_string(), "limit exceeded: mapped-bytes is 100, and 101 would be needed");
-        assert!(Permit::new(&usage, &limits, Limit::MappedBytes, u64::MAX).is_err());
-        first.change(&limits, 100).expect("100 of 100");
-        assert!(first.change(&limits, 101).is_err());
-        assert_eq!(usage.get(Limit::MappedBytes), 100);
-        first.change(&limits, 1).expect("less");
-        let second = Permit::new(&usage, &limits, Limit::MappedBytes, 99).expect("100 of 100");
-        drop((first, second));
-        assert_eq!(usage.get(Limit::MappedBytes), 0);
-    }
 }

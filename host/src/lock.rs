@@ -7,9 +7,10 @@ use wasi_mmap_native::FileLock;
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 
-use crate::ctx::{MmapCtx, MmapCtxView};
-use crate::limits::{Limit, Limits, Permit};
+use crate::limits::Limit;
 use crate::mapping::rights_of;
+use crate::quota::Permit;
+use crate::view::View;
 
 /// A plugin's owner of locks. Dropping it releases them.
 #[derive(Debug)]
@@ -32,33 +33,27 @@ impl HostLock {
     }
 
     /// Locks a range within the store's limits, unless another owner has locked it. Returns whether it did.
-    pub(crate) fn try_lock(&self, limits: &Limits, range: LockRange, kind: LockKind) -> Result<bool> {
-        self.change(limits, range, Some(kind), || self.lock.try_lock_range(range, kind))
+    pub(crate) fn try_lock(&self, range: LockRange, kind: LockKind) -> Result<bool> {
+        self.change(range, Some(kind), || self.lock.try_lock_range(range, kind))
     }
 
     /// Unlocks a range.
-    pub(crate) fn unlock(&self, limits: &Limits, range: LockRange) -> Result<()> {
-        self.change(limits, range, None, || self.lock.unlock_range(range).map(|()| true)).map(drop)
+    pub(crate) fn unlock(&self, range: LockRange) -> Result<()> {
+        self.change(range, None, || self.lock.unlock_range(range).map(|()| true)).map(drop)
     }
 
     /// Makes a change of the ranges, which returns whether it was made.
-    fn change(
-        &self,
-        limits: &Limits,
-        range: LockRange,
-        kind: Option<LockKind>,
-        make: impl FnOnce() -> Result<bool>,
-    ) -> Result<bool> {
+    fn change(&self, range: LockRange, kind: Option<LockKind>, make: impl FnOnce() -> Result<bool>) -> Result<bool> {
         let mut held = self.held();
         let Held { ranges, permit } = &mut *held;
         let before = permit.amount();
-        permit.change(limits, before.max(ranges.len_after(range, kind) as u64))?;
+        permit.change(before.max(ranges.len_after(range, kind) as u64))?;
         let made = make();
         if made == Ok(true) {
             ranges.set(range, kind);
         }
         // No more than was granted.
-        permit.change(limits, ranges.len() as u64)?;
+        permit.change(ranges.len() as u64)?;
         made
     }
 
@@ -75,7 +70,7 @@ impl HostLock {
     }
 }
 
-impl MmapCtxView<'_> {
+impl View<'_> {
     /// Makes an owner of locks on the file of a descriptor, which stays in the plugin's table.
     pub(crate) fn lock_owner(
         &mut self,
@@ -84,10 +79,9 @@ impl MmapCtxView<'_> {
         let owner = match self.table.get(descriptor)? {
             Descriptor::Dir(_) => Err(Error::Unsupported("locks on a directory".into())),
             Descriptor::File(file) => {
-                let MmapCtx { usage, limits, .. } = &*self.ctx;
-                Permit::new(usage, limits, Limit::LockOwners, 1).and_then(|permit| {
-                    let ranges =
-                        Held { ranges: LockTable::default(), permit: Permit::new(usage, limits, Limit::Locks, 0)? };
+                let account = &self.ctx.account;
+                Permit::new(account, Limit::LockOwners, 1).and_then(|permit| {
+                    let ranges = Held { ranges: LockTable::default(), permit: Permit::new(account, Limit::Locks, 0)? };
                     let lock = FileLock::with_rights(&file.file, rights_of(file))?;
                     Ok(HostLock { lock, held: Mutex::new(ranges), _owner_permit: permit })
                 })

@@ -8,8 +8,9 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, File, OpenMode};
 
 use crate::audit::{MapEvent, MapSource};
-use crate::ctx::{MmapCtx, MmapCtxView};
-use crate::limits::{Limit, Permit};
+use crate::limits::Limit;
+use crate::quota::Permit;
+use crate::view::View;
 
 /// A plugin's mapping.
 #[derive(Debug)]
@@ -36,17 +37,17 @@ impl HostMapping {
     }
 
     /// Resizes the mapping within the store's limits.
-    pub(crate) fn resize(&self, ctx: &MmapCtx, length: u64) -> Result<()> {
+    pub(crate) fn resize(&self, length: u64) -> Result<()> {
         let mut mapping = self.lock();
         mapping.check_resize(length)?;
         let mut permit = self.bytes_permit();
         let Some(permit) = permit.as_mut() else { return Err(Error::Closed) };
         let old = permit.amount();
-        permit.change(&ctx.limits, memory_of(length, self.is_huge).max(old))?;
+        permit.change(memory_of(length, self.is_huge).max(old))?;
         let result = mapping.resize(length);
         // Also after a failure, which may have left either length.
         let len = mapping.len().map_or(old, |len| memory_of(len, self.is_huge));
-        permit.change(&ctx.limits, len)?;
+        permit.change(len)?;
         result
     }
 
@@ -58,21 +59,21 @@ impl HostMapping {
     }
 
     /// Gives advice within the store's limits. Advice that would harm the host is not in the interface.
-    pub(crate) fn advise(&self, ctx: &MmapCtx, advice: Advice, start: u64, length: Option<u64>) -> Result<()> {
+    pub(crate) fn advise(&self, advice: Advice, start: u64, length: Option<u64>) -> Result<()> {
         let mut mapping = self.lock();
         let len = mapping.len()?;
         let is_partial = start != 0 || length.is_some_and(|length| length < len);
         if is_partial && advice.lasts() {
             let mut permit = self.advice_permit.lock().unwrap_or_else(PoisonError::into_inner);
             let count = permit.amount();
-            permit.change(&ctx.limits, count + 1)?;
+            permit.change(count + 1)?;
         }
         mapping.advise_at(advice, start, length)
     }
 }
 
 /// Creates mappings within the store's limits, and reports each.
-impl MmapCtxView<'_> {
+impl View<'_> {
     pub(crate) fn map_file(
         &mut self,
         descriptor: Resource<Descriptor>,
@@ -139,8 +140,8 @@ impl MmapCtxView<'_> {
         existing: Option<u64>,
         map: impl FnOnce() -> Result<(OsStorage, Access)>,
     ) -> Result<(Arc<HostMapping>, u64, Access)> {
-        let MmapCtx { usage, limits, .. } = &*self.ctx;
-        let mapping_permit = Permit::new(usage, limits, Limit::Mappings, 1)?;
+        let account = &self.ctx.account;
+        let mapping_permit = Permit::new(account, Limit::Mappings, 1)?;
         // Memory needs a permit before it exists. A file costs only address space, and its length is not known before.
         let is_huge = limit == Limit::AnonymousBytes && options.flags.contains(MapFlags::HUGE_PAGES);
         let granted = match limit {
@@ -149,17 +150,17 @@ impl MmapCtxView<'_> {
             }
             _ => 0,
         };
-        let mut bytes_permit = Permit::new(usage, limits, limit, granted)?;
+        let mut bytes_permit = Permit::new(account, limit, granted)?;
         let (storage, access) = map()?;
         let mapping = Mapping::new(storage, access);
         let len = mapping.len()?;
-        bytes_permit.change(limits, len.max(granted))?;
+        bytes_permit.change(len.max(granted))?;
         let mapping = HostMapping {
             mapping: Mutex::new(mapping),
             _mapping_permit: mapping_permit,
             bytes_permit: Mutex::new(Some(bytes_permit)),
             is_huge,
-            advice_permit: Mutex::new(Permit::new(usage, limits, Limit::PartialAdvice, 0)?),
+            advice_permit: Mutex::new(Permit::new(account, Limit::PartialAdvice, 0)?),
         };
         Ok((Arc::new(mapping), len, access))
     }

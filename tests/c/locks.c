@@ -157,8 +157,32 @@ static void no_locks(bool pretends) {
   CHECK(close(fd) == 0);
 }
 
+/* Where there are locks, and mappings are copies, a program has the one or the other: who locks a file believes to see
+   what the last owner has stored. */
+static void locks_or_copies(void) {
+  int fd = new_file("either", 10, 'e'), other = new_file("or", 10, 'o');
+  char *shared = mmap(NULL, 10, PROT_READ, MAP_SHARED, fd, 0);
+  CHECK(shared != MAP_FAILED);
+  FAILS(ENOLCK, control(other, F_SETLK, F_WRLCK, 0, 1));
+  FAILS(ENOLCK, flock(other, LOCK_SH));
+  CHECK(munmap(shared, 10) == 0);
+  CHECK(control(other, F_SETLK, F_WRLCK, 0, 1) == 0);
+  FAILS(ENODEV, mmap(NULL, 10, PROT_READ, MAP_SHARED, fd, 0));
+  char *private = mmap(NULL, 10, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  CHECK(private != MAP_FAILED && private[9] == 'e');
+  FAILS(EAGAIN, control(other, F_OFD_SETLK, F_RDLCK, 0, 1));
+  CHECK(munmap(private, 10) == 0 && close(other) == 0);
+  shared = mmap(NULL, 10, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  CHECK(shared != MAP_FAILED && shared[9] == 'e');
+  CHECK(munmap(shared, 10) == 0 && close(fd) == 0);
+}
+
 int main(int argc, char **argv) {
   begin(argc, argv);
+  if (!strcmp(argv[2], "locks-or-copies")) {
+    locks_or_copies();
+    return end();
+  }
   other_commands();
   if (!has_pages) {
 #ifdef WASI_MMAP_PRETEND_LOCKS

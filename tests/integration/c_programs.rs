@@ -113,11 +113,29 @@ fn locks() {
     run("locks", Way::Windows, "pages", scratch().path(), 110);
     // Without windows there are locks all the same.
     run("locks", Way::Never, "pages", scratch().path(), 110);
+    run("locks", Way::Never, "locks-or-copies", scratch().path(), 10);
+    run("locks", Way::NoneLeft, "locks-or-copies", scratch().path(), 10);
     // Only programs that were compiled for it are told that they have locks where there are none.
     run("locks", Way::Composed, "copies", scratch().path(), 15);
     run("locks-pretended", Way::Composed, "copies", scratch().path(), 15);
     // Where there are locks, these programs have them, too.
     run("locks-pretended", Way::Windows, "pages", scratch().path(), 110);
+}
+
+/// The example of the README.
+#[test]
+#[ignore = "`cargo xtask databases` builds the program"]
+fn the_example() {
+    for way in Way::ALL {
+        let scratch = scratch();
+        let path = scratch.path().join("essay.txt");
+        fs::write(&path, "my favourite colour\n").expect("a file");
+        let context = way.context().build();
+        let mut run = Run::new(context, scratch.path(), &["upper", "/scratch/essay.txt"]).expect("a store");
+        let outcome = run.call_compiled(&compile("upper", way), way != Way::Composed).expect("no trap");
+        assert_eq!(outcome, (String::new(), Ok(())), "{way:?}");
+        assert_eq!(fs::read_to_string(&path).expect("the file"), "MY FAVOURITE COLOUR\n", "{way:?}");
+    }
 }
 
 /// The program `beside`, while it runs.

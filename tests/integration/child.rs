@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::{
-    databases, durable, failures, faults, file_size, full_disk, huge, names, scale, stable, stable_attacks,
+    databases, durable, failures, faults, file_size, full_disk, growth, huge, names, scale, stable, stable_attacks,
     stable_breaks, stable_windows, stale, window_modes,
 };
 use wasi_mmap_conformance::storm;
@@ -63,6 +63,7 @@ fn part_of_another_test() {
         ("many", [mappings, plugins]) => {
             scale::many(mappings.parse().expect("a number"), plugins.parse().expect("a number"));
         }
+        ("append", [file, times]) => growth::append(Path::new(file), times.parse().expect("a number")),
         ("limits-of-the-process", _) => scale::meet_the_limits_of_the_process(),
         (stolen, [file]) if stolen.starts_with("stolen-") => failures::lose_memory(stolen, Path::new(file)),
         ("lose-pages", _) => full_disk::lose_pages(),

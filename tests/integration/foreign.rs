@@ -1,12 +1,12 @@
-//! The host in a store whose type is somebody else's: it keeps what plugins of the host bring in a map by type, as the
-//! hosts of wasmCloud and Spin do, and does not implement our trait.
+//! The host in a store whose type is somebody else's, and does not implement our trait. The context is in a map by type,
+//! as the hosts of wasmCloud and Spin keep what extensions bring, or in the table of resources.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::path::Path;
 
 use super::support::plugin;
-use wasi_mmap_host::{Limit, MmapCtx, MmapCtxView};
+use wasi_mmap_host::{Limit, Limits, MmapCtx, MmapCtxBuilder, MmapCtxView, Quota};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::filesystem::FsPerms;
@@ -34,7 +34,41 @@ fn view(data: &mut Foreign) -> MmapCtxView<'_> {
     MmapCtxView { ctx: extension.downcast_mut().expect("of this type"), table: &mut data.table }
 }
 
-/// Makes a store for a plugin with these arguments, which can map 1,000 bytes, and the pipe that it prints to.
+/// A place for the context.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Extensions,
+    Table,
+}
+
+/// Returns a context whose plugin can map 1,000 bytes.
+fn ctx() -> MmapCtxBuilder {
+    MmapCtx::builder().limit(Limit::MappedBytes, 1000)
+}
+
+/// Links the host for synchronous stores. Contexts in the table share the quota.
+fn link(linker: &mut Linker<Foreign>, place: Place, quota: Quota) -> wasmtime::Result<()> {
+    match place {
+        Place::Extensions => wasi_mmap_host::add_to_linker_with(linker, view),
+        Place::Table => {
+            let make = move |_: &mut Foreign| ctx().quota(&quota).build();
+            wasi_mmap_host::add_to_linker_in_table(linker, |data| &mut data.table, make)
+        }
+    }
+}
+
+/// Links the host for async stores.
+fn link_async(linker: &mut Linker<Foreign>, place: Place, quota: Quota) -> wasmtime::Result<()> {
+    match place {
+        Place::Extensions => wasi_mmap_host::add_to_linker_async_with(linker, view),
+        Place::Table => {
+            let make = move |_: &mut Foreign| ctx().quota(&quota).build();
+            wasi_mmap_host::add_to_linker_async_in_table(linker, |data| &mut data.table, make)
+        }
+    }
+}
+
+/// Makes a store for a plugin with these arguments, and the pipe that it prints to.
 fn store(engine: &Engine, directory: &Path, arguments: &[&str]) -> (Store<Foreign>, MemoryOutputPipe) {
     let printed = MemoryOutputPipe::new(1 << 16);
     let mut wasi = WasiCtxBuilder::new();
@@ -42,7 +76,7 @@ fn store(engine: &Engine, directory: &Path, arguments: &[&str]) -> (Store<Foreig
         .stdout(printed.clone())
         .preopened_dir(directory, "/scratch", FsPerms::ReadWrite)
         .expect("a directory");
-    let mmap: Box<dyn Any + Send> = Box::new(MmapCtx::builder().limit(Limit::MappedBytes, 1000).build());
+    let mmap: Box<dyn Any + Send> = Box::new(ctx().build());
     let extensions = HashMap::from([(TypeId::of::<MmapCtx>(), mmap)]);
     (Store::new(engine, Foreign { wasi: wasi.build(), table: ResourceTable::new(), extensions }), printed)
 }
@@ -67,23 +101,33 @@ fn scratch() -> tempfile::TempDir {
     scratch
 }
 
+const PLACES: [Place; 2] = [Place::Extensions, Place::Table];
+
 /// The file, and what the plugin prints.
 const CASES: [(&str, &str); 2] = [("/scratch/text", "mapped 10 bytes\n"), ("/scratch/long", "limit-exceeded: ")];
+
+/// Checks what a plugin printed, and that the context of its store, if it is in the table, is the one that was made.
+#[track_caller]
+fn check(place: Place, data: &mut Foreign, printed: &MemoryOutputPipe, expected: &str) {
+    let printed = String::from_utf8(printed.contents().to_vec()).expect("UTF-8");
+    assert!(printed.starts_with(expected), "{place:?}: {printed}");
+    let found = MmapCtx::find_in(&mut data.table);
+    assert_eq!(found.map(|ctx| ctx.limits().get(Limit::MappedBytes)), matches!(place, Place::Table).then_some(1000));
+}
 
 #[test]
 fn a_foreign_store_has_mappings() {
     let scratch = scratch();
-    for engine in engines() {
-        let mut linker = Linker::<Foreign>::new(&engine);
+    for (engine, place) in engines().iter().flat_map(|engine| PLACES.map(|place| (engine, place))) {
+        let mut linker = Linker::<Foreign>::new(engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker).expect("WASI is linked");
-        wasi_mmap_host::add_to_linker_with(&mut linker, view).expect("the host is linked");
-        let component = Component::from_binary(&engine, &plugin("probe", "wasm32-wasip2")).expect("a component");
+        link(&mut linker, place, Quota::new(Limits::unlimited())).expect("the host is linked");
+        let component = Component::from_binary(engine, &plugin("probe", "wasm32-wasip2")).expect("a component");
         for (file, expected) in CASES {
-            let (mut store, printed) = store(&engine, scratch.path(), &["probe", "map", "write", "0", "0", file]);
+            let (mut store, printed) = store(engine, scratch.path(), &["probe", "map", "write", "0", "0", file]);
             let command = sync::Command::instantiate(&mut store, &component, &linker).expect("an instance");
             let outcome = command.wasi_cli_run().call_run(&mut store).expect("a run");
-            let printed = String::from_utf8(printed.contents().to_vec()).expect("UTF-8");
-            assert!(printed.starts_with(expected), "{file}: {printed}");
+            check(place, store.data_mut(), &printed, expected);
             assert_eq!(outcome.is_ok(), file == "/scratch/text");
         }
     }
@@ -95,19 +139,18 @@ fn a_foreign_store_has_mappings() {
 fn a_foreign_async_store_has_mappings() {
     let scratch = scratch();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    for engine in engines() {
-        let mut linker = Linker::<Foreign>::new(&engine);
+    for (engine, place) in engines().iter().flat_map(|engine| PLACES.map(|place| (engine, place))) {
+        let mut linker = Linker::<Foreign>::new(engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("WASI is linked");
-        wasi_mmap_host::add_to_linker_async_with(&mut linker, view).expect("the host is linked");
-        let component = Component::from_binary(&engine, &plugin("probe", "wasm32-wasip2")).expect("a component");
+        link_async(&mut linker, place, Quota::new(Limits::unlimited())).expect("the host is linked");
+        let component = Component::from_binary(engine, &plugin("probe", "wasm32-wasip2")).expect("a component");
         for (file, expected) in CASES {
-            let (mut store, printed) = store(&engine, scratch.path(), &["probe", "map", "read", "0", "0", file]);
+            let (mut store, printed) = store(engine, scratch.path(), &["probe", "map", "read", "0", "0", file]);
             let outcome = runtime.block_on(async {
                 let command = Command::instantiate_async(&mut store, &component, &linker).await?;
                 command.wasi_cli_run().call_run(&mut store).await
             });
-            let printed = String::from_utf8(printed.contents().to_vec()).expect("UTF-8");
-            assert!(printed.starts_with(expected), "{file}: {printed}");
+            check(place, store.data_mut(), &printed, expected);
             assert_eq!(outcome.expect("a run").is_ok(), file == "/scratch/text");
         }
     }

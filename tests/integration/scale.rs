@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::child;
 use super::support::{Run, any_windows, builder, engine, is_long, plugin};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wasi_mmap::Mapping;
 use wasi_mmap_core::{Access, Error};
 use wasi_mmap_host::Limit;
@@ -141,14 +142,10 @@ pub fn leak(stores: usize) {
 }
 
 /// Raises the limit of open descriptors to its maximum, and returns it.
-fn raise_the_limit_of_descriptors() -> usize {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure is large enough.
-    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }, 0);
-    limit.rlim_cur = limit.rlim_max;
-    // SAFETY: as above.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
-    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+pub fn raise_the_limit_of_descriptors() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("up to the maximum");
+    limit.maximum.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX)
 }
 
 /// Makes 10 and then `count` objects, prints the cost of each, and returns them.
@@ -229,12 +226,8 @@ type Attempt<'a> = &'a dyn Fn() -> wasmtime::Result<super::support::Ended>;
 
 fn no_more_descriptors(file: &Path, probe: Attempt<'_>) {
     let held = Held::now().descriptors as u64;
-    let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure is large enough.
-    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut old) }, 0);
-    let few = libc::rlimit { rlim_cur: held + 40, ..old };
-    // SAFETY: as above.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const few) }, 0);
+    let old = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(held + 40), ..old }).expect("a lower limit");
     let mut all = Vec::new();
     let error = loop {
         match Mapping::open(file) {
@@ -252,8 +245,7 @@ fn no_more_descriptors(file: &Path, probe: Attempt<'_>) {
     assert_eq!(outcome, Err(()));
     assert!(printed.contains("open files"), "{printed}");
     drop(all);
-    // SAFETY: as above.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const old) }, 0);
+    setrlimit(Resource::Nofile, old).expect("the old limit");
 }
 
 fn no_more_areas(file: &Path, probe: Attempt<'_>, hold: Attempt<'_>) {

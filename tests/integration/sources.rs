@@ -36,6 +36,7 @@ fn unsafe_code_is_only_where_the_document_lists_it() {
         "host/src",
         "host/cli/src",
         "guest/src",
+        "guest/c/src",
         "guest/component/src",
         "guest/memmap2/src",
         "guest/sys/src",
@@ -47,6 +48,16 @@ fn unsafe_code_is_only_where_the_document_lists_it() {
     let section = document.split("## Unsafe code").nth(1).and_then(|rest| rest.split("\n## ").next());
     let listed = section.expect("the section").split('`').filter(|word| word.ends_with(".rs")).map(str::to_owned);
     assert_eq!(listed.collect::<BTreeSet<_>>(), found);
+}
+
+/// The program in C that the README shows is the one that is built and run.
+#[test]
+fn the_readme_shows_the_example_in_c() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the document");
+    let shown = readme.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the program");
+    let example = fs::read_to_string(root().join("guest/c/examples/upper.c")).expect("the example");
+    assert_eq!(example.split_once("*/\n").expect("a comment").1, shown);
+    assert!(shown.lines().count() <= 20);
 }
 
 /// Returns all sources in a folder as one text.
@@ -138,7 +149,7 @@ fn source_of(package: &str) -> PathBuf {
 fn the_page_of_the_interface_is_that_of_the_interface() {
     let page = fs::read_to_string(root().join("docs/wit.md")).expect("the page");
     let lines: BTreeSet<&str> = page.lines().map(|line| line.trim().trim_start_matches("<p>")).collect();
-    for file in ["types.wit", "mapping.wit", "window.wit"] {
+    for file in ["types.wit", "mapping.wit", "window.wit", "lock.wit"] {
         let text = fs::read_to_string(root().join("wit").join(file)).expect("an interface");
         for line in text.lines().filter_map(|line| line.trim().strip_prefix("///")).map(str::trim) {
             assert!(lines.contains(line), "docs/wit.md is older than {file}; see CONTRIBUTING.md. It lacks: {line}");

@@ -1,5 +1,8 @@
 //! `cargo xtask bench`: the benchmarks.
 
+use std::ffi::OsString;
+use std::path;
+
 use anyhow::{Result, bail};
 use clap::Args;
 
@@ -25,10 +28,31 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
         _ => ("bench", &options.arguments[..]),
     };
     let mut bench = cargo(".");
-    bench.args(["bench", "--locked", "--package", "wasi-mmap-benches", "--bench", name, "--"]).args(arguments);
+    bench.args(["bench", "--locked", "--package", "wasi-mmap-benches", "--bench", name, "--"]);
+    bench.args(with_absolute_folder(arguments)?);
     let status = bench.status()?;
     if !status.success() {
         std::process::exit(status.code().unwrap_or(1));
     }
     Ok(())
+}
+
+/// Makes the folder of `--save` absolute, because cargo runs benchmarks in the folder of their package.
+fn with_absolute_folder(arguments: &[String]) -> Result<Vec<OsString>> {
+    let mut absolute = Vec::new();
+    let mut is_folder = false;
+    for argument in arguments {
+        let folder = argument.strip_prefix("--save=");
+        absolute.push(match folder {
+            Some(folder) => {
+                let mut option = OsString::from("--save=");
+                option.push(path::absolute(folder)?);
+                option
+            }
+            None if is_folder => path::absolute(argument)?.into(),
+            None => argument.into(),
+        });
+        is_folder = argument == "--save";
+    }
+    Ok(absolute)
 }

@@ -42,12 +42,6 @@ impl Ranges {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Range<u64>, Kind)> {
         self.by_start.iter().map(|(start, (end, kind))| (*start..*end, *kind))
     }
-
-    /// Returns the parts of a range that are locked, and their kinds.
-    pub(crate) fn within(&self, range: &Range<u64>) -> Vec<(Range<u64>, Kind)> {
-        let overlapping = self.iter().filter(|(locked, _)| locked.start < range.end && range.start < locked.end);
-        overlapping.map(|(locked, kind)| (locked.start.max(range.start)..locked.end.min(range.end), kind)).collect()
-    }
 }
 
 #[cfg(test)]
@@ -73,7 +67,6 @@ mod tests {
         assert_eq!(all(&ranges), [(0, 100, Shared), (200, END, Shared)]);
         ranges.set(300..400, Some(Exclusive));
         assert_eq!(all(&ranges), [(0, 100, Shared), (200, 300, Shared), (300, 400, Exclusive), (400, END, Shared)]);
-        assert_eq!(ranges.within(&(50..350)), [(50..100, Shared), (200..300, Shared), (300..350, Exclusive)]);
         ranges.set(0..END, None);
         assert_eq!(all(&ranges), []);
     }
@@ -86,7 +79,5 @@ mod tests {
         }
         ranges.set(10..20, None);
         assert_eq!(all(&ranges), [(0, 10, Exclusive), (20, 30, Exclusive)]);
-        assert_eq!(ranges.within(&(10..20)), []);
-        assert_eq!(ranges.within(&(9..21)), [(9..10, Exclusive), (20..21, Exclusive)]);
     }
 }

@@ -9,15 +9,13 @@ use wasi_mmap_core::{LockKind, LockRange, Result};
 
 use super::{Started, Steps};
 use crate::ctx::Interrupt;
-use crate::limits::Limits;
 use crate::lock::HostLock;
 use crate::memory::GrowingWindows;
 
-/// A call that locks: its owner, and what the store allows.
+/// A call that locks: its owner, and what the store has.
 #[derive(Debug)]
 pub(crate) struct LockCall {
     pub(crate) owner: Arc<HostLock>,
-    pub(crate) limits: Limits,
     pub(crate) interrupt: Interrupt,
     pub(crate) growing: GrowingWindows,
 }
@@ -25,7 +23,7 @@ pub(crate) struct LockCall {
 impl LockCall {
     /// Locks a range, unless another owner has locked it. Returns whether it did.
     pub(crate) fn try_range(&self, range: LockRange, kind: LockKind) -> Result<bool> {
-        self.growth_after(self.owner.try_lock(&self.limits, range, kind))
+        self.growth_after(self.owner.try_lock(range, kind))
     }
 
     /// Locks the whole file, unless another owner has locked it. Returns whether it did.

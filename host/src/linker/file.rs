@@ -17,12 +17,12 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
         "[method]mapping.advise",
         |mut caller: Caller<'_, T>, (handle, advice, start, length): (Handle, wit::Advice, u64, Option<u64>)| {
             let mapping = caller.mapping(&handle)?;
-            to_wit(mapping.advise(caller.view().ctx, advice.into(), start, length))
+            to_wit(mapping.advise(advice.into(), start, length))
         },
     )?;
     interface.add("[method]mapping.resize", |mut caller: Caller<'_, T>, (handle, length): (Handle, u64)| {
         let mapping = caller.mapping(&handle)?;
-        to_wit(mapping.resize(caller.view().ctx, length))
+        to_wit(mapping.resize(length))
     })?;
     interface.add("[method]mapping.refresh", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
         caller.with_mapping(&handle, |mapping| mapping.refresh())

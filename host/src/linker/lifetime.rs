@@ -9,8 +9,8 @@ use wasmtime_wasi::filesystem::Descriptor;
 
 use super::method::{Caller, Handle, Interface, WitResult, to_wit};
 use crate::bindings::types as wit;
-use crate::ctx::MmapCtxView;
 use crate::mapping::HostMapping;
+use crate::view::View;
 
 /// Adds the functions.
 pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmtime::Result<()> {
@@ -52,9 +52,9 @@ impl<T> Caller<'_, T> {
     fn create(
         &mut self,
         options: wit::MapOptions,
-        map: impl FnOnce(MmapCtxView<'_>, MapOptions) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>>,
+        map: impl FnOnce(View<'_>, MapOptions) -> wasmtime::Result<Result<Resource<Arc<HostMapping>>>>,
     ) -> WitResult<Handle> {
-        let mapping = map(self.view(), options.into())?;
+        let mapping = map(self.view()?, options.into())?;
         to_wit(mapping.map(|mapping| Resource::new_own(mapping.rep())))
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
     interface.add(
         "[static]file-lock.from-borrowed",
         |mut caller: Caller<'_, T>, (file,): (Resource<Descriptor>,)| -> WitResult<Handle> {
-            let owner = caller.view().lock_owner(&file)?;
+            let owner = caller.view()?.lock_owner(&file)?;
             to_wit(owner.map(|owner| Resource::new_own(owner.rep())))
         },
     )?;
@@ -45,8 +45,8 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
     interface.add(
         "[method]file-lock.unlock",
         |mut caller: Caller<'_, T>, (handle, offset, length): (Handle, u64, u64)| {
-            let LockCall { owner, limits, .. } = caller.begin_lock(&handle)?;
-            to_wit(LockRange::new(offset, length).and_then(|range| owner.unlock(&limits, range)))
+            let owner = caller.begin_lock(&handle)?.owner;
+            to_wit(LockRange::new(offset, length).and_then(|range| owner.unlock(range)))
         },
     )?;
     interface.add(
@@ -78,9 +78,9 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
 impl<T> Caller<'_, T> {
     /// Begins a call on the owner behind a handle. The engine has trapped before if the plugin does not own the handle.
     fn begin_lock(&mut self, handle: &Handle) -> wasmtime::Result<LockCall> {
-        let view = self.view();
+        let view = self.view()?;
         let owner = Arc::clone(view.table.get(&Resource::<Arc<HostLock>>::new_borrow(handle.rep()))?);
-        let MmapCtx { limits, interrupt, growing, .. } = &*view.ctx;
-        Ok(LockCall { owner, limits: *limits, interrupt: interrupt.clone(), growing: growing.clone() })
+        let MmapCtx { interrupt, growing, .. } = &*view.ctx;
+        Ok(LockCall { owner, interrupt: interrupt.clone(), growing: growing.clone() })
     }
 }

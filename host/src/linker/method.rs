@@ -11,18 +11,15 @@ use wasmtime::component::{ComponentNamedList, Lift, Linker, LinkerInstance, Lowe
 
 use crate::bindings::types as wit;
 use crate::call::{Call, Started};
-use crate::ctx::MmapCtxView;
 use crate::mapping::HostMapping;
 use crate::timer::Sleep;
+use crate::view::{GetView, View};
 
 /// The result of a function of the interface.
 pub(super) type WitResult<T> = wasmtime::Result<(std::result::Result<T, wit::Error>,)>;
 
 /// A plugin's handle. The table holds a shared pointer, so that an operation need not keep the table borrowed.
 pub(super) type Handle = Resource<HostMapping>;
-
-/// Returns the context and the table in a store's data.
-pub(super) type GetView<T> = fn(&mut T) -> MmapCtxView<'_>;
 
 /// Whether the store is used with async.
 #[derive(Debug, Clone, Copy)]
@@ -40,16 +37,16 @@ pub(super) struct Caller<'a, T: 'static> {
 impl<T> Caller<'_, T> {
     /// Returns the context and the table. The plugin's windows show what their files have grown by: nothing refers to
     /// their bytes, as the store is borrowed.
-    pub(super) fn view(&mut self) -> MmapCtxView<'_> {
-        let view = (self.get)(self.store.data_mut());
+    pub(super) fn view(&mut self) -> wasmtime::Result<View<'_>> {
+        let view = self.get.view(self.store.data_mut())?;
         view.ctx.growing.show_growth();
-        view
+        Ok(view)
     }
 
     /// Returns the mapping behind a handle. The engine has trapped before if the plugin does not own the handle.
     pub(super) fn mapping(&mut self, handle: &Handle) -> wasmtime::Result<Arc<HostMapping>> {
         let handle = Resource::<Arc<HostMapping>>::new_borrow(handle.rep());
-        Ok(Arc::clone(self.view().table.get(&handle)?))
+        Ok(Arc::clone(self.view()?.table.get(&handle)?))
     }
 
     /// Performs an operation on the mapping behind a handle.
@@ -66,8 +63,8 @@ impl<T> Caller<'_, T> {
     /// Begins a call on the mapping behind a handle.
     pub(super) fn begin(&mut self, handle: &Handle) -> wasmtime::Result<Call> {
         let mapping = self.mapping(handle)?;
-        let ctx = self.view().ctx;
-        Ok(Call { mapping, limits: ctx.limits, interrupt: ctx.interrupt.clone() })
+        let View { ctx, .. } = self.view()?;
+        Ok(Call { mapping, limits: *ctx.limits(), interrupt: ctx.interrupt.clone() })
     }
 }
 
@@ -84,18 +81,19 @@ pub(super) struct Interface<'a, T: 'static> {
 }
 
 impl<'a, T: Send + 'static> Interface<'a, T> {
-    pub(super) fn new(linker: &'a mut Linker<T>, name: &str, mode: Mode, get: GetView<T>) -> wasmtime::Result<Self> {
-        Ok(Self { instance: linker.instance(name)?, mode, get })
+    pub(super) fn new(linker: &'a mut Linker<T>, name: &str, mode: Mode, get: &GetView<T>) -> wasmtime::Result<Self> {
+        Ok(Self { instance: linker.instance(name)?, mode, get: get.clone() })
     }
 
     /// Adds a resource of type `R`. `drop` drops the handle with this number.
     pub(super) fn resource<R: 'static>(
         &mut self,
         name: &str,
-        drop: fn(MmapCtxView<'_>, u32) -> wasmtime::Result<()>,
+        drop: fn(View<'_>, u32) -> wasmtime::Result<()>,
     ) -> wasmtime::Result<()> {
-        let get = self.get;
-        self.instance.resource(name, ResourceType::host::<R>(), move |mut store, rep| drop(get(store.data_mut()), rep))
+        let get = self.get.clone();
+        let drop = move |mut store: StoreContextMut<'_, T>, rep| drop(get.view(store.data_mut())?, rep);
+        self.instance.resource(name, ResourceType::host::<R>(), drop)
     }
 
     /// Adds a function that is short.
@@ -108,9 +106,10 @@ impl<'a, T: Send + 'static> Interface<'a, T> {
         A: ComponentNamedList + Lift + 'static,
         O: ComponentNamedList + Lower + 'static,
     {
-        let get = self.get;
-        self.instance
-            .func_wrap(name, move |store: StoreContextMut<'_, T>, arguments: A| call(Caller { store, get }, arguments))
+        let get = self.get.clone();
+        self.instance.func_wrap(name, move |store: StoreContextMut<'_, T>, arguments: A| {
+            call(Caller { store, get: get.clone() }, arguments)
+        })
     }
 
     /// Adds a function that may take long. `start` checks the call and does what is short; `finish` converts the
@@ -126,10 +125,10 @@ impl<'a, T: Send + 'static> Interface<'a, T> {
         R: Send + 'static,
         O: ComponentNamedList + Lower + 'static,
     {
-        let get = self.get;
+        let get = self.get.clone();
         match self.mode {
             Mode::Sync => self.instance.func_wrap(name, move |store: StoreContextMut<'_, T>, arguments: A| {
-                let mut caller = Caller { store, get };
+                let mut caller = Caller { store, get: get.clone() };
                 match start(&mut caller, arguments)? {
                     Started::Done(result) => finish(result),
                     Started::Steps(mut steps) => loop {
@@ -143,8 +142,8 @@ impl<'a, T: Send + 'static> Interface<'a, T> {
                 }
             }),
             Mode::Async => self.instance.func_wrap_async(name, move |store: StoreContextMut<'_, T>, arguments: A| {
+                let mut caller = Caller { store, get: get.clone() };
                 Box::new(async move {
-                    let mut caller = Caller { store, get };
                     match start(&mut caller, arguments)? {
                         Started::Done(result) => finish(result),
                         Started::Steps(mut steps) => loop {

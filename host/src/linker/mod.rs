@@ -18,10 +18,13 @@ mod positional;
 mod properties;
 mod window;
 
-use wasmtime::component::Linker;
+use std::sync::Arc;
 
-use self::method::{GetView, Interface, Mode};
-use crate::ctx::{MmapCtxView, MmapView};
+use wasmtime::component::{Linker, ResourceTable};
+
+use self::method::{Interface, Mode};
+use crate::ctx::{MmapCtx, MmapCtxView, MmapView};
+use crate::view::GetView;
 
 const MAPPING: &str = "wasi-mmap:mmap/mapping@0.1.0";
 const WINDOW: &str = "wasi-mmap:mmap/window@0.1.0";
@@ -98,7 +101,7 @@ pub fn add_to_linker_with<T: Send + 'static>(
     linker: &mut Linker<T>,
     get: fn(&mut T) -> MmapCtxView<'_>,
 ) -> wasmtime::Result<()> {
-    add(linker, Mode::Sync, get)
+    add(linker, Mode::Sync, &GetView::Data(get))
 }
 
 /// Adds `wasi-mmap:mmap` to a linker, for async stores whose type does not implement [`MmapView`]. Otherwise as
@@ -111,10 +114,62 @@ pub fn add_to_linker_async_with<T: Send + 'static>(
     linker: &mut Linker<T>,
     get: fn(&mut T) -> MmapCtxView<'_>,
 ) -> wasmtime::Result<()> {
-    add(linker, Mode::Async, get)
+    add(linker, Mode::Async, &GetView::Data(get))
 }
 
-fn add<T: Send + 'static>(linker: &mut Linker<T>, mode: Mode, get: GetView<T>) -> wasmtime::Result<()> {
+/// Adds `wasi-mmap:mmap` to a linker, for a store type with a table and no place for the context, as in hosts that share
+/// one object of an extension among all stores: the context is kept in the table. `make` makes it from the store's data
+/// when the plugin first uses the interface, and [`MmapCtx::find_in`] finds it. Otherwise as [`add_to_linker`].
+///
+/// Every call looks for the context from the front of the table on, which takes some nanoseconds per entry before it.
+///
+/// # Errors
+///
+/// Fails if the linker already has a definition of the interface.
+///
+/// # Example
+///
+/// ```
+/// use wasi_mmap_host::{Limits, MmapCtx, Quota};
+/// use wasmtime::Engine;
+/// use wasmtime::component::{Linker, ResourceTable};
+///
+/// /// The store's data of somebody else.
+/// struct Foreign { table: ResourceTable }
+///
+/// let process = Quota::new(Limits::of_process());
+/// let engine = Engine::default();
+/// let mut linker = Linker::<Foreign>::new(&engine);
+/// wasi_mmap_host::add_to_linker_in_table(
+///     &mut linker,
+///     |data| &mut data.table,
+///     move |_| MmapCtx::builder().quota(&process).build(),
+/// )?;
+/// # Ok::<(), wasmtime::Error>(())
+/// ```
+pub fn add_to_linker_in_table<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> &mut ResourceTable,
+    make: impl Fn(&mut T) -> MmapCtx + Send + Sync + 'static,
+) -> wasmtime::Result<()> {
+    add(linker, Mode::Sync, &GetView::Table(get, Arc::new(make)))
+}
+
+/// Adds `wasi-mmap:mmap` to a linker, for async stores whose table contains the context. Otherwise as
+/// [`add_to_linker_async`] and [`add_to_linker_in_table`].
+///
+/// # Errors
+///
+/// Fails if the linker already has a definition of the interface.
+pub fn add_to_linker_async_in_table<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: fn(&mut T) -> &mut ResourceTable,
+    make: impl Fn(&mut T) -> MmapCtx + Send + Sync + 'static,
+) -> wasmtime::Result<()> {
+    add(linker, Mode::Async, &GetView::Table(get, Arc::new(make)))
+}
+
+fn add<T: Send + 'static>(linker: &mut Linker<T>, mode: Mode, get: &GetView<T>) -> wasmtime::Result<()> {
     let mut mapping = Interface::new(linker, MAPPING, mode, get)?;
     lifetime::add(&mut mapping)?;
     properties::add(&mut mapping)?;

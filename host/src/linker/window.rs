@@ -8,6 +8,7 @@ use super::method::{Caller, Handle, Interface, WitResult, to_wit};
 use crate::bindings::types as wit;
 use crate::ctx::WindowPolicy;
 use crate::memory::{self, AttachRequest, HostWindow};
+use crate::view::View;
 
 /// Adds the functions.
 pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmtime::Result<()> {
@@ -20,7 +21,7 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
         Ok(())
     })?;
     interface.add("granularity", |mut caller: Caller<'_, T>, ()| {
-        to_wit(if caller.view().ctx.windows == WindowPolicy::Never {
+        to_wit(if caller.view()?.ctx.windows == WindowPolicy::Never {
             Err(memory::windows_not_allowed())
         } else if memory::has_memory_for_windows() {
             Ok(OsStorage::page_size())
@@ -36,9 +37,9 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
             let anchor = anchor.as_le_slice(&caller.store);
             let anchor = (!anchor.is_empty()).then(|| anchor.as_ptr().expose_provenance());
             let writable = mode == wit::WindowMode::Write;
-            let view = caller.view();
-            match HostWindow::attach(&mapping, AttachRequest { anchor, offset, length, writable }, view.ctx) {
-                Ok(window) => Ok((Ok(view.table.push(window)?),)),
+            let View { ctx, table } = caller.view()?;
+            match HostWindow::attach(&mapping, AttachRequest { anchor, offset, length, writable }, &ctx) {
+                Ok(window) => Ok((Ok(table.push(window)?),)),
                 Err(error) => to_wit(Err(error)),
             }
         },
@@ -70,6 +71,6 @@ impl<T> Caller<'_, T> {
         handle: &Resource<HostWindow>,
         operate: impl FnOnce(&HostWindow) -> Result<()>,
     ) -> WitResult<()> {
-        to_wit(operate(self.view().table.get(handle)?))
+        to_wit(operate(self.view()?.table.get(handle)?))
     }
 }

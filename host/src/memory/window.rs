@@ -8,8 +8,9 @@ use wasi_mmap_native::{OsStorage, Window};
 
 use super::linear::Memory;
 use crate::ctx::{MmapCtx, WindowPolicy};
-use crate::limits::{Limit, Permit};
+use crate::limits::Limit;
 use crate::mapping::HostMapping;
+use crate::quota::Permit;
 
 /// A plugin's window.
 ///
@@ -58,7 +59,7 @@ impl AttachRequest {
 impl HostWindow {
     /// Attaches a window. To be called by a host function that the plugin has called, with an anchor in its memory.
     pub(crate) fn attach(mapping: &Arc<HostMapping>, request: AttachRequest, ctx: &MmapCtx) -> Result<Self> {
-        let MmapCtx { limits, usage, windows, growing, .. } = ctx;
+        let MmapCtx { account, windows, growing, .. } = ctx;
         let AttachRequest { anchor, offset, length, writable } = request;
         let mut guard = mapping.lock();
         let range = guard.window_range(offset, length, writable)?;
@@ -79,10 +80,8 @@ impl HostWindow {
             return Err(Error::Truncated);
         }
         let bytes = addresses.len() as u64;
-        let mut permits = vec![
-            Permit::new(usage, limits, Limit::Windows, 1)?,
-            Permit::new(usage, limits, Limit::WindowBytes, bytes)?,
-        ];
+        let mut permits =
+            vec![Permit::new(account, Limit::Windows, 1)?, Permit::new(account, Limit::WindowBytes, bytes)?];
         // SAFETY, for both calls below: the anchor is in a linear memory of ours that is alive, since it was looked up
         // just now and the plugin, whose call this is, runs in it. All the addresses are in that memory, on page
         // borders, and no other window is there. The plugin does not run during the call, and the list that the anchor
@@ -94,7 +93,7 @@ impl HostWindow {
         } else {
             let plan = guard.storage_mut()?.plan_stable_window(writable)?;
             if plan.is_leased() {
-                permits.push(Permit::new(usage, limits, Limit::HeldBytes, bytes)?);
+                permits.push(Permit::new(account, Limit::HeldBytes, bytes)?);
             }
             // SAFETY: as said above.
             unsafe { guard.storage_mut()?.attach_stable_window(plan, range, address) }?

@@ -12,7 +12,7 @@ use crate::pages::MappedPages;
 use crate::stability::StablePages;
 use crate::storage::OsStorage;
 use crate::sys::{self, FaultGuard, Sharing, page_len};
-use crate::window::{Content, Window};
+use crate::window::{Content, Window, start_watching, watch};
 
 impl OsStorage {
     /// Attaches a window: places a part of the mapping in the memory from `address` on, in whole pages, with `range`
@@ -30,10 +30,10 @@ impl OsStorage {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] if the pages cannot be moved or are huge, or reach past the end of the file in a private
-    /// mapping; [`Error::Busy`] if another window holds some of them, or
-    /// pages are lent; [`Error::OutOfMemory`]; [`Error::Io`]. After an error, the mapping is as it was. So is the
-    /// memory, unless the system failed after it had unmapped it: then it is zeros.
+    /// [`Error::Unsupported`] if the pages cannot be moved or are huge, or reach past the end of the file in a private,
+    /// writable mapping; [`Error::Busy`] if another window holds some of them, or pages are lent;
+    /// [`Error::OutOfMemory`]; [`Error::Io`]. After an error, the mapping is as it was. So is the memory, unless the
+    /// system failed after it had unmapped it: then it is zeros.
     ///
     /// # Panics
     ///
@@ -59,6 +59,9 @@ impl OsStorage {
         } else {
             pages.mapping.growing_file(range.start)
         };
+        if growing.is_some() {
+            start_watching()?;
+        }
         let guard = match pages.file() {
             Some(_) if growing.is_some() => pages.mapping.guard_beyond_end(memory.clone(), range.start, !is_shared),
             Some(file) => FaultGuard::new(memory.clone(), file, file_offset + range.start as u64, page, !is_shared),
@@ -78,7 +81,10 @@ impl OsStorage {
         }
         let content = if must_move { Content::MovedPages } else { Content::File };
         let window = Window::new(range, memory, content, guard, is_shared, token);
-        window.set_growing(growing);
+        if growing.is_some() {
+            window.set_growing(growing);
+            watch(&window);
+        }
         if must_move {
             pages.add_window(window.clone());
         }

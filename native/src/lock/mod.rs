@@ -33,7 +33,7 @@ use unsupported as sys;
 /// # Example
 ///
 /// ```
-/// use wasi_mmap::lock::{FileLock, LockKind};
+/// use wasi_mmap_native::{FileLock, LockKind};
 ///
 /// # if cfg!(not(target_os = "linux")) { return Ok(()); }
 /// # let directory = tempfile::tempdir()?;
@@ -63,8 +63,8 @@ impl FileLock {
     /// # Example
     ///
     /// ```
-    /// use wasi_mmap::Error;
-    /// use wasi_mmap::lock::{FileLock, LockKind};
+    /// use wasi_mmap_native::Error;
+    /// use wasi_mmap_native::{FileLock, LockKind};
     ///
     /// # if cfg!(not(target_os = "linux")) { return Ok(()); }
     /// # let directory = tempfile::tempdir()?;
@@ -167,7 +167,7 @@ impl FileLock {
     /// # Example
     ///
     /// ```
-    /// use wasi_mmap::lock::{FileLock, LockKind};
+    /// use wasi_mmap_native::{FileLock, LockKind};
     ///
     /// # if cfg!(not(target_os = "linux")) { return Ok(()); }
     /// # let directory = tempfile::tempdir()?;
@@ -206,7 +206,7 @@ impl FileLock {
     /// # Example
     ///
     /// ```
-    /// use wasi_mmap::lock::{FileLock, LockKind};
+    /// use wasi_mmap_native::{FileLock, LockKind};
     ///
     /// # if cfg!(not(target_os = "linux")) { return Ok(()); }
     /// # let directory = tempfile::tempdir()?;
@@ -233,7 +233,7 @@ impl FileLock {
     /// # Example
     ///
     /// ```
-    /// use wasi_mmap::lock::{FileLock, LockKind};
+    /// use wasi_mmap_native::{FileLock, LockKind};
     ///
     /// # if cfg!(not(target_os = "linux")) { return Ok(()); }
     /// # let directory = tempfile::tempdir()?;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use wasi_mmap_core::{Error, Result};
 
@@ -15,6 +15,20 @@ use crate::sys::{Fault, FaultGuard, GrowingFile, Sharing};
 /// While it is attached, the mapping can be neither closed nor resized.
 #[derive(Debug, Clone)]
 pub struct Window(Arc<Inner>);
+
+/// A window that may be gone.
+#[derive(Debug)]
+pub(super) struct WeakWindow(Weak<Inner>);
+
+impl WeakWindow {
+    pub(super) fn upgrade(&self) -> Option<Window> {
+        self.0.upgrade().map(Window)
+    }
+
+    pub(super) fn may_reach_beyond_end(&self) -> bool {
+        self.upgrade().is_some_and(|window| window.may_reach_beyond_end())
+    }
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -65,6 +79,10 @@ impl Window {
     ) -> Self {
         let state = Mutex::new(Some(State { stable: None, guard, growing: None, is_shared, _token: token }));
         Self(Arc::new(Inner { range, addresses, content, is_returned: AtomicBool::new(false), state }))
+    }
+
+    pub(super) fn downgrade(&self) -> WeakWindow {
+        WeakWindow(Arc::downgrade(&self.0))
     }
 
     /// Returns the part of the mapping, in bytes.

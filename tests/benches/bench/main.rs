@@ -34,7 +34,7 @@ Examples:
   cargo xtask bench window --json          one group, a line of JSON for each row
   cargo xtask bench python                 Python plugins: lines of JSON, against Python itself in the same sandbox
   cargo xtask bench instructions           instructions of small operations, which no other work on the machine changes
-  cargo xtask bench --save docs/bench      everything, also as Markdown and plots
+  cargo xtask bench --save docs/bench      everything, also as Markdown and plots; with groups, only theirs
 
 Exit status: 0 if everything could be measured, 1 if something failed, 2 for wrong arguments"
 )]

@@ -30,25 +30,45 @@ fn figures(row: &Row) -> [String; 4] {
     ]
 }
 
-/// Writes `README.md` and a plot for each group.
+/// Writes `README.md` and a plot for each group. Groups that are there and were not measured stay.
 pub(crate) fn save(folder: &Path, groups: &[(String, Vec<Row>)], rounds: u32) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let page = folder.join("README.md");
+    let old = if page.exists() { fs::read_to_string(&page)? } else { String::new() };
     let mut text = format!(
         "# Benchmarks\n\nMedians of {rounds} runs, in which ours and its peer take turns, on {}.\nThe ratio is ours / peer: \
-         less is better. `cargo xtask bench --save docs/bench` makes this page.\n",
+         less is better. `cargo xtask bench --save docs/bench` makes this page, and with the names of groups their part.\n",
         machine()
     );
+    let mut sections: Vec<(&str, String)> = old
+        .split("\n## ")
+        .skip(1)
+        .map(|section| (section.lines().next().unwrap_or_default(), section.to_owned()))
+        .collect();
     for (group, rows) in groups {
-        write!(text, "\n## {group}\n\n![ratios of {group}]({group}.svg)\n\n")?;
-        text += "| name | ours | peer | ratio | bar | against | unit |\n|---|--:|--:|--:|--:|---|---|\n";
-        for row in rows {
-            let [ours, peer, ratio, bar] = figures(row);
-            writeln!(text, "| {} | {ours} | {peer} | {ratio} | {bar} | {} | {} |", row.name, row.peer_name, row.unit)?;
+        let section = section(group, rows)?;
+        match sections.iter_mut().find(|(name, _)| name == group) {
+            Some((_, old)) => *old = section,
+            None => sections.push((group, section)),
         }
         fs::write(folder.join(format!("{group}.svg")), plot(rows)?)?;
     }
-    fs::write(folder.join("README.md"), text)?;
+    for (_, section) in sections {
+        write!(text, "\n## {section}")?;
+    }
+    fs::write(page, text)?;
     Ok(())
+}
+
+/// Returns the section of a group, from its name on.
+fn section(group: &str, rows: &[Row]) -> Result<String> {
+    let mut text = format!("{group}\n\n![ratios of {group}]({group}.svg)\n\n");
+    text += "| name | ours | peer | ratio | bar | against | unit |\n|---|--:|--:|--:|--:|---|---|\n";
+    for row in rows {
+        let [ours, peer, ratio, bar] = figures(row);
+        writeln!(text, "| {} | {ours} | {peer} | {ratio} | {bar} | {} | {} |", row.name, row.peer_name, row.unit)?;
+    }
+    Ok(text)
 }
 
 /// Returns the kind of the machine, and the versions of the programs that were measured.

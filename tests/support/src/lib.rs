@@ -93,11 +93,20 @@ pub fn engine() -> &'static Engine {
 }
 
 fn wasi(directory: &Path, arguments: &[&str], stdout: &MemoryOutputPipe) -> Result<WasiCtxBuilder> {
+    wasi_with(directory, FsPerms::ReadWrite, arguments, stdout)
+}
+
+fn wasi_with(
+    directory: &Path,
+    perms: FsPerms,
+    arguments: &[&str],
+    stdout: &MemoryOutputPipe,
+) -> Result<WasiCtxBuilder> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(arguments).stdout(stdout.clone()).inherit_stderr();
     // Each test has a thread of its own, which may wait for files.
     wasi.allow_blocking_current_thread(true);
-    wasi.preopened_dir(directory, "/scratch", FsPerms::ReadWrite)?;
+    wasi.preopened_dir(directory, "/scratch", perms)?;
     Ok(wasi)
 }
 
@@ -144,6 +153,13 @@ impl Run {
             wasi.preopened_dir(path, name, FsPerms::ReadWrite)?;
         }
         Ok(Self::of(engine(), wasi.build(), mmap, stdout))
+    }
+
+    /// Makes such a store for a plugin that may only read the directory.
+    pub fn read_only(mmap: MmapCtx, directory: &Path, arguments: &[&str]) -> Result<Self> {
+        let stdout = MemoryOutputPipe::new(MOST_PRINTED);
+        let wasi = wasi_with(directory, FsPerms::ReadOnly, arguments, &stdout)?.build();
+        Ok(Self::of(engine(), wasi, mmap, stdout))
     }
 
     /// Makes such a store for a plugin that prints to the standard output of this process.

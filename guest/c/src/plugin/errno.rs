@@ -16,6 +16,7 @@ pub(crate) const EBADF: Errno = Errno(libc::EBADF);
 pub(crate) const EEXIST: Errno = Errno(libc::EEXIST);
 pub(crate) const EFAULT: Errno = Errno(libc::EFAULT);
 pub(crate) const EINVAL: Errno = Errno(libc::EINVAL);
+pub(crate) const ENODEV: Errno = Errno(libc::ENODEV);
 pub(crate) const ENOLCK: Errno = Errno(libc::ENOLCK);
 pub(crate) const ENOMEM: Errno = Errno(libc::ENOMEM);
 pub(crate) const ENOTSUP: Errno = Errno(libc::ENOTSUP);

@@ -245,7 +245,7 @@ extern "C" fn wasi_mmap_getpagesize() -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn wasi_mmap_sysconf(name: c_int) -> libc::c_long {
     if name == libc::_SC_PAGESIZE {
-        return wasi_mmap_getpagesize().into();
+        return libc::c_long::try_from(page::size()).unwrap_or(libc::c_long::MAX);
     }
     // SAFETY: the call takes any number.
     unsafe { libc::sysconf(name) }

@@ -5,10 +5,15 @@
 //! - `F_SETLK`: all locks of the program on a file have one owner, whatever descriptor they were made with, and are gone
 //!   when the program closes any descriptor of the file.
 //! - `F_OFD_SETLK` and `flock(2)`: each open file has its own, which are gone when it is closed.
+//!
+//! Who locks a file believes to see what the last owner has stored. Copies do not show it: a program has shared copies or
+//! locks, and not both.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, Once, TryLockError};
 
 use wasi_mmap_core::{Error, FileKind, Rights};
@@ -18,6 +23,7 @@ use wasi_mmap_sys::bindings::wasi_mmap::mmap::types::{HeldLock, LockKind};
 use wasi_mmap_sys::observer::{Observer, add_observer};
 
 use super::errno::{EAGAIN, EBADF, EINVAL, ENOLCK, Errno, Result};
+use super::process::process;
 use crate::ranges::{END, Kind, Ranges};
 
 /// The locks of the program.
@@ -26,7 +32,24 @@ struct Locks {
     /// Those of the program, for each file that it has locked.
     of_files: Vec<FileLocks>,
     /// The owners for each open file, by its handle.
-    of_descriptions: BTreeMap<u32, FileLock>,
+    of_descriptions: BTreeMap<u32, LockOwner>,
+}
+
+/// An owner of locks, which is counted.
+#[derive(Debug)]
+struct LockOwner(FileLock);
+
+static OWNERS: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns whether the program may have locks.
+pub(crate) fn has_owners() -> bool {
+    OWNERS.load(Relaxed) > 0
+}
+
+impl Drop for LockOwner {
+    fn drop(&mut self) {
+        OWNERS.fetch_sub(1, Relaxed);
+    }
 }
 
 static LOCKS: Mutex<Locks> = Mutex::new(Locks { of_files: Vec::new(), of_descriptions: BTreeMap::new() });
@@ -36,7 +59,7 @@ static LOCKS: Mutex<Locks> = Mutex::new(Locks { of_files: Vec::new(), of_descrip
 struct FileLocks {
     /// An open file, which tells which one it is.
     file: HeldFile,
-    owner: FileLock,
+    owner: LockOwner,
     /// What the owner may do.
     rights: Rights,
     ranges: Ranges,
@@ -123,7 +146,7 @@ impl Lockable {
         match owner {
             Owner::Program => {
                 let locks = locks.of_file(self, Some(kind))?;
-                acquire(&locks.owner, range, kind, wait)?;
+                acquire(&locks.owner.0, range, kind, wait)?;
                 locks.ranges.set(range.clone(), Some(kind));
                 Ok(())
             }
@@ -141,7 +164,7 @@ impl Lockable {
         match owner {
             Owner::Program => {
                 let locks = locks.of_file(self, None)?;
-                locks.owner.unlock(range.start, length(range)).map_err(refusal)?;
+                locks.owner.0.unlock(range.start, length(range)).map_err(refusal)?;
                 locks.ranges.set(range.clone(), None);
                 Ok(())
             }
@@ -159,7 +182,7 @@ impl Lockable {
     pub(crate) fn test(self, owner: Owner, range: &Range<u64>, kind: Kind) -> Result<Option<HeldLock>> {
         let mut locks = lock_table();
         let owner = match owner {
-            Owner::Program => &locks.of_file(self, None)?.owner,
+            Owner::Program => &locks.of_file(self, None)?.owner.0,
             Owner::Description => locks.of_description(&self.file)?,
         };
         owner.test(range.start, length(range), wit(kind)).map_err(refusal)
@@ -206,11 +229,10 @@ impl Locks {
 
     /// Returns the owner for an open file.
     fn of_description(&mut self, file: &HeldFile) -> Result<&FileLock> {
-        let handle = file.descriptor().handle();
-        if !self.of_descriptions.contains_key(&handle) {
-            self.of_descriptions.insert(handle, new_owner(file)?);
-        }
-        self.of_descriptions.get(&handle).ok_or(ENOLCK)
+        Ok(match self.of_descriptions.entry(file.descriptor().handle()) {
+            Entry::Occupied(entry) => &entry.into_mut().0,
+            Entry::Vacant(entry) => &entry.insert(new_owner(file)?).0,
+        })
     }
 }
 
@@ -221,13 +243,13 @@ impl FileLocks {
         let owner = new_owner(&lockable.file)?;
         for (range, kind) in self.ranges.iter() {
             if kind == Kind::Exclusive {
-                self.owner.unlock(range.start, length(&range)).map_err(refusal)?;
+                self.owner.0.unlock(range.start, length(&range)).map_err(refusal)?;
             }
-            if let Err(error) = acquire(&owner, &range, kind, false) {
+            if let Err(error) = acquire(&owner.0, &range, kind, false) {
                 drop(owner);
                 for (range, kind) in self.ranges.iter() {
                     // Those that were released, if nobody else has them.
-                    let _ = acquire(&self.owner, &range, kind, false);
+                    let _ = acquire(&self.owner.0, &range, kind, false);
                 }
                 return Err(error);
             }
@@ -238,8 +260,13 @@ impl FileLocks {
     }
 }
 
-fn new_owner(file: &HeldFile) -> Result<FileLock> {
-    FileLock::from_borrowed(file.descriptor()).map_err(refusal)
+fn new_owner(file: &HeldFile) -> Result<LockOwner> {
+    let owner = FileLock::from_borrowed(file.descriptor()).map_err(refusal)?;
+    if process().has_shared_copies() {
+        return Err(ENOLCK);
+    }
+    OWNERS.fetch_add(1, Relaxed);
+    Ok(LockOwner(owner))
 }
 
 fn acquire(owner: &FileLock, range: &Range<u64>, kind: Kind, wait: bool) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The size of a page, and the plugin's memory.
 
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -29,6 +30,8 @@ pub(crate) fn whole(start: usize, len: usize) -> Option<Range<usize>> {
 
 /// Makes the plugin's memory at least `len` bytes longer, and returns what is new: zeros.
 pub(crate) fn grow(len: usize) -> Option<Range<usize>> {
+    // Some versions of the C library take all memory that there is for their heap when the first bytes are allocated.
+    drop(black_box(Box::new(0_u8)));
     let pages = len.div_ceil(WASM_PAGE);
     let before = core::arch::wasm32::memory_grow(0, pages);
     // The last page of a memory of 4 GiB ends past the last address.

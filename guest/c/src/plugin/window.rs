@@ -47,13 +47,21 @@ impl HostMapping {
     ) -> Result<Self, Error> {
         let file_len = file.len()?;
         let there = file_len.saturating_sub(offset).min(len);
-        let is_beyond = there == 0 || there.next_multiple_of(page::size() as u64) < len;
+        let mut is_beyond = there == 0 || there.next_multiple_of(page::size() as u64) < len;
         let mut options = MapOptions { offset, length: Some(there), access, map_flags: flags };
         if is_beyond {
             options.map_flags |= MapFlags::BEYOND_END;
             options.length = Some(len);
         }
-        let mapping = Mapping::from_borrowed(file.held().descriptor(), options)?;
+        let mut mapping = Mapping::from_borrowed(file.held().descriptor(), options).map_err(Error::from);
+        if let Err(Error::BeyondEndOfFile(_) | Error::EmptyFile) = mapping {
+            // It has become shorter just now.
+            is_beyond = true;
+            options.map_flags |= MapFlags::BEYOND_END;
+            options.length = Some(len);
+            mapping = Mapping::from_borrowed(file.held().descriptor(), options).map_err(Error::from);
+        }
+        let mapping = mapping?;
         let access = mapping.access()?;
         let file_len = if is_beyond { file_len } else { u64::MAX };
         let len = options.length.unwrap_or(len);

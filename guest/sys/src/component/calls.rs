@@ -125,7 +125,7 @@ unsafe fn returned_error(result: *const u8, offset: usize) -> Option<u8> {
         return None;
     }
     // SAFETY: the call failed, so that the code is there.
-    Some(unsafe { result.add(offset).read() })
+    Some(unsafe { result.wrapping_add(offset).read() })
 }
 
 /// Records the stream that a call has opened.
@@ -223,7 +223,7 @@ unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_write(
         // SAFETY: the result has 16 bytes, of which the first says that it is an error.
         unsafe { result.write(1) };
         // SAFETY: as above; the code is where the number of bytes was.
-        unsafe { result.add(8).write(code as u8) };
+        unsafe { result.wrapping_add(8).write(code as u8) };
     }
     // A call that failed may have written something.
     tell_after_write(handle, &range);
@@ -353,7 +353,7 @@ unsafe extern "C" fn __wasm_import_streams_method_output_stream_blocking_flush(h
         // SAFETY: the result has 12 bytes, of which the first says that it is an error.
         unsafe { result.write(1) };
         // SAFETY: as above. `stream-error.closed`: the other case has a handle of an error, which only the host makes.
-        unsafe { result.add(4).write(1) };
+        unsafe { result.wrapping_add(4).write(1) };
     }
     settle(handle);
 }

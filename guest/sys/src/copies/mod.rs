@@ -18,6 +18,8 @@ mod extent;
 mod held;
 mod memory;
 mod placed;
+#[cfg(test)]
+mod placed_tests;
 mod private;
 mod shared;
 #[cfg(test)]
@@ -36,6 +38,7 @@ pub use private::Private;
 pub use shared::Shared;
 
 /// An open file that copies are made of.
+#[expect(clippy::len_without_is_empty, reason = "it is the length of the file, which a call asks for")]
 pub trait Source {
     /// Reads bytes at an offset. Returns how many there were, and 0 at the end of the file.
     ///
@@ -56,7 +59,6 @@ pub trait Source {
     /// # Errors
     ///
     /// Those of the system.
-    #[expect(clippy::len_without_is_empty, reason = "it is the length of the file, which a call asks for")]
     fn len(&self) -> Result<u64>;
 
     /// Writes everything to the storage device.
@@ -159,7 +161,10 @@ impl<F: Source> Extents<F> {
     /// Returns the index of an extent that has a range, after reading the range again; or makes one.
     fn provide(&mut self, file: &Arc<F>, offset: u64, len: usize) -> Result<usize> {
         let group = self.group(file);
-        if let Some(index) = self.all.iter().position(|extent| extent.group == group && extent.contains(offset, len)) {
+        // Memory that belongs to somebody else may go while this mapping has it.
+        let has =
+            |extent: &Extent<F>| extent.group == group && extent.contains(offset, len) && !extent.memory.is_borrowed();
+        if let Some(index) = self.all.iter().position(has) {
             self.all[index].refresh(file, offset, len)?;
             return Ok(index);
         }

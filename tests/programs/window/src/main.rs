@@ -2,6 +2,7 @@
 //! not hold.
 
 mod failures;
+mod growth;
 mod memory;
 mod modes;
 mod rules;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let checks = rules::CHECKS.iter().chain(memory::CHECKS).chain(views::CHECKS);
-    let checks = checks.chain(failures::CHECKS).chain(stable::CHECKS).chain(modes::CHECKS);
+    let checks = checks.chain(failures::CHECKS).chain(stable::CHECKS).chain(modes::CHECKS).chain(growth::CHECKS);
     let wanted = arguments.first().map_or("", String::as_str);
     match checks.clone().find(|(name, _)| *name == wanted) {
         Some((_, check)) => {

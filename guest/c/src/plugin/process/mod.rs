@@ -17,7 +17,8 @@ use wasi_mmap_sys::bindings::wasi_mmap::mmap::types::{Access, FlushFlags, MapFla
 use wasi_mmap_sys::copies::{HeldSource, Placed, plugin_copies};
 
 use super::constants::{MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_WRITE};
-use super::errno::{EEXIST, EINVAL, ENOMEM, Errno, Result};
+use super::errno::{EEXIST, EINVAL, ENODEV, ENOMEM, Errno, Result};
+use super::lock_table::has_owners;
 use super::page;
 use super::window::{HostMapping, Window};
 use crate::areas::{Areas, Content};
@@ -126,15 +127,38 @@ impl Process {
             Some((file, offset)) => host_mapping(file, *offset, len, &spec)?,
             None => None,
         };
-        if mapping.is_none()
-            && let Place::Anywhere(_) = place
+        let may_share = matches!(place, Place::Anywhere(_));
+        if may_share
+            && mapping.is_none()
             && let Some(start) = self.share(len, &spec)?
         {
             return Ok(start);
         }
         let range = self.claim(place, len)?;
-        let (start, end) = (range.start, range.end);
-        self.map_at(range, mapping, spec).inspect_err(|_| self.space.give_back(start..end, true))?;
+        if self.attach(&range, mapping, &spec).inspect_err(|_| self.space.give_back(range.clone(), true))? {
+            let start = range.start;
+            self.areas.insert(range, Mapped::new(spec, Kind::Window(start)));
+            return Ok(start);
+        }
+        if may_share
+            && let Some(start) = self.share(len, &spec).inspect_err(|_| self.space.give_back(range.clone(), false))?
+        {
+            self.space.give_back(range, false);
+            return Ok(start);
+        }
+        self.copy_to(range, spec)
+    }
+
+    /// Maps memory, or a copy of a file, in memory that was taken, and is zeros. Returns its address.
+    fn copy_to(&mut self, range: Range<usize>, spec: Spec) -> Result<usize> {
+        let kind = match &spec.file {
+            None => Kind::Memory,
+            Some((file, offset)) => {
+                copy(&range, file, *offset, &spec).inspect_err(|_| self.space.give_back(range.clone(), true))?
+            }
+        };
+        let start = range.start;
+        self.areas.insert(range, Mapped::new(spec, kind));
         Ok(start)
     }
 
@@ -221,19 +245,6 @@ impl Process {
         self.unmap(range)
     }
 
-    /// Maps pages in memory that was taken, and is zeros. After an error, it may have other bytes.
-    fn map_at(&mut self, range: Range<usize>, mapping: Option<Arc<HostMapping>>, spec: Spec) -> Result<()> {
-        let kind = match &spec.file {
-            None => Kind::Memory,
-            Some((file, offset)) => match self.attach(&range, mapping, &spec)? {
-                true => Kind::Window(range.start),
-                false => copy(&range, file, *offset, &spec)?,
-            },
-        };
-        self.areas.insert(range, Mapped::new(spec, kind));
-        Ok(())
-    }
-
     /// Removes what is mapped in a range.
     ///
     /// # Errors
@@ -267,6 +278,11 @@ impl Process {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether a shared mapping is a copy, which does not show what others store.
+    pub(crate) fn has_shared_copies(&self) -> bool {
+        self.areas.contents().any(|mapped| mapped.spec.is_shared && matches!(mapped.kind, Kind::Copy(_)))
     }
 
     /// Returns whether every page of a range is mapped.
@@ -346,6 +362,10 @@ fn mode(is_writable: bool) -> WindowMode {
 
 /// Copies a part of a file to memory that is zeros.
 fn copy(range: &Range<usize>, file: &Arc<HeldSource>, offset: u64, spec: &Spec) -> Result<Kind> {
+    if spec.is_shared && has_owners() {
+        // Others use the file as well, and locks say when its bytes may be relied on.
+        return Err(ENODEV);
+    }
     file.watch();
     let start = NonNull::new(std::ptr::with_exposed_provenance_mut(range.start)).ok_or(ENOMEM)?;
     let can_write = spec.is_shared && spec.is_writable();

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::ptr::with_exposed_provenance_mut;
 use std::slice;
 
-use super::{Kind, Place, Process, Spec, host_mapping};
+use super::{Kind, Place, Process, Spec};
 use crate::plugin::constants::PROT_WRITE;
 use crate::plugin::errno::{EFAULT, EINVAL, ENOMEM, Result};
 use crate::plugin::page;
@@ -61,22 +61,15 @@ impl Process {
         let has_own_bytes = spec.file.is_none() || !spec.is_shared;
         let protection = spec.protection;
         let wide = Spec { protection: if has_own_bytes { protection | PROT_WRITE } else { protection }, ..spec };
-        let mapping = match &wide.file {
-            Some((file, offset)) => host_mapping(file, *offset, len, &wide)?,
-            None => None,
-        };
-        let new = self.claim(place, len)?;
-        if let Err(error) = self.map_at(new.clone(), mapping, wide) {
-            self.space.give_back(new, true);
-            return Err(error);
-        }
+        // It may come to lie in the memory of another mapping of the same bytes, and its old place may be another's.
+        let new = self.map(place, len, wide)?;
         if has_own_bytes {
-            copy_pages(old.start, new.start, old.len().min(len));
+            copy_pages(old.start, new, old.len().min(len));
             // The bytes are there: a window that cannot become one for reading stays one for writing.
-            let _ = self.protect(&new, protection);
+            let _ = self.protect(&(new..new + len), protection);
         }
         self.unmap(old)?;
-        Ok(new.start)
+        Ok(new)
     }
 
     /// Returns what a range shows, if that is one mapping.
@@ -112,9 +105,10 @@ fn copy_pages(from: usize, to: usize, len: usize) {
     for at in (0..len).step_by(page::size()) {
         let source = with_exposed_provenance_mut::<u8>(from + at);
         let target = with_exposed_provenance_mut::<u8>(to + at);
-        // SAFETY: both are pages of mappings of the program, which does nothing else meanwhile.
-        let (one, other) =
-            unsafe { (slice::from_raw_parts(source, page::size()), slice::from_raw_parts(target, page::size())) };
+        // SAFETY: a page of a mapping of the program, which does nothing else meanwhile.
+        let one = unsafe { slice::from_raw_parts(source, page::size()) };
+        // SAFETY: as above.
+        let other = unsafe { slice::from_raw_parts(target, page::size()) };
         if one != other {
             // SAFETY: as above, and they do not overlap. The references are not used any more.
             unsafe { source.copy_to_nonoverlapping(target, page::size()) };
