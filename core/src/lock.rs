@@ -256,13 +256,14 @@ mod tests {
         let mut bytes = [None; BYTES];
         let mut table = LockTable::default();
         for round in 0..5000 {
+            let index = |number: u64| usize::try_from(number).unwrap();
             let start = random(BYTES as u64 - 1);
             let length = 1 + random(BYTES as u64 - start);
-            let kind = [None, Some(LockKind::Shared), Some(LockKind::Exclusive)][random(3) as usize];
+            let kind = [None, Some(LockKind::Shared), Some(LockKind::Exclusive)][index(random(3))];
             let expected = table.len_after(range(start, length), kind);
             table.set(range(start, length), kind);
             assert_eq!(table.len(), expected, "round {round}");
-            bytes[start as usize..(start + length) as usize].fill(kind);
+            bytes[index(start)..index(start + length)].fill(kind);
             let runs = bytes.chunk_by(PartialEq::eq).filter(|run| run[0].is_some()).count();
             assert_eq!(table.len(), runs, "round {round}: {table:?}");
             for (at, kind) in bytes.iter().enumerate() {

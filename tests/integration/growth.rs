@@ -140,7 +140,7 @@ impl Placed {
     fn peek(&self, at: usize) -> u8 {
         assert!(at < self.len);
         // SAFETY: the memory is mapped, and faults in it are repaired.
-        unsafe { self.memory.add(at).read_volatile() }
+        unsafe { self.memory.wrapping_add(at).read_volatile() }
     }
 }
 
@@ -160,7 +160,8 @@ fn every_byte_of_a_growing_file_is_seen_natively() {
     let times = if is_long() { 200_000 } else { 5000 };
     let _writer = log(scratch.path(), times);
     let total = times * CHUNK;
-    let len = (total as usize).next_multiple_of(PAGE) + 300 * PAGE;
+    let index = |at: u64| usize::try_from(at).expect("it fits into memory");
+    let len = index(total).next_multiple_of(PAGE) + 300 * PAGE;
     let placed = Placed::new(&path, Access::Read, len);
     let object = Mapping::options().length(len as u64).beyond_end(true).open(&path).expect("a mapping");
     let file = File::open(&path).expect("a file");
@@ -169,7 +170,7 @@ fn every_byte_of_a_growing_file_is_seen_natively() {
         let end = file.metadata().expect("a length").len();
         placed.window.check().expect("nothing was lost");
         for at in seen..end {
-            assert_eq!(placed.peek(at as usize), byte_at(at), "byte {at} of {end} in the window");
+            assert_eq!(placed.peek(index(at)), byte_at(at), "byte {at} of {end} in the window");
         }
         let bytes = object.read_range(seen..end + 10).expect("it reads");
         for (at, byte) in (seen..).zip(bytes) {
@@ -178,10 +179,10 @@ fn every_byte_of_a_growing_file_is_seen_natively() {
         // SAFETY: the file only grows, and volatile reads take any byte for a value.
         let view = unsafe { object.view(seen..end + 2 * PAGE as u64) }.expect("a view");
         for at in seen..end {
-            assert_eq!(view[(at - seen) as usize], byte_at(at), "byte {at} of {end} in the view");
+            assert_eq!(view[index(at - seen)], byte_at(at), "byte {at} of {end} in the view");
         }
         for ahead in [0, 1, 5, 100] {
-            placed.peek(end as usize + ahead * PAGE);
+            placed.peek(index(end) + ahead * PAGE);
             // SAFETY: as above.
             let byte = unsafe { ptr::from_ref(&view[view.len() - 1]).read_volatile() };
             assert!(byte == 0 || byte == byte_at(end + 2 * PAGE as u64 - 1));

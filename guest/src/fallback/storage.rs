@@ -243,6 +243,14 @@ impl<F: File> Storage for CachedStorage<F> {
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let bytes = match &self.beyond_end {
+            // What is written past the end of the file, in its last page, is discarded.
+            Some(rules) => {
+                let count = rules.part_in_file(&(offset..offset + bytes.len() as u64), self.file_len()?)?;
+                &bytes[..usize::try_from(count).expect("within the bytes")]
+            }
+            None => bytes,
+        };
         let start = self.source_offset();
         match (self.private.take(), &self.source) {
             (Some(mut private), _) => {

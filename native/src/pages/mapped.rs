@@ -156,11 +156,19 @@ impl MappedPages {
         self.mapping.check(range)
     }
 
-    #[cold]
-    fn write_segments(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
-        let range = start..start + bytes.len();
+    /// Returns the part of a range that is to be written: bytes past the end of the file, in its last page, are
+    /// discarded.
+    fn writable_part(&mut self, range: Range<usize>) -> Result<Range<usize>> {
         self.mapping.put_back(true)?;
         self.mapping.check_write(&(range.start as u64..range.end as u64))?;
+        let count = self.mapping.part_in_file(&range)?;
+        Ok(range.start..range.start + count)
+    }
+
+    #[cold]
+    fn write_segments(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
+        let range = self.writable_part(start..start + bytes.len())?;
+        let bytes = &bytes[..range.len()];
         let mut segments = self.segments(range.clone());
         segments.try_for_each(|segment| segment.write(&bytes[segment.range_from(start)]))?;
         self.mapping.check_written(&range)
@@ -169,8 +177,7 @@ impl MappedPages {
     /// Sets the bytes of `range`. The pages must be writable.
     pub(crate) fn fill(&mut self, range: Range<usize>, byte: u8) -> Result<()> {
         if !self.is_plain() {
-            self.mapping.put_back(true)?;
-            self.mapping.check_write(&(range.start as u64..range.end as u64))?;
+            let range = self.writable_part(range)?;
             self.segments(range.clone()).try_for_each(|segment| segment.fill(byte))?;
             return self.mapping.check_written(&range);
         }

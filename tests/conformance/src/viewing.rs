@@ -15,10 +15,10 @@ pub struct Viewing<M> {
 }
 
 impl<S: Backend> Viewing<Mapping<S>> {
-    /// Returns whether an offset is behind the page in which the file ends.
+    /// Returns whether an offset is past the end of the file.
     fn is_past_the_end(&self, offset: u64) -> Result<bool> {
         let in_file = self.mapping.file_len()?.saturating_sub(self.mapping.file_offset()?);
-        Ok(offset > in_file.next_multiple_of(S::page_size()))
+        Ok(offset > in_file)
     }
 }
 
@@ -51,7 +51,7 @@ where
             Op::WriteAt(offset, bytes) => {
                 let part = range(*offset, bytes.len() as u64);
                 if self.reaches_beyond_end && self.is_past_the_end(part.end)? {
-                    // A write is refused, where stores have no effect.
+                    // A write is refused or cut off, where stores have no effect.
                     return self.mapping.apply(op);
                 }
                 // SAFETY: as above.

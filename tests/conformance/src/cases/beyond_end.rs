@@ -170,12 +170,21 @@ fn writes(Sizes { page, .. }: Sizes) -> Vec<Case> {
             .op(Op::CopyWithin(page + 1, 2 * page, 1), DONE)
             .op(Op::Flush(0, None, FlushFlags::SYNC), DONE)
             .file_is([b"Abc", &zeros(page - 3)[..], b"Bx", &zeros(page - 2), b"x"].concat()),
-        case("beyond-end: what is written past the end in the last page is not in the file")
+        case("beyond-end: what is written past the end in the last page is discarded")
             .file("abc")
             .map(beyond(write()).length(page))
+            .map_in(1, beyond(copy()).length(page))
             .op(Op::WriteAt(2, b"CD".to_vec()), DONE)
+            .op(Op::Fill(10, 10, 1), DONE)
+            .op_in(1, Op::WriteAt(1, b"BXYZ".to_vec()), DONE)
+            .op_in(1, Op::Fill(10, 10, 1), DONE)
+            .op(Op::ReadAt(0, 20), bytes([b"abC", &zeros(17)[..]].concat()))
+            .op_in(1, Op::ReadAt(0, 20), bytes([b"aBX", &zeros(17)[..]].concat()))
+            .set_len(20)
+            .op(Op::ReadAt(0, 20), bytes([b"abC", &zeros(17)[..]].concat()))
+            .op_in(1, Op::ReadAt(0, 20), bytes([b"aBX", &zeros(17)[..]].concat()))
             .op(Op::Close, DONE)
-            .file_is("abC"),
+            .file_is([b"abC", &zeros(17)[..]].concat()),
         case("beyond-end: resize makes the file end where the mapping ends")
             .file("abc")
             .map(beyond(write()).length(3 * page))

@@ -18,6 +18,8 @@ pub(super) struct ModelMapping {
     pub(super) access: Access,
     pub(super) private: bool,
     windows: bool,
+    /// Whether the mapping may reach past the end of the file.
+    reaches_beyond_end: bool,
     position: u64,
     pub(super) closed: bool,
     /// The pages that were written, if writes stay here; by number, counted from the start of the mapping.
@@ -33,7 +35,9 @@ pub(super) struct Model {
 
 impl ModelMapping {
     pub(super) fn bytes(&self, file: &[u8]) -> Vec<u8> {
-        let mut bytes = file[self.start..self.start + self.len].to_vec();
+        let end = (self.start + self.len).min(file.len());
+        let mut bytes = file.get(self.start..end).unwrap_or_default().to_vec();
+        bytes.resize(self.len, 0);
         for (&page, own) in &self.own {
             let from = page * PAGE;
             let count = own.len().min(self.len - from);
@@ -42,7 +46,21 @@ impl ModelMapping {
         bytes
     }
 
+    /// Refuses a write to a page past the end of the file.
+    pub(super) fn check_write(&self, file: &[u8], at: usize, count: usize) -> std::result::Result<(), Refusal> {
+        let in_file = file.len().saturating_sub(self.start).next_multiple_of(PAGE);
+        if count > 0 && self.reaches_beyond_end && at + count > in_file {
+            return Err(beyond_end_of_file("offset"));
+        }
+        Ok(())
+    }
+
+    /// Changes bytes. Those past the end of the file are discarded.
     pub(super) fn put(&mut self, file: &mut [u8], at: usize, bytes: &[u8]) {
+        let bytes = &bytes[..bytes.len().min(file.len().saturating_sub(self.start + at))];
+        if bytes.is_empty() {
+            return;
+        }
         if !self.private {
             file[self.start + at..self.start + at + bytes.len()].copy_from_slice(bytes);
             return;
@@ -174,12 +192,14 @@ impl ModelMapping {
             }
             Op::Write(bytes) => {
                 let at = self.at(self.position, bytes.len() as u64, ("cursor", "bytes"))?;
+                self.check_write(file, at, bytes.len())?;
                 self.put(file, at, bytes);
                 self.position += bytes.len() as u64;
                 Ok(Value::Number(bytes.len() as u64))
             }
             Op::WriteByte(byte) => {
                 let at = self.at(self.position, 1, ("cursor", "cursor"))?;
+                self.check_write(file, at, 1)?;
                 self.put(file, at, &[*byte]);
                 self.position += 1;
                 Ok(Value::Unit)
@@ -198,6 +218,7 @@ impl ModelMapping {
             }
             Op::WriteAt(offset, bytes) => {
                 let at = self.at(*offset, bytes.len() as u64, ("offset", "bytes"))?;
+                self.check_write(file, at, bytes.len())?;
                 self.put(file, at, bytes);
                 Ok(Value::Unit)
             }
@@ -207,6 +228,7 @@ impl ModelMapping {
                     return Err(out_of_range("index"));
                 }
                 if let Op::Set(_, byte) = op {
+                    self.check_write(file, place as usize, 1)?;
                     self.put(file, place as usize, &[*byte]);
                     return Ok(Value::Unit);
                 }
@@ -222,6 +244,9 @@ impl ModelMapping {
                 if places.len() != bytes.len() {
                     return Err(invalid("bytes"));
                 }
+                if let Some(&last) = places.iter().max() {
+                    self.check_write(file, last, 1)?;
+                }
                 places.into_iter().zip(bytes).for_each(|(at, &byte)| self.put(file, at, &[byte]));
                 Ok(Value::Unit)
             }
@@ -230,12 +255,14 @@ impl ModelMapping {
             Op::CopyWithin(destination, source, count) => {
                 let to = self.at(*destination, *count, ("destination", "count"))?;
                 let from = self.at(*source, *count, ("source", "count"))?;
+                self.check_write(file, to, *count as usize)?;
                 let bytes = self.bytes(file)[from..from + *count as usize].to_vec();
                 self.put(file, to, &bytes);
                 Ok(Value::Unit)
             }
             Op::Fill(offset, count, byte) => {
                 let at = self.at(*offset, *count, ("offset", "length"))?;
+                self.check_write(file, at, *count as usize)?;
                 self.put(file, at, &vec![*byte; *count as usize]);
                 Ok(Value::Unit)
             }
@@ -317,16 +344,22 @@ impl Model {
         let access = options.access;
         let private = access == Access::Copy || options.flags.contains(MapFlags::PRIVATE);
         let grows = self.windows && access == Access::Write && !private;
+        let reaches_beyond_end = options.flags.contains(MapFlags::BEYOND_END);
+        let may_end_later = grows || reaches_beyond_end;
         let len = match options.requested_length() {
             None if offset >= size => return Err(beyond_end_of_file("offset")),
             None => size - offset,
-            Some(len) if !grows && (offset > size || size - offset < len) => return Err(beyond_end_of_file("length")),
+            Some(len) if !may_end_later && (offset > size || size - offset < len) => {
+                return Err(beyond_end_of_file("length"));
+            }
             Some(len) => len,
         };
         if !offset.is_multiple_of(granularity(self.windows)) {
             return Err(invalid("offset"));
         }
-        self.file.resize(self.file.len().max((offset + len) as usize), 0);
+        if grows {
+            self.file.resize(self.file.len().max((offset + len) as usize), 0);
+        }
         // The file is open for writing, too.
         let is_widest = options.flags.contains(MapFlags::WIDEST_ACCESS) && access == Access::Read && !private;
         let access = if is_widest { Access::Write } else { access };
@@ -336,6 +369,7 @@ impl Model {
             access,
             private,
             windows: self.windows,
+            reaches_beyond_end,
             position: 0,
             closed: false,
             own: BTreeMap::new(),

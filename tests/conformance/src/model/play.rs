@@ -178,6 +178,7 @@ fn model_copy(model: &mut Model, to: usize, (destination, offset, count): (u64, 
     }
     let at = target.at(destination, count, ("destination", "count"))?;
     let from = source.at(offset, count, ("source", "count"))?;
+    target.check_write(&model.file, at, count as usize)?;
     let bytes = source.bytes(&model.file)[from..from + count as usize].to_vec();
     target.put(&mut model.file, at, &bytes);
     Ok(Value::Unit)

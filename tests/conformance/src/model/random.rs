@@ -109,6 +109,7 @@ fn options(private: bool, windows: bool) -> impl Strategy<Value = MapOptions> {
         match dice {
             0 if private => options.flags(MapFlags::PRIVATE),
             1 | 2 => options.flags(MapFlags::WIDEST_ACCESS),
+            3 if !windows => options.flags(MapFlags::BEYOND_END),
             _ => options,
         }
     })
