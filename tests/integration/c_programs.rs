@@ -100,6 +100,14 @@ fn bad_input() {
 
 #[test]
 #[ignore = "`cargo xtask databases` builds the program"]
+fn reads_and_writes() {
+    for way in Way::ALL {
+        run("io", way, way.word(), scratch().path(), 46);
+    }
+}
+
+#[test]
+#[ignore = "`cargo xtask databases` builds the program"]
 fn a_full_disk() {
     for way in Way::ALL {
         let Some(disk) = Disk::new() else { return };

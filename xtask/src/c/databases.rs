@@ -76,7 +76,8 @@ const PROGRAMS: [Program; 9] = [
 ];
 
 /// The tests of the library's own functions.
-const OWN: [Program; 7] = [
+const OWN: [Program; 8] = [
+    Program { name: "io", driver: "tests/c/io.c", ..SCAN },
     Program { name: "upper", driver: "guest/c/examples/upper.c", ..SCAN },
     Program { name: "map", driver: "tests/c/map.c", ..SCAN },
     Program { name: "bad", driver: "tests/c/bad.c", ..SCAN },
