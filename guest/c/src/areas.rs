@@ -173,5 +173,6 @@ mod tests {
         assert!(areas.covers(&(10..25)));
         areas.get_mut(15).expect("the area").content.first = 8;
         assert_eq!(areas.get(15).map(|area| area.content.first), Some(8));
+        assert_eq!(areas.contents().map(|pages| pages.first).collect::<Vec<_>>(), [100, 8, 500]);
     }
 }
