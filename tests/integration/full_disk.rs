@@ -12,11 +12,11 @@ use wasi_mmap_core::{Access, Error};
 use wasi_mmap_native::OsStorage;
 
 /// A disk of 1 MiB in memory, until it is dropped.
-struct Disk(tempfile::TempDir);
+pub struct Disk(tempfile::TempDir);
 
 impl Disk {
     /// Mounts one. Returns `None` if this user may not.
-    fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         let directory = tempfile::tempdir().expect("a directory");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=1m", "wasi-mmap-test"]).arg(directory.path());
@@ -29,7 +29,7 @@ impl Disk {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 }

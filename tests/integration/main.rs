@@ -5,7 +5,9 @@
 
 mod auto_traits;
 mod bench;
+mod c_programs;
 mod child;
+mod databases;
 mod durable;
 mod embedding;
 mod examples;

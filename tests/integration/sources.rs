@@ -36,6 +36,7 @@ fn unsafe_code_is_only_where_the_document_lists_it() {
         "host/src",
         "host/cli/src",
         "guest/src",
+        "guest/c/src",
         "guest/component/src",
         "guest/memmap2/src",
         "guest/sys/src",
@@ -47,6 +48,16 @@ fn unsafe_code_is_only_where_the_document_lists_it() {
     let section = document.split("## Unsafe code").nth(1).and_then(|rest| rest.split("\n## ").next());
     let listed = section.expect("the section").split('`').filter(|word| word.ends_with(".rs")).map(str::to_owned);
     assert_eq!(listed.collect::<BTreeSet<_>>(), found);
+}
+
+/// The program in C that the README shows is the one that is built and run.
+#[test]
+fn the_readme_shows_the_example_in_c() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the document");
+    let shown = readme.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the program");
+    let example = fs::read_to_string(root().join("guest/c/examples/upper.c")).expect("the example");
+    assert_eq!(example.split_once("*/\n").expect("a comment").1, shown);
+    assert!(shown.lines().count() <= 20);
 }
 
 /// Returns all sources in a folder as one text.

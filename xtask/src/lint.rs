@@ -3,11 +3,11 @@
 use anyhow::Result;
 
 use crate::run::{cargo, provide_target, step};
-use crate::{guests, memmap2, published, wine};
+use crate::{c, guests, memmap2, published, wine};
 
 /// The folders of the workspaces.
-const WORKSPACES: [&str; 6] =
-    [".", "guest/component", memmap2::FOLDER, "tests/programs", published::FOLDER, "tests/fuzz"];
+const WORKSPACES: [&str; 7] =
+    [".", "guest/component", memmap2::FOLDER, "tests/programs", published::FOLDER, c::FOLDER, "tests/fuzz"];
 
 /// macOS, for which nothing can be run here.
 const MACOS: &str = "aarch64-apple-darwin";
@@ -16,7 +16,7 @@ const MACOS: &str = "aarch64-apple-darwin";
 const PORTABLE: &[&str] = &["wasi-mmap-core", "wasi-mmap-native", "wasi-mmap", "wasi-mmap-conformance"];
 
 /// The packages that plugins are made of.
-const PLUGIN: &[&str] = &["wasi-mmap", "wasi-mmap-sys"];
+const PLUGIN: &[&str] = &["wasi-mmap", "wasi-mmap-c", "wasi-mmap-sys"];
 
 /// The runs of clippy: the folder of a workspace, the target if it is not this machine, and the packages if they are
 /// not all.

@@ -1,6 +1,7 @@
 //! The project's own commands, for what `cargo` does not do by itself.
 
 mod bench;
+mod c;
 mod command;
 mod cpython;
 mod demo;
@@ -66,6 +67,9 @@ enum Command {
     /// Run a program and libraries of the registry that use memmap2, as plugins
     Published,
     Package(package::Options),
+    C(c::Options),
+    /// Run SQLite and LMDB from the registry as plugins, beside the same natively
+    Databases,
     Kernels(kernels::Options),
     /// Run the tests that Miri can run, to find undefined behaviour
     Miri,
@@ -95,6 +99,8 @@ fn main() -> ExitCode {
         Command::Python(options) => python::test(&options, true),
         Command::Published => published::test(),
         Command::Package(options) => package::package(&options),
+        Command::C(options) => c::c(&options),
+        Command::Databases => c::test(),
         Command::Kernels(options) => kernels::Kernels::find(&options).and_then(|kernels| kernels.test()),
         Command::Miri => memory::miri(),
         Command::Valgrind => memory::valgrind(),

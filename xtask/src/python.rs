@@ -30,22 +30,30 @@ fn sources() -> PathBuf {
     root().join("guest/python")
 }
 
-/// A virtual environment with the tools that build Python plugins.
+/// A virtual environment of Python with tools, such as those that build Python plugins.
 #[derive(Debug)]
 pub(crate) struct Environment {
     folder: PathBuf,
 }
 
 impl Environment {
-    /// Makes the environment, unless it exists already with the same versions.
+    /// Makes the environment of Python plugins, unless it exists already with the same versions.
     ///
     /// # Errors
     ///
     /// The outer error is an error of the file system, the inner one says what this machine lacks.
     pub(crate) fn install() -> Result<Result<Self, Absent>> {
-        let folder = target_dir().join("python/environment");
-        let requirements = sources().join("requirements.txt");
-        let wanted = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+        Self::with("componentize-py", target_dir().join("python/environment"), &sources().join("requirements.txt"))
+    }
+
+    /// Makes an environment in a folder with the packages that a file of requirements lists, the most important of
+    /// which is named in messages. Does nothing if it exists already with the same versions.
+    ///
+    /// # Errors
+    ///
+    /// As [`install`](Self::install).
+    pub(crate) fn with(name: &str, folder: PathBuf, requirements: &Path) -> Result<Result<Self, Absent>> {
+        let wanted = fs::read(requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
         let installed = folder.join("installed.txt");
         let environment = Self { folder };
         if fs::read(&installed).is_ok_and(|stamp| stamp == wanted) {
@@ -54,8 +62,8 @@ impl Environment {
         let mut venv = Command::new("python3");
         venv.args(["-m", "venv", "--clear"]).arg(&environment.folder);
         let mut pip = environment.pip();
-        pip.arg("--requirement").arg(&requirements);
-        let steps = [("making an environment for Python", venv), ("installing componentize-py", pip)];
+        pip.arg("--requirement").arg(requirements);
+        let steps = [("making an environment for Python".to_owned(), venv), (format!("installing {name}"), pip)];
         for (what, mut step) in steps {
             println!("== {what}");
             if let Err(error) = output(&mut step) {
@@ -73,7 +81,7 @@ impl Environment {
     }
 
     /// Returns a program of the environment.
-    fn program(&self, name: &str) -> Command {
+    pub(crate) fn program(&self, name: &str) -> Command {
         let programs = self.folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
         let mut command = Command::new(programs.join(name).with_extension(std::env::consts::EXE_EXTENSION));
         // componentize-py packs the packages of this environment.

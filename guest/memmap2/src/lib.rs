@@ -37,9 +37,6 @@
 
 #[cfg(any(unix, target_os = "wasi"))]
 mod advice;
-#[cfg(any(target_os = "wasi", test))]
-#[cfg_attr(not(target_os = "wasi"), allow(dead_code, reason = "the tests do without some of it"))]
-mod copies;
 mod descriptor;
 mod if_safe;
 mod mmap;

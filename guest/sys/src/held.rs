@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustc_hash::FxBuildHasher;
 
+use crate::observer::unobserved;
 use crate::sys;
 
 /// The number that the system knows an open file by: a handle in a component, a descriptor in a module.
@@ -113,6 +114,11 @@ fn is_possible() -> bool {
 /// Calls `look` with the number of a directory that is opened for it, and closed afterwards. Returns `None` if there is
 /// no directory, or if its number cannot be found out.
 pub(crate) fn with_directory<T>(look: impl FnOnce(Number) -> T) -> Option<T> {
+    // Observers need not know of a directory that the program has not opened.
+    unobserved(|| open_directory(look))
+}
+
+fn open_directory<T>(look: impl FnOnce(Number) -> T) -> Option<T> {
     /// The descriptors of the directories that a plugin was given follow those of input and output. Without any, there
     /// may be a working directory.
     const DIRECTORIES: Range<i32> = 3..67;

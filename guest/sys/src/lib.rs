@@ -5,11 +5,13 @@
 //! |---|---|---|
 //! | `HeldFile` | an open file of wasi-libc that stays open when the program closes it | all |
 //! | `window` | the file's own pages in the plugin's memory, with the memory that they need | components |
+//! | [`copies`] | mappings that are copies, where there are no windows | all |
 //! | `observer` | notices of the program's ordinary reads and writes, for those who keep bytes of files in memory | all |
 //! | `bindings` | the interface as `wit-bindgen` generates it | components |
 //! | `fd` | rights and identity of a descriptor, which the standard library does not provide | all |
 //!
-//! `window` and the larger part of `bindings` need the feature `import`. On other targets than WASI, there is only [`wasi_error`].
+//! `window` and the larger part of `bindings` need the feature `import`. On other targets than WASI, there are only [`copies`] and
+//! [`wasi_error`].
 //!
 //! # From a file descriptor to its handle
 //!
@@ -29,6 +31,7 @@
 pub mod bindings;
 #[cfg(component)]
 mod component;
+pub mod copies;
 mod error_code;
 #[cfg(target_os = "wasi")]
 pub mod fd;

@@ -19,6 +19,9 @@ pub trait Observer: Sync {
     /// The program has written a range of a file, or has changed its length. What is in memory is no longer what is in
     /// the file.
     fn after_write(&self, file: &HeldFile, range: &Range<u64>);
+
+    /// The program is about to close a descriptor of a file. Observers are told even if there is no [`Watch`].
+    fn before_close(&self, _file: &HeldFile) {}
 }
 
 static OBSERVERS: Mutex<Vec<&'static dyn Observer>> = Mutex::new(Vec::new());
@@ -81,6 +84,14 @@ pub(crate) fn tell_after_write(range: &Range<u64>, file: impl FnOnce() -> HeldFi
     if is_watched() {
         let file = file();
         unobserved(|| tell(|observer| observer.after_write(&file, range)));
+    }
+}
+
+/// Tells that the program is about to close a file. `file` is only made if there is an observer.
+pub(crate) fn tell_before_close(file: impl FnOnce() -> HeldFile) {
+    if !IS_UNOBSERVED.get() && !OBSERVERS.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+        let file = file();
+        unobserved(|| tell(|observer| observer.before_close(&file)));
     }
 }
 

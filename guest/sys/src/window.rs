@@ -106,16 +106,12 @@ impl Window {
     ///
     /// # Errors
     ///
-    /// Those of `window.detach`. The memory is never used again then: the file's pages may still be there.
+    /// Those of `window.detach`. The window is as before then.
     pub fn detach(&mut self) -> Result<Option<Region>> {
-        let Some(region) = self.region.take() else { return Ok(None) };
-        match self.handle.detach() {
-            Ok(()) => Ok(Some(region)),
-            Err(error) => {
-                std::mem::forget(region);
-                Err(error.into())
-            }
+        if self.region.is_some() {
+            self.handle.detach()?;
         }
+        Ok(self.region.take())
     }
 }
 
@@ -125,6 +121,8 @@ impl Drop for Window {
         if let Ok(Some(region)) = self.detach() {
             region.put_back();
         }
+        // Otherwise the memory is never used again: the file's pages may still be there.
+        std::mem::forget(self.region.take());
     }
 }
 
@@ -133,6 +131,8 @@ impl Drop for Window {
 pub struct Region {
     start: NonNull<u8>,
     layout: Layout,
+    /// Whether it was allocated here.
+    is_owned: bool,
 }
 
 // SAFETY: memory that nobody else has, and that belongs to no thread.
@@ -178,7 +178,20 @@ impl Region {
         // The host replaces all of it. Until then, zero-filling would take as much memory as the window is long.
         // SAFETY: the region has at least one byte.
         unsafe { start.write(0) };
-        Some(Self { start, layout })
+        Some(Self { start, layout, is_owned: true })
+    }
+
+    /// Uses memory that belongs to somebody else, who keeps it after this is dropped. Returns `None` if `len` is not a
+    /// multiple of `page`, a power of two.
+    ///
+    /// # Safety
+    ///
+    /// The memory has `len` bytes, which are not 0, and starts at a multiple of `page`. As long as this exists, it
+    /// stays, and nobody else uses it.
+    #[must_use]
+    pub unsafe fn borrowed(start: NonNull<u8>, len: usize, page: usize) -> Option<Self> {
+        let layout = Layout::from_size_align(len, page).ok()?;
+        len.is_multiple_of(page).then_some(Self { start, layout, is_owned: false })
     }
 
     /// Returns the length in bytes: whole pages.
@@ -196,12 +209,16 @@ impl Region {
 
     /// Returns the first byte, whose address tells the host where the region is.
     fn anchor(&self) -> &[u8] {
-        // SAFETY: the region has at least one byte, which `take` has written.
+        // SAFETY: the region has at least one byte, which `take` or its owner has written.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), 1) }
     }
 
-    /// Keeps the region for the next window, instead of the oldest one if there are enough.
+    /// Keeps the region for the next window, instead of the oldest one if there are enough. Memory of somebody else is
+    /// not kept.
     pub fn put_back(self) {
+        if !self.is_owned {
+            return;
+        }
         KEPT.with_borrow_mut(|kept| {
             if kept.len() >= MAX_KEPT {
                 // Regions in frequent use are taken and put back, so the first one is the least used.
@@ -214,7 +231,9 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // SAFETY: the region was allocated with this layout, and is not used any more.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        if self.is_owned {
+            // SAFETY: the region was allocated with this layout, and is not used any more.
+            unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        }
     }
 }

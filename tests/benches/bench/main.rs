@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: compares the project with its alternatives, in one run.
 
+mod c;
 mod fallback;
 mod files;
 mod host;
@@ -81,6 +82,8 @@ enum Group {
     Pages,
     /// Programs over memmap2, in a plugin and without a sandbox
     Memmap2,
+    /// Programs in C as plugins: SQLite, LMDB and a scan, which `cargo xtask c` builds
+    C,
     /// Many mappings and plugins at once, against ten
     Scale,
 }
@@ -104,6 +107,17 @@ fn main() -> Result<()> {
     ensure!(status == 0, "huge pages cannot be switched off");
     let files = files::Files::new()?;
     let plugins = Plugins::new(files.folder())?;
+    let programs = if groups.contains(&Group::C) {
+        match c::Programs::new(&files) {
+            Err(error) if options.groups.is_empty() => {
+                eprintln!("The group c is left out, which `cargo xtask c` builds: {error:#}");
+                None
+            }
+            programs => Some(programs?),
+        }
+    } else {
+        None
+    };
     let mut all = Vec::new();
     for group in groups {
         let comparisons = match group {
@@ -113,6 +127,7 @@ fn main() -> Result<()> {
             Group::Fallback => fallback::comparisons(&files, &plugins),
             Group::Pages => fallback::page_sizes(&plugins),
             Group::Memmap2 => memmap2::comparisons(&files, &plugins)?,
+            Group::C => programs.iter().flat_map(|programs| c::comparisons(&files, programs)).collect(),
             Group::Scale => scale::comparisons(&files),
         };
         let wanted =

@@ -2,7 +2,6 @@
 //! in which the fallback is a library; and a program in C over the emulation of `mmap` that comes with its C library.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use wasi_mmap_host::MmapCtx;
@@ -51,25 +50,12 @@ impl Measure {
     }
 }
 
-/// Compiles the program in C over the `mmap` that wasi-libc emulates, and returns the path of the module.
-fn compile_emulation() -> Result<PathBuf> {
-    const NEEDED: &str = "Debian's packages are clang, lld, wasi-libc and libclang-rt-dev-wasm32";
-    let module = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulated_mmap.wasm");
-    let mut clang = Command::new("clang");
-    clang.args(["--target=wasm32-wasi", "-O2", "-D_WASI_EMULATED_MMAN", "-lwasi-emulated-mman", "-o"]).arg(&module);
-    clang.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/emulated_mmap.c"));
-    let output = clang.stdin(Stdio::null()).output().with_context(|| format!("clang is missing; {NEEDED}"))?;
-    let messages = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "clang fails; {NEEDED}: {}", messages.trim());
-    Ok(module)
-}
-
 impl Plugins {
     /// Compiles everything for plugins that see `folder`.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         let component = plugin("bench", "wasm32-wasip2");
         let composed = wasi_mmap_host::fallback::compose(&component)?;
-        let emulation = match compile_emulation() {
+        let emulation = match crate::c::emulation() {
             Ok(path) => Some(Module::from_file(engine(), path)?),
             Err(error) => {
                 eprintln!("The rows against wasi-libc are left out: {error:#}");

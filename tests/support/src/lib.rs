@@ -140,6 +140,21 @@ impl Run {
         Self::in_engine(engine(), mmap, directory, arguments)
     }
 
+    /// Makes such a store for a plugin that has further directories, under the names that follow them.
+    pub fn with_directories(
+        mmap: MmapCtx,
+        directory: &Path,
+        further: &[(&Path, &str)],
+        arguments: &[&str],
+    ) -> Result<Self> {
+        let stdout = MemoryOutputPipe::new(MOST_PRINTED);
+        let mut wasi = wasi(directory, arguments, &stdout)?;
+        for (path, name) in further {
+            wasi.preopened_dir(path, name, FsPerms::ReadWrite)?;
+        }
+        Ok(Self::of(engine(), wasi.build(), mmap, stdout))
+    }
+
     /// Makes such a store for a plugin that may only read the directory.
     pub fn read_only(mmap: MmapCtx, directory: &Path, arguments: &[&str]) -> Result<Self> {
         let stdout = MemoryOutputPipe::new(MOST_PRINTED);

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use rustc_hash::FxBuildHasher;
 
-use super::HeldFile;
-use crate::bindings::wasi::filesystem::types::Descriptor;
+use super::{HeldFile, synced};
+use crate::bindings::wasi::filesystem::types::{Descriptor, ErrorCode};
 use crate::observer::{self, EVERYTHING, range};
 
 #[link(wasm_import_module = "wasi:filesystem/types@0.2.12")]
@@ -113,6 +113,21 @@ unsafe fn returned_handle(result: *const u8) -> Option<i32> {
     (returned.is_error == 0).then(|| unsafe { returned.value.assume_init() })
 }
 
+/// Returns the code of the error of a call, unless it succeeded. It lies at an offset, which depends on the value of a
+/// success.
+///
+/// # Safety
+///
+/// `result` has the result of the call: `result<T, error-code>`, with its payload at `offset`.
+unsafe fn returned_error(result: *const u8, offset: usize) -> Option<u8> {
+    // SAFETY: the result is there; its first byte is 0 for success.
+    if unsafe { result.read() } == 0 {
+        return None;
+    }
+    // SAFETY: the call failed, so that the code is there.
+    Some(unsafe { result.wrapping_add(offset).read() })
+}
+
 /// Records the stream that a call has opened.
 ///
 /// # Safety
@@ -157,6 +172,18 @@ unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_open_at(
     }
     // SAFETY: the C library's own call, passed on.
     unsafe { import_open_at(directory, path_flags, path, path_len, open_flags, flags, result) };
+    if let Some(remaining) = synced::without(flags) {
+        // SAFETY: the call has written its result.
+        let error = unsafe { returned_error(result, 4) };
+        if error == Some(ErrorCode::Unsupported as u8) {
+            // SAFETY: the C library's own arguments but these flags, and memory for the result.
+            unsafe { import_open_at(directory, path_flags, path, path_len, open_flags, remaining, result) };
+            // SAFETY: the call has written its result.
+            if let Some(handle) = unsafe { returned_handle(result) } {
+                synced::record(handle, flags);
+            }
+        }
+    }
     if truncates {
         // SAFETY: the call has written its result.
         if let Some(handle) = unsafe { returned_handle(result) } {
@@ -189,6 +216,15 @@ unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_write(
     tell_before(handle, &range);
     // SAFETY: the C library's own call, passed on.
     unsafe { import_write(handle, bytes, length, offset, result) };
+    // SAFETY: the call has written its result, `result<filesize, error-code>`.
+    if unsafe { returned_error(result, 8) }.is_none()
+        && let Err(code) = synced::after_write(handle)
+    {
+        // SAFETY: the result has 16 bytes, of which the first says that it is an error.
+        unsafe { result.write(1) };
+        // SAFETY: as above; the code is where the number of bytes was.
+        unsafe { result.wrapping_add(8).write(code as u8) };
+    }
     // A call that failed may have written something.
     tell_after_write(handle, &range);
 }
@@ -309,6 +345,16 @@ unsafe extern "C" fn __wasm_import_streams_method_output_stream_write(
 unsafe extern "C" fn __wasm_import_streams_method_output_stream_blocking_flush(handle: i32, result: *mut u8) {
     // SAFETY: the C library's own call, passed on.
     unsafe { import_blocking_flush(handle, result) };
+    // SAFETY: the call has written its result, `result<_, stream-error>`, whose first byte is 0 for success.
+    if unsafe { result.read() } == 0
+        && let Some(Stream { descriptor, .. }) = stream(handle)
+        && synced::after_write(descriptor).is_err()
+    {
+        // SAFETY: the result has 12 bytes, of which the first says that it is an error.
+        unsafe { result.write(1) };
+        // SAFETY: as above. `stream-error.closed`: the other case has a handle of an error, which only the host makes.
+        unsafe { result.wrapping_add(4).write(1) };
+    }
     settle(handle);
 }
 

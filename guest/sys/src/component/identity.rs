@@ -4,9 +4,8 @@
 //! descriptors; whether this is one of them is found out with two descriptors of a directory. There,
 //! `descriptor.metadata-hash` is compared, which may change with every write, so that it is asked for both at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::sync::OnceLock;
 
 use rustc_hash::FxBuildHasher;
 
@@ -28,13 +27,21 @@ pub(super) fn forget(handle: i32) {
 
 /// Returns whether the system knows that two descriptors of a directory are of one.
 fn knows_objects() -> bool {
-    static KNOWS_OBJECTS: OnceLock<bool> = OnceLock::new();
-    *KNOWS_OBJECTS.get_or_init(|| {
-        let is_same = held::with_directory(|one| {
-            held::with_directory(|other| lent(one).descriptor().is_same_object(lent(other).descriptor()))
-        });
-        is_same.flatten() == Some(true)
-    })
+    thread_local! {
+        static KNOWS_OBJECTS: Cell<Option<bool>> = const { Cell::new(None) };
+    }
+    if let Some(knows_objects) = KNOWS_OBJECTS.get() {
+        return knows_objects;
+    }
+    // Observers that are told of the drop of the directories' descriptors may ask this question again. Until it is
+    // decided, hashes are compared.
+    KNOWS_OBJECTS.set(Some(false));
+    let is_same = held::with_directory(|one| {
+        held::with_directory(|other| lent(one).descriptor().is_same_object(lent(other).descriptor()))
+    });
+    let knows_objects = is_same.flatten() == Some(true);
+    KNOWS_OBJECTS.set(Some(knows_objects));
+    knows_objects
 }
 
 /// Returns the hash of a file's metadata, unless it is one of those that systems without numbers return.

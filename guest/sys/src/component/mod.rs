@@ -2,6 +2,7 @@
 
 mod calls;
 mod identity;
+mod synced;
 
 use std::cell::Cell;
 use std::io;
@@ -13,6 +14,7 @@ use wasi_mmap_core::{FileInfo, FileKind, Result, Rights};
 use crate::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, DescriptorType, ErrorCode};
 use crate::error_code::wasi_error;
 use crate::held::{self, Hold, Number};
+use crate::observer;
 
 #[link(wasm_import_module = "wasi:filesystem/types@0.2.12")]
 unsafe extern "C" {
@@ -38,6 +40,7 @@ unsafe extern "C" fn __wasm_import_filesystem_method_descriptor_stat(handle: i32
 /// The C library's last call for a descriptor. If the file is held, it is made later, by [`close`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __wasm_import_filesystem_descriptor_drop(handle: i32) {
+    observer::tell_before_close(|| calls::lent(handle));
     if !held::stays_open(handle) {
         close(handle);
     }
@@ -46,6 +49,7 @@ unsafe extern "C" fn __wasm_import_filesystem_descriptor_drop(handle: i32) {
 /// Closes a file that the program has closed, and that nobody holds.
 pub(crate) fn close(handle: Number) {
     identity::forget(handle);
+    synced::forget(handle);
     // SAFETY: the C library gave the handle up, and there is no holder.
     unsafe { import_drop(handle) }
 }

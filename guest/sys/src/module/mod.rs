@@ -9,7 +9,7 @@ use wasi_mmap_core::{FileInfo, FileKind, Result};
 
 use crate::fd;
 use crate::held::{self, Hold, Number};
-use crate::observer::unobserved;
+use crate::observer::{self, unobserved};
 
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
@@ -25,6 +25,7 @@ const BUSY: i32 = 10;
 /// The C library's call for `close(2)`. If the file is held, it is made later, by [`close`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __imported_wasi_snapshot_preview1_fd_close(fd: i32) -> i32 {
+    observer::tell_before_close(|| HeldFile(Kind::Lent(fd)));
     if held::stays_open(fd) {
         return 0;
     }

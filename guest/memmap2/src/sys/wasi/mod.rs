@@ -1,30 +1,19 @@
 //! WASI: windows of the host, or copies.
 
-mod file;
 #[cfg_attr(not(target_env = "p1"), path = "window.rs")]
 #[cfg_attr(target_env = "p1", path = "no_window.rs")]
 mod window;
 
 use std::io::{Error, ErrorKind, Result};
-use std::ops::Range;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
-use std::sync::Once;
 
 use wasi_mmap_core::Rights;
-use wasi_mmap_sys::HeldFile;
-use wasi_mmap_sys::observer::{Observer, add_observer};
+use wasi_mmap_sys::copies::{self, HeldSource, Memory, PAGE, Private, Shared, plugin_copies};
 
-use crate::copies::{Copies, Memory, PAGE, Private, Shared};
 use crate::request::{Access, AnonymousRequest, FileRequest, advised_len, check_range};
 use crate::{MapIfSafeError, MmapRawDescriptor, UncheckedAdvice};
-use file::HeldSource;
 use window::Window;
-
-pub(crate) use file::file_len;
-
-/// The copies of this plugin.
-static COPIES: Copies<HeldSource> = Copies::new();
 
 /// A mapping of the plugin. Dropping it ends it; changes of a file's bytes reach the file then at the latest.
 pub(crate) struct Mapped {
@@ -64,7 +53,7 @@ const NOWHERE: *mut u8 = ptr::without_provenance_mut(PAGE);
 
 impl Mapped {
     pub(crate) fn file(file: &MmapRawDescriptor<'_>, access: Access, request: &FileRequest) -> Result<Self> {
-        let held = HeldSource::new(file)?;
+        let held = HeldSource::new(file.0)?;
         let rights = held.rights()?;
         let needed = if access == Access::Write { Rights::all() } else { Rights::READ };
         if !rights.contains(needed) {
@@ -86,7 +75,7 @@ impl Mapped {
             Err(held) => held,
         };
         let (kind, ptr) = if is_private {
-            let private = Private::new(&COPIES, held, request.offset, request.len)?;
+            let private = Private::new(plugin_copies(), held, request.offset, request.len)?;
             let ptr = private.ptr();
             (Kind::Private(private), ptr)
         } else {
@@ -196,37 +185,16 @@ fn cannot_lock() -> Error {
 }
 
 /// Makes a copy whose changes reach the file.
-fn shared(mut held: HeldSource, offset: u64, len: usize, can_write: bool) -> Result<(Kind, *mut u8)> {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        add_observer(&CopiesObserver);
-        // SAFETY: the function may be called at any time. If there is no room for it, leaked changes are lost.
-        let _ = unsafe { libc::atexit(write_back_all) };
-    });
+fn shared(held: HeldSource, offset: u64, len: usize, can_write: bool) -> Result<(Kind, *mut u8)> {
     held.watch();
-    let shared = Shared::new(&COPIES, held, offset, len, can_write)?;
+    let shared = Shared::new(plugin_copies(), held, offset, len, can_write)?;
     let ptr = shared.ptr();
     Ok((Kind::Shared(shared), ptr))
 }
 
-/// Writes the changes of mappings that the program leaks, when it ends.
-extern "C" fn write_back_all() {
-    COPIES.write_back_all();
-}
-
-/// Keeps copies the same as the files that the program itself reads and writes.
-struct CopiesObserver;
-
-impl Observer for CopiesObserver {
-    fn before(&self, file: &HeldFile, range: &Range<u64>) {
-        let key = file.key();
-        COPIES.before_io(|source| source.is(file, key), range);
-    }
-
-    fn after_write(&self, file: &HeldFile, range: &Range<u64>) {
-        let key = file.key();
-        COPIES.after_write(|source| source.is(file, key), range);
-    }
+/// Returns the length of a file in bytes.
+pub(crate) fn file_len(file: &MmapRawDescriptor<'_>) -> Result<u64> {
+    copies::file_len(file.0)
 }
 
 pub(crate) fn check_immutable(_: &MmapRawDescriptor<'_>, _: &FileRequest) -> std::result::Result<(), MapIfSafeError> {

@@ -2,7 +2,8 @@
 
 use std::io::Result;
 
-use super::file::HeldSource;
+use wasi_mmap_sys::copies::HeldSource;
+
 use crate::request::{Access, FileRequest};
 
 /// A window, of which there is none here.

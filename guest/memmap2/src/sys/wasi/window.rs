@@ -6,10 +6,9 @@ use wasi_mmap_core::Error as Refusal;
 use wasi_mmap_sys::bindings::wasi_mmap::mmap::mapping::{Mapping, granularity};
 use wasi_mmap_sys::bindings::wasi_mmap::mmap::types::{Access as MapAccess, Advice as MapAdvice};
 use wasi_mmap_sys::bindings::wasi_mmap::mmap::types::{FlushFlags, MapFlags, MapOptions, WindowMode};
+use wasi_mmap_sys::copies::{HeldSource, Source, io_error, out_of_memory};
 use wasi_mmap_sys::window::{self, Region, Window as Attached};
 
-use super::file::{HeldSource, io_error};
-use crate::copies::Source;
 use crate::request::{Access, FileRequest};
 use crate::{Advice, UncheckedAdvice};
 
@@ -85,7 +84,7 @@ impl Window {
             Err(error) => return or_copy(error),
         };
         let access = mapping.access().map_err(|error| io_error(error.into()))?;
-        let region = Region::take(place.wanted, index(place.page)?).ok_or_else(crate::copies::out_of_memory)?;
+        let region = Region::take(place.wanted, index(place.page)?).ok_or_else(out_of_memory)?;
         // The region is as it was left, and what the window does not cover starts as zeros.
         let covered = index(place.len.next_multiple_of(place.page))?.min(place.wanted);
         let rest = region.as_ptr().wrapping_add(covered);
@@ -268,5 +267,5 @@ fn or_copy<T>(error: Refusal) -> Result<Option<T>> {
 
 /// Returns a number of bytes that is to lie in memory.
 fn index(bytes: u64) -> Result<usize> {
-    usize::try_from(bytes).map_err(|_| crate::copies::out_of_memory())
+    usize::try_from(bytes).map_err(|_| out_of_memory())
 }

@@ -5,7 +5,8 @@ use std::io::Result;
 use super::{Copies, Memory, PAGE, Source, page_of};
 
 /// A private copy of a part of a file.
-pub(crate) struct Private<F: Source + 'static> {
+#[derive(Debug)]
+pub struct Private<F: Source + 'static> {
     copies: &'static Copies<F>,
     file: F,
     /// The offset of the first page in the file.
@@ -21,7 +22,7 @@ impl<F: Source> Private<F> {
     /// # Errors
     ///
     /// `OutOfMemory`; those of reading the file.
-    pub(crate) fn new(copies: &'static Copies<F>, file: F, offset: u64, len: usize) -> Result<Self> {
+    pub fn new(copies: &'static Copies<F>, file: F, offset: u64, len: usize) -> Result<Self> {
         let (offset, within) = page_of(offset);
         let whole = within.checked_add(len).ok_or_else(super::out_of_memory)?;
         let memory = {
@@ -32,8 +33,10 @@ impl<F: Source> Private<F> {
         Ok(Self { copies, file, offset, memory, within })
     }
 
+    /// Returns the address of the copy.
     #[inline]
-    pub(crate) fn ptr(&self) -> *mut u8 {
+    #[must_use]
+    pub fn ptr(&self) -> *mut u8 {
         // The address alone: it is within the memory, or one past its end.
         self.memory.ptr().wrapping_add(self.within)
     }
@@ -43,7 +46,7 @@ impl<F: Source> Private<F> {
     /// # Errors
     ///
     /// `OutOfMemory`; those of reading the file. Nothing has changed then.
-    pub(crate) fn reset(&self, offset: usize, len: usize) -> Result<()> {
+    pub fn reset(&self, offset: usize, len: usize) -> Result<()> {
         let start = (self.within + offset) / PAGE * PAGE;
         let end = (self.within + offset + len).next_multiple_of(PAGE).min(self.memory.len());
         let mut extents = self.copies.lock();

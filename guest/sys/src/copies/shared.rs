@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::{Copies, PAGE, Source, page_of};
 
 /// A mapping of a part of a file, in an extent that others may share. Dropping it writes its changes back.
-pub(crate) struct Shared<F: Source + 'static> {
+#[derive(Debug)]
+pub struct Shared<F: Source + 'static> {
     copies: &'static Copies<F>,
     key: u64,
     file: Arc<F>,
@@ -28,7 +29,7 @@ impl<F: Source> Shared<F> {
     /// # Errors
     ///
     /// `OutOfMemory`; those of reading the file. Nothing is kept then.
-    pub(crate) fn new(copies: &'static Copies<F>, file: F, offset: u64, len: usize, can_write: bool) -> Result<Self> {
+    pub fn new(copies: &'static Copies<F>, file: F, offset: u64, len: usize, can_write: bool) -> Result<Self> {
         let file = Arc::new(file);
         let (first, within) = page_of(offset);
         let whole = within.checked_add(len).and_then(|len| len.checked_next_multiple_of(PAGE));
@@ -49,13 +50,19 @@ impl<F: Source> Shared<F> {
         Ok(Self { copies, key: extent.key, file, ptr, within, len, can_write })
     }
 
+    /// Returns the address of the mapping.
     #[inline]
-    pub(crate) fn ptr(&self) -> *mut u8 {
+    #[must_use]
+    pub fn ptr(&self) -> *mut u8 {
         self.ptr
     }
 
     /// Makes the mapping one that writes to the file. The caller has checked that the file allows it.
-    pub(crate) fn make_mut(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// `OutOfMemory`: nothing has changed then.
+    pub fn make_mut(&mut self) -> Result<()> {
         if !self.can_write {
             let mut extents = self.copies.lock();
             let index = extents.index(self.key);
@@ -67,7 +74,11 @@ impl<F: Source> Shared<F> {
 
     /// Writes the changes in a range back, and waits for the storage device if `wait`. Bytes that could not be written
     /// stay changed, and a later call tries again.
-    pub(crate) fn flush(&self, offset: usize, len: usize, wait: bool) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Those of writing the file.
+    pub fn flush(&self, offset: usize, len: usize, wait: bool) -> Result<()> {
         if !self.can_write {
             return Ok(());
         }
@@ -83,7 +94,11 @@ impl<F: Source> Shared<F> {
     }
 
     /// Reads a range of the file again, where it has no changes.
-    pub(crate) fn refresh(&self, offset: usize, len: usize) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the file. A part of the range may have been read then.
+    pub fn refresh(&self, offset: usize, len: usize) -> Result<()> {
         let mut extents = self.copies.lock();
         let index = extents.index(self.key);
         let extent = &mut extents.all[index];
@@ -110,7 +125,7 @@ impl<F: Source> Drop for Shared<F> {
             // Nobody can be told otherwise. If standard error cannot be written, nobody at all.
             let _ = writeln!(
                 std::io::stderr(),
-                "memmap2: a mapping was dropped, and its changes could not be written: {error}"
+                "wasi-mmap: a mapping was dropped, and its changes could not be written: {error}"
             );
         }
     }

@@ -8,31 +8,31 @@ use super::{Copies, PAGE, Private, Shared, Source};
 
 /// A file in memory, which can be opened several times.
 #[derive(Clone)]
-struct Fake(Arc<Mutex<State>>);
+pub(super) struct Fake(pub(super) Arc<Mutex<State>>);
 
 #[derive(Default)]
-struct State {
-    bytes: Vec<u8>,
+pub(super) struct State {
+    pub(super) bytes: Vec<u8>,
     /// Every write: its offset and its length.
-    writes: Vec<(u64, usize)>,
+    pub(super) writes: Vec<(u64, usize)>,
     /// The most that one read or write does.
     most: Option<usize>,
     /// The number of writes that succeed.
-    writes_left: Option<usize>,
+    pub(super) writes_left: Option<usize>,
     syncs: usize,
     has_no_identity: bool,
 }
 
 impl Fake {
-    fn new(bytes: &[u8]) -> Self {
+    pub(super) fn new(bytes: &[u8]) -> Self {
         Self(Arc::new(Mutex::new(State { bytes: bytes.to_vec(), ..State::default() })))
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.lock().expect("no test panics here"))
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         self.with(|state| state.bytes.clone())
     }
 }
@@ -76,7 +76,7 @@ impl Source for Fake {
     }
 }
 
-fn copies() -> &'static Copies<Fake> {
+pub(super) fn copies() -> &'static Copies<Fake> {
     Box::leak(Box::new(Copies::new()))
 }
 
@@ -86,20 +86,20 @@ fn writer(copies: &'static Copies<Fake>, file: &Fake, offset: u64, len: usize) -
 }
 
 /// Returns a range of the bytes of a mapping.
-fn read(pointer: *mut u8, at: usize, len: usize) -> Vec<u8> {
+pub(super) fn read(pointer: *mut u8, at: usize, len: usize) -> Vec<u8> {
     let start = pointer.wrapping_add(at);
     // SAFETY: the tests ask for bytes within a mapping that they hold.
     unsafe { slice::from_raw_parts(start, len) }.to_vec()
 }
 
-fn write(pointer: *mut u8, at: usize, bytes: &[u8]) {
+pub(super) fn write(pointer: *mut u8, at: usize, bytes: &[u8]) {
     let start = pointer.wrapping_add(at);
     // SAFETY: as above, and there are no references.
     unsafe { start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
 }
 
 /// Returns the number of extents.
-fn extents(copies: &Copies<Fake>) -> usize {
+pub(super) fn extents(copies: &Copies<Fake>) -> usize {
     copies.lock().all.len()
 }
 
@@ -394,7 +394,7 @@ impl Source for Real {
 #[cfg(all(unix, not(miri)))]
 #[test]
 fn copies_behave_like_the_mappings_of_the_system() {
-    use published::{MmapMut, MmapOptions};
+    use memmap2::{MmapMut, MmapOptions};
     use std::fs::OpenOptions;
     use std::os::unix::fs::FileExt;
 

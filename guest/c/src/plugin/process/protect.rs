@@ -1,0 +1,57 @@
+//! `mprotect(2)`.
+
+use std::ops::Range;
+
+use super::{Kind, Process};
+use crate::plugin::constants::PROT_WRITE;
+use crate::plugin::errno::{EACCES, ENOMEM, Result};
+
+impl Process {
+    /// Changes what the program may do with the pages of a range.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, if a page is not mapped; `EACCES`, if its file was not opened for writing: nothing has changed then.
+    /// After those of the host, some pages may have changed.
+    pub(crate) fn protect(&mut self, range: &Range<usize>, protection: i32) -> Result<()> {
+        if !self.areas.covers(range) {
+            return Err(ENOMEM);
+        }
+        let writes = protection & PROT_WRITE != 0;
+        for area in self.areas.within(range) {
+            if writes && self.areas.get(area.start).is_some_and(|area| !area.content.spec.may_write) {
+                return Err(EACCES);
+            }
+        }
+        let mut windows = Vec::new();
+        for range in self.areas.isolate(range)? {
+            let Some(area) = self.areas.get_mut(range.start) else { continue };
+            let mapped = &mut area.content;
+            match &mut mapped.kind {
+                Kind::Memory => {}
+                Kind::Window(start) => windows.push((range.start, *start, mapped.spec.protection)),
+                Kind::Copy(copy) if writes && mapped.spec.is_shared => {
+                    if let Some((file, _)) = &mapped.spec.file {
+                        copy.make_mut(file)?;
+                    }
+                }
+                // From the first change on, the bytes are the program's alone.
+                Kind::Copy(_) if writes => mapped.kind = Kind::Memory,
+                Kind::Copy(_) => {}
+            }
+            mapped.spec.protection = protection;
+        }
+        for (index, (_, start, _)) in windows.iter().enumerate() {
+            if let Err(error) = self.set_mode(*start) {
+                // Stores to these windows would be lost.
+                for (area, _, before) in &windows[index..] {
+                    if let Some(area) = self.areas.get_mut(*area) {
+                        area.content.spec.protection = *before;
+                    }
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
