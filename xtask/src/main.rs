@@ -100,7 +100,7 @@ fn main() -> ExitCode {
         Command::Published => published::test(),
         Command::Package(options) => package::package(&options),
         Command::C(options) => c::c(&options),
-        Command::Databases => c::test(),
+        Command::Databases => c::test(true),
         Command::Kernels(options) => kernels::Kernels::find(&options).and_then(|kernels| kernels.test()),
         Command::Miri => memory::miri(),
         Command::Valgrind => memory::valgrind(),

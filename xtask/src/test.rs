@@ -11,14 +11,14 @@ use crate::fuzz::{self, Fuzz};
 use crate::kernels::Kernels;
 use crate::run::{cargo, step, target_dir};
 use crate::wine::{self, Wine};
-use crate::{guests, lint, memmap2, package, public_api, published, python};
+use crate::{c, guests, lint, memmap2, package, public_api, published, python};
 
 /// Run every check and every test
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Prints the command line of each step, which can be run by itself. `cargo test` alone runs the tests of this system.
 
-Tests under Wine and of Python plugins are left out, with a message, if what they need cannot be had.")]
+Tests under Wine, of C programs and of Python plugins are left out, with a message, if what they need cannot be had.")]
 pub(crate) struct Options {
     /// Run the tests only: no formatting, lints, documentation and public surface
     #[arg(long)]
@@ -58,6 +58,7 @@ pub(crate) fn test(options: &Options) -> Result<()> {
     memmap2::test()?;
     published::test()?;
     package::package(&package::Options::default())?;
+    c::test(false)?;
     match Wine::find() {
         Ok(wine) => wine.test(options.long)?,
         Err(why) => println!("== the tests under Wine were left out: {why:#}"),

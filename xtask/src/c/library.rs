@@ -45,7 +45,7 @@ fn pkg_config() -> String {
          Description: Memory-mapped files and file locks for C programs that run as WebAssembly plugins\n\
          Version: {VERSION}\n\
          Cflags: -I${{prefix}}/include\n\
-         Libs: -L${{prefix}}/lib -lwasi-mmap\n"
+         Libs: -L${{prefix}}/lib -lwasi-mmap -Wl,--export=cabi_realloc\n"
     )
 }
 

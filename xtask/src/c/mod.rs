@@ -50,7 +50,10 @@ pub(crate) fn folder() -> PathBuf {
 ///
 /// Fails if something is missing or does not build.
 pub(crate) fn c(options: &Options) -> Result<()> {
-    let toolchain = install()?;
+    let toolchain = match install()? {
+        Ok(toolchain) => toolchain,
+        Err(Absent(why)) => bail!("programs in C cannot be built: {why}"),
+    };
     if options.sources.is_empty() {
         ensure!(options.output.is_none() && options.flags.is_empty(), "there are no sources");
         databases::build(&toolchain)?;
@@ -63,16 +66,16 @@ pub(crate) fn c(options: &Options) -> Result<()> {
     toolchain.link(&objects?, program, Machine::Plugin)
 }
 
-/// Installs the compiler and the library.
+/// Installs the compiler and the library, unless this machine lacks something.
 ///
 /// # Errors
 ///
-/// Fails if something is missing or does not build.
-fn install() -> Result<Toolchain> {
+/// Fails if the library does not build.
+fn install() -> Result<Result<Toolchain, Absent>> {
     let toolchain = match Toolchain::install()? {
         Ok(toolchain) => toolchain,
-        Err(Absent(why)) => bail!("programs in C cannot be built: {why}"),
+        Err(absent) => return Ok(Err(absent)),
     };
     library::install()?;
-    Ok(toolchain)
+    Ok(Ok(toolchain))
 }
