@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
+use wasi_mmap_host::Limit;
 use wasmtime::component::Component;
 use wasmtime::error::Context as _;
 use wasmtime::{Module, Result, ensure};
 
 use crate::files::Files;
 use crate::measure::{Comparison, Peer, Sample, Subject, peer};
-use crate::support::{Run, any_windows, engine, plugin_path, run_module};
+use crate::support::{Run, builder, engine, plugin_path, run_module};
 
 /// The rows of the database of SQLite, which takes 180 MB, and the entries of that of LMDB.
 const ROWS: &str = "840000";
@@ -65,8 +66,9 @@ impl Program {
     fn run(&self, command: &str, file: &str, arguments: &[&str]) -> Result<String> {
         let file = format!("/scratch/{file}");
         let arguments = [&["program", command, &file], arguments].concat();
-        let (printed, outcome) =
-            Run::new(any_windows(), &self.folder, &arguments)?.call_compiled(&self.plugin, true)?;
+        // LMDB with MDB_VL32 maps each 64 KiB by itself.
+        let ctx = builder().limit(Limit::Windows, 8192).limit(Limit::Mappings, 8192).build();
+        let (printed, outcome) = Run::new(ctx, &self.folder, &arguments)?.call_compiled(&self.plugin, true)?;
         ensure!(outcome == Ok(()), "the plugin failed: {arguments:?}");
         Ok(printed)
     }
