@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use wasi_mmap_conformance::model::{Run, run};
 use wasi_mmap_core::{
-    Access, Advice, Backend, Extent, FileInfo, FileKind, FlushFlags, MapOptions, Result, Rights, Storage,
+    Access, Advice, Backend, BeyondEnd, Extent, FileInfo, FileKind, FlushFlags, MapFlags, MapOptions, Result, Rights,
+    Storage,
 };
 
 const PAGE: u64 = 4096;
@@ -32,12 +33,20 @@ thread_local! {
 struct Plain {
     file: Rc<RefCell<Open>>,
     extent: Extent,
+    /// The rules of a mapping that may reach past the end of the file.
+    beyond_end: Option<BeyondEnd>,
 }
 
 impl Plain {
     fn place(&self, offset: u64, len: usize) -> Range<usize> {
         let start = usize::try_from(self.extent.offset + offset).expect("a small file");
         start..start + len
+    }
+
+    /// Returns the part of a place that lies in the file, if the mapping may reach past its end.
+    fn in_file(&self, place: Range<usize>) -> Range<usize> {
+        let end = if self.beyond_end.is_some() { self.file.borrow().bytes.len() } else { usize::MAX };
+        place.start.min(end)..place.end.min(end)
     }
 }
 
@@ -64,7 +73,9 @@ impl Backend for Plain {
             grows: false,
         };
         let extent = options.extent_of_file(&info, PAGE)?;
-        Ok((Self { extent, file }, options.with_rights(info.rights).access))
+        let beyond_end =
+            options.flags.contains(MapFlags::BEYOND_END).then(|| BeyondEnd::new(extent.offset, info.len, PAGE));
+        Ok((Self { extent, beyond_end, file }, options.with_rights(info.rights).access))
     }
 
     fn map_anonymous(_: &MapOptions) -> Result<Self> {
@@ -98,13 +109,22 @@ impl Storage for Plain {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        buffer.copy_from_slice(&self.file.borrow().bytes[self.place(offset, buffer.len())]);
+        let place = self.in_file(self.place(offset, buffer.len()));
+        let (present, absent) = buffer.split_at_mut(place.len());
+        present.copy_from_slice(&self.file.borrow().bytes[place]);
+        absent.fill(0);
         Ok(())
     }
 
+    fn check_write(&self, range: &Range<u64>) -> Result<()> {
+        self.beyond_end.as_ref().map_or(Ok(()), |rules| rules.check_write(range, self.file_len()?))
+    }
+
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let place = self.place(offset, bytes.len());
-        self.file.borrow_mut().bytes[place].copy_from_slice(bytes);
+        self.check_write(&(offset..offset + bytes.len() as u64))?;
+        let place = self.in_file(self.place(offset, bytes.len()));
+        let count = place.len();
+        self.file.borrow_mut().bytes[place].copy_from_slice(&bytes[..count]);
         Ok(())
     }
 
