@@ -23,6 +23,7 @@ mod wine;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// The project's own commands, for what `cargo` does not do by itself
@@ -89,7 +90,23 @@ fn main() -> ExitCode {
     if public_api::is_called_as_rustdoc() {
         return public_api::document(&arguments);
     }
-    let outcome = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    match provide_targets().and_then(|()| run(command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Installs the targets for WebAssembly, which `rust-toolchain.toml` names, where rustup does not do so by itself.
+fn provide_targets() -> Result<()> {
+    ["wasm32-wasip1", "wasm32-wasip2"].into_iter().try_for_each(run::provide_target)
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
         Command::Demo(options) => demo::demo(&options),
         Command::Test(options) => test::test(&options),
         Command::Lint => lint::lint(),
@@ -107,12 +124,5 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Bench(options) => bench::bench(&options),
         Command::Guests => guests::build().map(|guests| println!("{}", guests.directory.display())),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }
