@@ -122,7 +122,7 @@ fn locks() {
     // Without windows there are locks all the same.
     run("locks", Way::Never, "pages", scratch().path(), 110);
     run("locks", Way::Never, "locks-or-copies", scratch().path(), 10);
-    run("locks", Way::NoneLeft, "locks-or-copies", scratch().path(), 10);
+    run("locks", Way::NoneLeft, "locks-or-limited-copies", scratch().path(), 10);
     // Only programs that were compiled for it are told that they have locks where there are none.
     run("locks", Way::Composed, "copies", scratch().path(), 15);
     run("locks-pretended", Way::Composed, "copies", scratch().path(), 15);

@@ -26,7 +26,11 @@ pub(crate) struct Options {
 const LIBRARY: [&str; 4] = ["wasi-mmap-core", "wasi-mmap-native", "wasi-mmap-sys", "wasi-mmap"];
 
 /// All crates that are published, in that order.
-const ALL: [&str; 6] = ["wasi-mmap-core", "wasi-mmap-native", "wasi-mmap-sys", "wasi-mmap", "wasi-mmap-host", COMMAND];
+const ALL: [&str; 7] =
+    ["wasi-mmap-core", "wasi-mmap-native", "wasi-mmap-sys", "wasi-mmap", C_LIBRARY, "wasi-mmap-host", COMMAND];
+
+/// The library for C programs, which is for components alone.
+const C_LIBRARY: &str = "wasi-mmap-c";
 
 const COMMAND: &str = "wasi-mmap-cli";
 
@@ -161,6 +165,12 @@ impl Place {
             let mut build = self.cargo("target/package");
             build.args(["build", "--release", "--package", "wasi-mmap", "--package", "demo", "--target", target]);
             step(&format!("building a plugin for {target} with the archive of the library"), &mut build)?;
+        }
+        let mut build = self.cargo("target/package");
+        build.args(["build", "--release", "--package", C_LIBRARY, "--target", "wasm32-wasip2"]);
+        step("building the library for C programs from its archive", &mut build)?;
+        for header in ["sys/mman.h", "fcntl.h"] {
+            ensure!(self.path(C_LIBRARY).join("include").join(header).is_file(), "{C_LIBRARY} has no {header}");
         }
         let command = program(self.path("command"));
         fs::copy(program(target_dir().join("release/wasi-mmap")), &command)?;

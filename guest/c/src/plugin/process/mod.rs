@@ -60,6 +60,12 @@ impl Spec {
         self.protection & PROT_WRITE != 0
     }
 
+    /// Returns whether a copy will do: not if the program has locks, since others use the file as well then, and locks
+    /// say when its bytes may be relied on.
+    fn may_be_copy(&self) -> bool {
+        !(self.is_shared && self.file.is_some() && has_owners())
+    }
+
     /// Returns what shows the pages from a distance on.
     fn from(&self, distance: usize) -> Self {
         let file = self.file.as_ref().map(|(file, offset)| (file.clone(), offset + distance as u64));
@@ -343,13 +349,18 @@ fn host_mapping(file: &Arc<HeldSource>, offset: u64, len: usize, spec: &Spec) ->
     let mut flags = if spec.populate { MapFlags::POPULATE } else { MapFlags::empty() };
     // So that a mapping for reading can be made writable.
     flags.set(MapFlags::WIDEST_ACCESS, spec.is_shared && access == Access::Read);
-    Ok(or_copy(HostMapping::new(file, offset, len as u64, access, flags))?.map(Arc::new))
+    Ok(or_copy(HostMapping::new(file, offset, len as u64, access, flags), spec)?.map(Arc::new))
 }
 
 /// Returns `None` for an error after which a copy is made, which needs less of the host.
-fn or_copy<T>(outcome: std::result::Result<T, Error>) -> Result<Option<T>> {
+///
+/// # Errors
+///
+/// [`ENOMEM`] where a limit is reached, and a copy is not allowed; all other errors.
+fn or_copy<T>(outcome: std::result::Result<T, Error>, spec: &Spec) -> Result<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),
+        Err(Error::LimitExceeded(_) | Error::Busy) if !spec.may_be_copy() => Err(ENOMEM),
         Err(Error::Unsupported(_) | Error::LimitExceeded(_) | Error::Busy) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -362,8 +373,7 @@ fn mode(is_writable: bool) -> WindowMode {
 
 /// Copies a part of a file to memory that is zeros.
 fn copy(range: &Range<usize>, file: &Arc<HeldSource>, offset: u64, spec: &Spec) -> Result<Kind> {
-    if spec.is_shared && has_owners() {
-        // Others use the file as well, and locks say when its bytes may be relied on.
+    if !spec.may_be_copy() {
         return Err(ENODEV);
     }
     file.watch();

@@ -28,11 +28,11 @@ impl Process {
         {
             // The host may have windows for files that are mapped for reading alone.
             let reading = HostMapping::new(file, *offset, range.len() as u64, Access::Read, MapFlags::empty());
-            let Some(reading) = or_copy(reading)? else { return Ok(false) };
+            let Some(reading) = or_copy(reading, spec)? else { return Ok(false) };
             // SAFETY: as above.
             attached = unsafe { Arc::new(reading).attach(range.clone(), *offset, mode(false)) };
         }
-        let Some(window) = or_copy(attached)? else { return Ok(false) };
+        let Some(window) = or_copy(attached, spec)? else { return Ok(false) };
         if window.mapping.is_beyond_end() {
             growth::watch(file);
         }
