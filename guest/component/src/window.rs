@@ -22,6 +22,10 @@ impl Guest for Component {
     fn granularity() -> WitResult<u64> {
         unsupported()
     }
+
+    fn is_live(_: MappingBorrow<'_>) -> WitResult<bool> {
+        unsupported()
+    }
 }
 
 impl GuestWindow for Resource {

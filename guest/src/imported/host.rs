@@ -4,12 +4,14 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use wasi_mmap_core::{Access, Advice, Error, FlushFlags, MapFlags, MapOptions, Result, Slice, Storage, Strided};
+use wasi_mmap_core::{Access, Advice, Error, FlushFlags, MapFlags, MapOptions, Result, Slice, Storage, Strided, provided};
 use wasi_mmap_sys::HeldFile;
 #[cfg(not(feature = "fallback"))]
 use wasi_mmap_sys::bindings::wasi::filesystem::types::Descriptor;
 use wasi_mmap_sys::bindings::wasi_mmap::mmap::mapping::{self, Mapping as Handle};
 use wasi_mmap_sys::bindings::wasi_mmap::mmap::types::Range as WitRange;
+
+use super::read_window::{MAX_READ, ReadWindow};
 
 /// The most bytes passed to the host in one call. A store limits the size of an argument, and traps on larger ones.
 const MAX_SENT: usize = 1024 * 1024;
@@ -30,6 +32,8 @@ pub(super) fn granularity() -> u64 {
 /// A mapping of the host.
 #[derive(Debug)]
 pub(crate) struct HostStorage {
+    /// Dropped before the handle, which must not have a window then.
+    reads: ReadWindow,
     handle: Handle,
     /// The length, which only a resize through this handle changes.
     len: u64,
@@ -39,7 +43,7 @@ pub(crate) struct HostStorage {
 impl HostStorage {
     fn new(handle: Handle, options: &MapOptions) -> Result<Self> {
         let len = handle.length()?;
-        Ok(Self { handle, len, offset: options.offset })
+        Ok(Self { reads: ReadWindow::new(options), handle, len, offset: options.offset })
     }
 
     /// Maps a file, which stays the caller's. Returns the access of the mapping as well.
@@ -106,7 +110,11 @@ impl Storage for HostStorage {
         *PAGE_SIZE.get_or_init(mapping::page_size)
     }
 
+    #[inline]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        if self.reads.read(self, offset, buffer) {
+            return Ok(());
+        }
         let bytes = self.handle.read_at(offset, buffer.len() as u64)?;
         buffer.copy_from_slice(&bytes);
         Ok(())
@@ -130,23 +138,30 @@ impl Storage for HostStorage {
     }
 
     fn resize(&mut self, len: u64) -> Result<()> {
+        self.reads.detach();
         self.handle.resize(len)?;
         self.len = len;
         Ok(())
     }
 
     fn refresh(&mut self) -> Result<()> {
+        self.reads.detach();
         Ok(self.handle.refresh()?)
     }
 
     fn close(&mut self) -> Result<()> {
+        self.reads.detach();
         Ok(self.handle.close()?)
     }
 
     fn read_vec(&self, range: Range<u64>) -> Result<Vec<u8>> {
         // The host does not know how much memory is left here, and returning more would trap.
-        if usize::try_from(range.end - range.start).is_err() {
-            return Err(Error::OutOfMemory);
+        let count = usize::try_from(range.end - range.start).map_err(|_| Error::OutOfMemory)?;
+        if count <= MAX_READ {
+            let mut bytes = vec![0; count];
+            if self.reads.read(self, range.start, &mut bytes) {
+                return Ok(bytes);
+            }
         }
         Ok(self.handle.read_at(range.start, range.end - range.start)?)
     }
@@ -165,6 +180,14 @@ impl Storage for HostStorage {
     fn rfind(&self, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
         let (start, end) = Self::bounds(&range);
         Ok(self.handle.rfind(needle, start, end)?)
+    }
+
+    #[inline]
+    fn read_line(&self, range: Range<u64>, line: &mut Vec<u8>) -> Result<()> {
+        if self.reads.read_line(self, &range, line) {
+            return Ok(());
+        }
+        provided::read_line(self, range, line)
     }
 
     fn compare(&self, offset: u64, bytes: &[u8]) -> Result<Ordering> {

@@ -3,10 +3,12 @@
 mod host;
 mod path;
 mod plugin;
+mod read_window;
 
 pub(crate) use host::HostStorage;
 pub(crate) use plugin::Kind as PluginKind;
 pub use plugin::PluginStorage;
+pub(crate) use read_window::detach_all as detach_read_windows;
 
 /// A plugin's mapping. See [`wasi_mmap_core::Mapping`] for its operations.
 pub type Mapping = wasi_mmap_core::Mapping<PluginStorage>;

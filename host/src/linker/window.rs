@@ -1,6 +1,6 @@
 //! The interface `window`.
 
-use wasi_mmap_core::{Error, Result, Storage};
+use wasi_mmap_core::{Error, Internals, Result, Storage};
 use wasi_mmap_native::OsStorage;
 use wasmtime::component::{Resource, WasmList};
 
@@ -21,13 +21,14 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
         Ok(())
     })?;
     interface.add("granularity", |mut caller: Caller<'_, T>, ()| {
-        to_wit(if caller.view()?.ctx.windows == WindowPolicy::Never {
-            Err(memory::windows_not_allowed())
-        } else if memory::has_memory_for_windows() {
-            Ok(OsStorage::page_size())
-        } else {
-            Err(Error::Unsupported("windows in this engine's memories".into()))
-        })
+        to_wit(check_windows(caller.view()?.ctx.windows).map(|()| OsStorage::page_size()))
+    })?;
+    interface.add("is-live", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
+        let mapping = caller.mapping(&handle)?;
+        let policy = caller.view()?.ctx.windows;
+        // A window of the policy `Stable` may become a copy, and a fault in one ends the process, which reading by a
+        // call does not.
+        to_wit(check_windows(policy).and_then(|()| mapping.lock().storage().map(|_| policy == WindowPolicy::Any)))
     })?;
     interface.add(
         "[static]window.attach",
@@ -62,6 +63,17 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
     interface.add("[method]window.check", |mut caller: Caller<'_, T>, (window,): (Resource<HostWindow>,)| {
         caller.with_window(&window, HostWindow::check)
     })
+}
+
+/// Checks that a plugin may have windows, and that its memory is made for them.
+fn check_windows(policy: WindowPolicy) -> Result<()> {
+    if policy == WindowPolicy::Never {
+        Err(memory::windows_not_allowed())
+    } else if memory::has_memory_for_windows() {
+        Ok(())
+    } else {
+        Err(Error::Unsupported("windows in this engine's memories".into()))
+    }
 }
 
 impl<T> Caller<'_, T> {

@@ -12,10 +12,13 @@ use crate::window::map;
 const MIB: u64 = 1 << 20;
 /// The number of calls.
 const CALLS: u64 = 2_000_000;
+/// The number of reads that need no call.
+const GETS: u64 = 20_000_000;
 
 pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<Vec<Comparison<'a>>> {
     let ms = |sample: Sample| sample.times(1e3);
     let per_read = |sample: Sample| sample.times(1e6 / (TEXT / MIB) as f64);
+    let per_get = |sample: Sample| sample.times(1e9 / GETS as f64);
     let per_call = |sample: Sample| sample.times(1e9 / CALLS as f64);
     Ok(vec![
         Comparison::new(
@@ -77,6 +80,46 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
                 "a call of WASI that returns a constant",
                 3.0,
                 Box::new(move || plugins.host("empty-call", "text", &[CALLS]).map(per_call)),
+            )],
+        ),
+        Comparison::new(
+            "host-lines",
+            "ms for the lines of 256 MiB",
+            Box::new(move || plugins.host("object-lines", "text", &[]).map(ms)),
+            vec![peer(
+                "BufReader::read_until in the plugin",
+                1.1,
+                Box::new(move || plugins.host("file-lines", "text", &[]).map(ms)),
+            )],
+        ),
+        Comparison::new(
+            "host-get",
+            "ns for get at random in 1 MiB",
+            Box::new(move || plugins.host("object-get", "text", &[GETS, MIB]).map(per_get)),
+            vec![peer(
+                "an index into a view",
+                4.0,
+                Box::new(move || plugins.host("view-get", "text", &[GETS, MIB]).map(per_get)),
+            )],
+        ),
+        Comparison::new(
+            "host-get-far",
+            "ns for get at random in 256 MiB",
+            Box::new(move || plugins.host("object-get", "text", &[CALLS, TEXT]).map(per_call)),
+            vec![peer(
+                "the same in a plugin that may have no windows",
+                1.1,
+                Box::new(move || plugins.without_windows("object-get", "text", &[CALLS, TEXT]).map(per_call)),
+            )],
+        ),
+        Comparison::new(
+            "host-read-byte",
+            "ns for read-byte",
+            Box::new(move || plugins.host("object-read-byte", "text", &[GETS]).map(per_get)),
+            vec![peer(
+                "the next byte of a view",
+                None,
+                Box::new(move || plugins.host("view-read-byte", "text", &[GETS]).map(per_get)),
             )],
         ),
     ])

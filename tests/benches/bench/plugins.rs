@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use wasi_mmap_host::MmapCtx;
+use wasi_mmap_host::{MmapCtx, WindowPolicy};
 use wasmtime::Module;
 use wasmtime::component::Component;
 use wasmtime::error::Context as _;
@@ -95,10 +95,18 @@ impl Plugins {
 
     /// Runs a workload over the host's mappings, with windows only of files that are held still.
     pub(crate) fn stable(&self, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        self.host_with(MmapCtx::default(), workload, file, numbers)
+    }
+
+    /// Runs a workload over the host's mappings, without windows.
+    pub(crate) fn without_windows(&self, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        self.host_with(MmapCtx::builder().windows(WindowPolicy::Never).build(), workload, file, numbers)
+    }
+
+    fn host_with(&self, ctx: MmapCtx, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
         let arguments = arguments(workload, file, numbers);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let (printed, outcome) =
-            Run::new(MmapCtx::default(), &self.folder, &arguments)?.call_compiled(&self.plain, true)?;
+        let (printed, outcome) = Run::new(ctx, &self.folder, &arguments)?.call_compiled(&self.plain, true)?;
         ensure!(outcome == Ok(()), "the plugin failed");
         Measure::Seconds.of(&printed)
     }

@@ -7,7 +7,7 @@ use wasi_mmap_core::{Error, Internals, Mapping, Result};
 use wasi_mmap_sys::bindings::wasi_mmap::mmap::types::WindowMode;
 use wasi_mmap_sys::window::{self, Region};
 
-use crate::imported::{HostStorage, PluginKind, PluginStorage};
+use crate::imported::{HostStorage, PluginKind, PluginStorage, detach_read_windows};
 
 /// The storage whose mappings have these windows.
 pub(crate) type WindowStorage = PluginStorage;
@@ -42,7 +42,16 @@ impl RawWindow {
         let whole = (end - start).checked_next_multiple_of(page).and_then(|whole| usize::try_from(whole).ok());
         let (Some(whole), Ok(page)) = (whole, usize::try_from(page)) else { return Ok(None) };
         let Some(region) = Region::take(whole, page) else { return Err(Error::OutOfMemory) };
-        match window::Window::attach(storage.handle(), region, start, end - start, mode) {
+        let attach = |region| window::Window::attach(storage.handle(), region, start, end - start, mode);
+        let attached = attach(region).or_else(|(region, error)| match error {
+            // The windows for small reads may be those that there are too many of.
+            Error::LimitExceeded(_) => {
+                detach_read_windows();
+                attach(region)
+            }
+            error => Err((region, error)),
+        });
+        match attached {
             Ok(window) => {
                 let index = |at: u64| usize::try_from(at).expect("within the region");
                 let (within, len) = (index(offset - start), index(length));

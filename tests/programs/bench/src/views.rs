@@ -80,6 +80,6 @@ fn view_keep(job: &Job<'_>) -> Result<Done> {
     done
 }
 
-fn check(is_zero_copy: bool) -> Result<()> {
+pub(crate) fn check(is_zero_copy: bool) -> Result<()> {
     if is_zero_copy { Ok(()) } else { Err("the view is a copy, of which there is nothing to be measured".into()) }
 }

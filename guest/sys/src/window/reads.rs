@@ -1,0 +1,159 @@
+//! Reading from a window while others may change its bytes.
+
+use std::ops::Range;
+use std::ptr;
+use std::slice;
+use std::sync::atomic::{Ordering, compiler_fence};
+
+use wasi_mmap_core::{Error, Result};
+
+use super::Window;
+
+/// The size of a part of a window that is lost as a whole: no system has smaller pages.
+const SMALLEST_PAGE: usize = 4096;
+
+impl Window {
+    /// Copies the bytes at `at` in the window to `buffer`.
+    ///
+    /// A lost page reads as zeros, so the host is asked whether one is lost only where the page that was read is zero
+    /// from its start to its end.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check`](Self::check). The contents of `buffer` are unspecified then.
+    ///
+    /// # Panics
+    ///
+    /// If the bytes are not within the window's memory.
+    #[inline]
+    pub fn read(&self, at: usize, buffer: &mut [u8]) -> Result<()> {
+        let source = self.pointer(at, buffer.len());
+        // SAFETY: the window's memory has these bytes, as just checked, and `buffer` is not in it: it can be borrowed.
+        unsafe { copy(source, buffer) };
+        if self.may_be_lost(at, buffer) { self.check() } else { Ok(()) }
+    }
+
+    /// Appends the bytes of `range` in the window up to and including the first line feed to `line`. Without a line
+    /// feed, appends all of them if `is_last`, and nothing otherwise. Returns whether the line was appended.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check`](Self::check); [`Error::OutOfMemory`]. Some bytes may have been appended then.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not within the window's memory.
+    #[inline]
+    pub fn append_line(&self, range: Range<usize>, is_last: bool, line: &mut Vec<u8>) -> Result<bool> {
+        let source = self.pointer(range.start, range.len());
+        // SAFETY: the window's memory has these bytes, as just checked. Others may change them during the search, which
+        // is formally a data race. memchr treats each byte as a value, and none as an index or a length, so a changed
+        // byte can make its result wrong and do nothing else.
+        let found = memchr::memchr(b'\n', unsafe { slice::from_raw_parts(source, range.len()) });
+        let count = match found {
+            Some(index) => index + 1,
+            None if is_last => range.len(),
+            None => return Ok(false),
+        };
+        line.try_reserve(count).map_err(|_| Error::OutOfMemory)?;
+        let old = line.len();
+        // SAFETY: `count` bytes lie in the window, and fit into the reserved memory, which is not in the window. They
+        // are initialized when they become part of the vector.
+        unsafe {
+            ptr::copy_nonoverlapping(source, line.as_mut_ptr().add(old), count);
+            line.set_len(old + count);
+        }
+        if self.may_be_lost(range.start, &line[old..]) {
+            self.check()?;
+        }
+        Ok(true)
+    }
+
+    /// Returns the address of `len` bytes of the window.
+    #[inline]
+    fn pointer(&self, at: usize, len: usize) -> *const u8 {
+        let region = self.region();
+        assert!(at.checked_add(len).is_some_and(|end| end <= region.len()), "the bytes are within the window");
+        // SAFETY: the address is within the region, as just checked.
+        unsafe { region.as_ptr().add(at) }
+    }
+
+    /// Returns true if some of the bytes that were copied from `at` may be the zeros of a lost page.
+    ///
+    /// A page is lost at the access that does not find it, and stays zero. So a byte that is not zero after the copy
+    /// shows that the page was there during the copy.
+    #[inline]
+    fn may_be_lost(&self, at: usize, copied: &[u8]) -> bool {
+        compiler_fence(Ordering::SeqCst);
+        let mut done = 0;
+        while done < copied.len() {
+            let first = at + done;
+            let page = first - first % SMALLEST_PAGE;
+            let end = copied.len().min(page + SMALLEST_PAGE - at);
+            let seen = copied[done..end].iter().position(|&byte| byte != 0);
+            if !seen.is_some_and(|index| self.byte(first + index) != 0) && self.is_zero_page(page) {
+                return true;
+            }
+            done = end;
+        }
+        false
+    }
+
+    #[inline]
+    fn byte(&self, at: usize) -> u8 {
+        // SAFETY: the address is within the window's memory, as `pointer` checks.
+        unsafe { self.pointer(at, 1).read_volatile() }
+    }
+
+    /// Returns true if a page of the window, at `at`, consists of zeros.
+    #[cold]
+    fn is_zero_page(&self, at: usize) -> bool {
+        let words = self.pointer(at, SMALLEST_PAGE).cast::<u64>();
+        // SAFETY: the words are within the window's memory, as `pointer` has checked, which starts at a page's border,
+        // as `at` does within it.
+        (0..SMALLEST_PAGE / size_of::<u64>()).all(|index| unsafe { words.add(index).read_volatile() } == 0)
+    }
+}
+
+/// Copies `buffer.len()` bytes. Most reads are short, and a call of `memcpy` takes longer than those.
+///
+/// # Safety
+///
+/// As many bytes can be read at `source`, and `buffer` is not among them.
+#[inline]
+unsafe fn copy(source: *const u8, buffer: &mut [u8]) {
+    let (target, len) = (buffer.as_mut_ptr(), buffer.len());
+    // SAFETY: all accesses are to the first `len` bytes of either: two that overlap cover a length between theirs.
+    unsafe {
+        match len {
+            1 => target.write(source.read_volatile()),
+            2..=3 => {
+                for index in 0..len {
+                    target.add(index).write(source.add(index).read());
+                }
+            }
+            4..=7 => {
+                let (low, high) = (read::<u32>(source), read::<u32>(source.add(len - 4)));
+                target.cast::<u32>().write_unaligned(low);
+                target.add(len - 4).cast::<u32>().write_unaligned(high);
+            }
+            8..=16 => {
+                let (low, high) = (read::<u64>(source), read::<u64>(source.add(len - 8)));
+                target.cast::<u64>().write_unaligned(low);
+                target.add(len - 8).cast::<u64>().write_unaligned(high);
+            }
+            _ => ptr::copy_nonoverlapping(source, target, len),
+        }
+    }
+}
+
+/// Reads a value of bytes at any address.
+///
+/// # Safety
+///
+/// The bytes can be read.
+#[inline]
+unsafe fn read<T: Copy>(source: *const u8) -> T {
+    // SAFETY: the caller's promise; `T` is a number, for which all bytes are valid.
+    unsafe { source.cast::<T>().read_unaligned() }
+}
