@@ -28,6 +28,7 @@ mod model;
 mod names;
 mod neighbours;
 mod published;
+mod reads;
 mod scale;
 mod sources;
 mod stable;

@@ -5,6 +5,7 @@ mod failures;
 mod growth;
 mod memory;
 mod modes;
+mod reads;
 mod rules;
 mod stable;
 mod views;
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let checks = rules::CHECKS.iter().chain(memory::CHECKS).chain(views::CHECKS);
     let checks = checks.chain(failures::CHECKS).chain(stable::CHECKS).chain(modes::CHECKS).chain(growth::CHECKS);
+    let checks = checks.chain(reads::CHECKS);
     let wanted = arguments.first().map_or("", String::as_str);
     match checks.clone().find(|(name, _)| *name == wanted) {
         Some((_, check)) => {
