@@ -46,8 +46,8 @@ fn changing() {
     let path = make_file("f", 8);
     let mut mapping = Mapping::open(&path).expect("a mapping");
     warm_up(&mapping);
-    for round in 0..100u8 {
-        let at = usize::from(round) * 300;
+    for round in b'a'..=b'z' {
+        let at = usize::from(round - b'a') * 1200;
         write(&path, at as u64, &[round, b'\n']);
         assert_eq!(mapping.get(at as i64).expect("a byte"), round);
         assert_eq!(mapping.read_range(at as u64..at as u64 + 2).expect("bytes"), [round, b'\n']);
@@ -73,6 +73,7 @@ fn shorter() {
     // The bytes before the end are there as ever.
     warm_up(&mapping);
     assert_eq!(mapping.get(4 * PAGE as i64 - 1).expect("a byte"), b'd');
+    set_len(&path, 8 * PAGE);
     write(&path, lost, &[b'z'; PAGE]);
     mapping.refresh().expect("it is refreshed");
     warm_up(&mapping);
