@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use wasi_mmap_core::{Access, Advice, Error, FlushFlags, MapFlags, MapOptions, Result, Slice, Storage, Strided, provided};
+use wasi_mmap_core::{
+    Access, Advice, Error, FlushFlags, MapFlags, MapOptions, Result, Slice, Storage, Strided, provided,
+};
 use wasi_mmap_sys::HeldFile;
 #[cfg(not(feature = "fallback"))]
 use wasi_mmap_sys::bindings::wasi::filesystem::types::Descriptor;

@@ -74,8 +74,7 @@ impl ReadWindow {
         let may_be_written = options.access.is_writable() || options.flags.contains(MapFlags::WIDEST_ACCESS);
         // The host moves the pages of a private mapping that is written to a window, and back. Zeros past the end of a
         // file cannot be told from lost pages.
-        let is_unusable =
-            options.is_private() && may_be_written || options.flags.contains(MapFlags::BEYOND_END);
+        let is_unusable = options.is_private() && may_be_written || options.flags.contains(MapFlags::BEYOND_END);
         let is_usable = is_unusable.then_some(false);
         Self(Arc::new(Mutex::new(State { is_usable, ..State::default() })))
     }

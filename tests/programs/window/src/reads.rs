@@ -178,7 +178,8 @@ fn lines() {
     let lengths = (0..3000).map(|index| index * 37 % 2000).chain([20_000, 1 << 20, 3 << 20, 0, 1]);
     let lengths: Vec<usize> = lengths.chain((0..3000).map(|index| index % 90)).chain([123]).collect();
     let line = |index: usize, len: usize| vec![b'a' + (index % 26) as u8; len];
-    let mut text: Vec<u8> = lengths.iter().enumerate().flat_map(|(index, &len)| [line(index, len), vec![b'\n']].concat()).collect();
+    let mut text: Vec<u8> =
+        lengths.iter().enumerate().flat_map(|(index, &len)| [line(index, len), vec![b'\n']].concat()).collect();
     // The last line has no line feed.
     text.pop();
     fs::write("/scratch/lines", &text).expect("a file");

@@ -255,20 +255,28 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Those of writing changes back, and of the host. What is not removed is as before then.
+    /// Those of writing changes back: nothing is removed then. Those of the host: some windows may have been removed then,
+    /// and everything else is as before.
     pub(crate) fn unmap(&mut self, range: &Range<usize>) -> Result<()> {
         let areas = self.areas.isolate(range)?;
-        let mut windows = Vec::new();
+        let mut windows: Vec<(usize, Vec<usize>)> = Vec::new();
         for area in &areas {
             let Some(found) = self.areas.get(area.start) else { continue };
             match &found.content.kind {
                 Kind::Copy(copy) if found.content.count.get() == 1 => copy.flush(0, area.len(), false)?,
-                Kind::Window(start) if !windows.contains(start) => windows.push(*start),
+                Kind::Window(start) => match windows.last_mut() {
+                    Some((last, areas)) if last == start => areas.push(area.start),
+                    _ => windows.push((*start, vec![area.start])),
+                },
                 _ => {}
             }
         }
-        for start in windows {
+        for (start, shown) in windows {
+            // The memory of a window is given back with the window.
             self.shrink(start, range)?;
+            for area in shown {
+                self.areas.remove(area);
+            }
         }
         for area in areas {
             let Some(found) = self.areas.get_mut(area.start) else { continue };
@@ -276,12 +284,8 @@ impl Process {
                 found.content.count = count;
                 continue;
             }
-            let is_window = matches!(found.content.kind, Kind::Window(_));
             self.areas.remove(area.start);
-            // The memory of a window is given back with the window.
-            if !is_window {
-                self.space.give_back(area, true);
-            }
+            self.space.give_back(area, true);
         }
         Ok(())
     }

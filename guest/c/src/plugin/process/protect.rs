@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Kind, Process};
+use super::{Kind, Mapped, Process};
 use crate::plugin::constants::PROT_WRITE;
 use crate::plugin::errno::{EACCES, ENOMEM, Result};
 
@@ -12,7 +12,7 @@ impl Process {
     /// # Errors
     ///
     /// `ENOMEM`, if a page is not mapped; `EACCES`, if its file was not opened for writing: nothing has changed then.
-    /// After those of the host, some pages may have changed.
+    /// After those of the host, some windows may have changed.
     pub(crate) fn protect(&mut self, range: &Range<usize>, protection: i32) -> Result<()> {
         if !self.areas.covers(range) {
             return Err(ENOMEM);
@@ -23,21 +23,26 @@ impl Process {
                 return Err(EACCES);
             }
         }
+        let areas = self.areas.isolate(range)?;
+        if writes {
+            // What can fail comes before the first change that the program could notice.
+            for range in &areas {
+                let Some(area) = self.areas.get_mut(range.start) else { continue };
+                let Mapped { spec, kind, .. } = &mut area.content;
+                if let (Kind::Copy(copy), Some((file, _)), true) = (kind, &spec.file, spec.is_shared) {
+                    copy.make_mut(file)?;
+                }
+            }
+        }
         let mut windows = Vec::new();
-        for range in self.areas.isolate(range)? {
+        for range in areas {
             let Some(area) = self.areas.get_mut(range.start) else { continue };
             let mapped = &mut area.content;
-            match &mut mapped.kind {
-                Kind::Memory => {}
+            match &mapped.kind {
                 Kind::Window(start) => windows.push((range.start, *start, mapped.spec.protection)),
-                Kind::Copy(copy) if writes && mapped.spec.is_shared => {
-                    if let Some((file, _)) = &mapped.spec.file {
-                        copy.make_mut(file)?;
-                    }
-                }
                 // From the first change on, the bytes are the program's alone.
-                Kind::Copy(_) if writes => mapped.kind = Kind::Memory,
-                Kind::Copy(_) => {}
+                Kind::Copy(_) if writes && !mapped.spec.is_shared => mapped.kind = Kind::Memory,
+                Kind::Memory | Kind::Copy(_) => {}
             }
             mapped.spec.protection = protection;
         }

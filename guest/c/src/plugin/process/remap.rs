@@ -68,7 +68,13 @@ impl Process {
             // The bytes are there: a window that cannot become one for reading stays one for writing.
             let _ = self.protect(&(new..new + len), protection);
         }
-        self.unmap(old)?;
+        if let Err(error) = self.unmap(old) {
+            if new != old.start {
+                // The program knows the old place alone.
+                let _ = self.unmap(&(new..new + len));
+            }
+            return Err(error);
+        }
         Ok(new)
     }
 
