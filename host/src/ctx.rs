@@ -9,7 +9,7 @@ use wasmtime::component::ResourceTable;
 
 use crate::audit::MapEvent;
 use crate::limits::{Limit, Limits};
-use crate::memory::GrowingWindows;
+use crate::memory::{EngineMemories, GrowingWindows};
 use crate::quota::{Account, Quota, Usage};
 
 type Audit = Arc<dyn Fn(&MapEvent<'_>) + Send + Sync>;
@@ -24,6 +24,7 @@ pub struct MmapCtx {
     pub(crate) namespace: Namespace,
     pub(crate) windows: WindowPolicy,
     pub(crate) growing: GrowingWindows,
+    pub(crate) engine_memories: EngineMemories,
     audit: Option<Audit>,
 }
 
@@ -219,6 +220,48 @@ impl MmapCtxBuilder {
     /// ```
     pub fn windows(mut self, policy: WindowPolicy) -> Self {
         self.ctx.windows = policy;
+        self
+    }
+
+    /// Allows windows in the memories that the engine makes for itself, beside those of [`configure`](crate::configure):
+    /// with the default configuration, copy-on-write images of modules, and the pooling allocator. Instantiating a
+    /// plugin then costs what it costs without this crate.
+    ///
+    /// Windows need a [`Config::memory_reservation`](wasmtime::Config::memory_reservation) of at least 4 GiB, as the
+    /// default is, and Linux; otherwise they are `unsupported`. So are windows over the initial data of a module.
+    ///
+    /// # Safety
+    ///
+    /// For the engine of the store that the context comes into:
+    ///
+    /// - [`Config::with_host_memory`](wasmtime::Config::with_host_memory) is not used, unless by
+    ///   [`configure`](crate::configure): memories are the engine's or this crate's.
+    /// - [`Config::wasm_component_model_memory64`](wasmtime::Config::wasm_component_model_memory64) is off, as it is by
+    ///   default. With the pooling allocator, so are
+    ///   [memory protection keys](wasmtime::PoolingAllocationConfig::memory_protection_keys).
+    ///
+    /// For the store:
+    ///
+    /// - The context and the table of resources stay in the store's data as long as the store exists, and are dropped
+    ///   with it. A window's pages are taken out of the plugin's memory then.
+    /// - After a plugin has run in it, [`Store::into_data`](wasmtime::Store::into_data) is not called. With the default
+    ///   allocator, windows that are neither leased ([`Stability::Leased`](crate::Stability)) nor
+    ///   reach past the end of their file are sound even then. With the pooling allocator, a window would stay in memory
+    ///   that the next plugin gets: the process is ended.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use wasi_mmap_host::MmapCtx;
+    ///
+    /// // SAFETY: the engine has the default configuration, and the store is dropped, as is its data.
+    /// let ctx = unsafe { MmapCtx::builder().windows_in_engine_memories() }.build();
+    /// # drop(ctx);
+    /// ```
+    #[expect(unsafe_code, reason = "it passes a contract on, and does nothing itself")]
+    pub unsafe fn windows_in_engine_memories(mut self) -> Self {
+        // SAFETY: the contract is the caller's.
+        self.ctx.engine_memories = unsafe { EngineMemories::allowed() };
         self
     }
 

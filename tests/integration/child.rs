@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::{
-    databases, durable, failures, faults, file_size, full_disk, growth, huge, names, scale, stable, stable_attacks,
-    stable_breaks, stable_windows, stale, window_modes,
+    databases, durable, engine_memories, failures, faults, file_size, full_disk, growth, huge, names, scale, stable,
+    stable_attacks, stable_breaks, stable_windows, stale, window_modes,
 };
 use wasi_mmap_conformance::storm;
 
@@ -57,6 +57,7 @@ fn part_of_another_test() {
             durable::record(backend, Path::new(file), from.parse().expect("a number"), Path::new(compiled));
         }
         ("c-program", [folder, compiled, arguments @ ..]) => databases::run(folder, compiled, arguments),
+        ("into-data", [scratch]) => engine_memories::take_apart(Path::new(scratch)),
         ("stable", [action, file]) => stable::act(action, Path::new(file)),
         ("soak", [count]) => scale::soak(count.parse().expect("a number")),
         ("leak", [stores]) => scale::leak(stores.parse().expect("a number")),

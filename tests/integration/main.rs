@@ -10,6 +10,7 @@ mod child;
 mod databases;
 mod durable;
 mod embedding;
+mod engine_memories;
 mod examples;
 mod failures;
 mod faults;

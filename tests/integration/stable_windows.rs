@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::child::{self, Running};
+use super::engine_memories;
 use super::stable::{LEN, act_elsewhere, folders, make};
 use super::stable_attacks::Target;
 use super::support::{Run, engine, is_long, plugin};
@@ -55,6 +56,11 @@ fn stable_windows_are_the_default() {
 }
 
 #[test]
+fn stable_windows_are_the_default_in_memories_of_the_engine() {
+    in_a_process_of_its_own("stable-engine");
+}
+
+#[test]
 fn held_bytes_are_limited_and_given_back() {
     in_a_process_of_its_own("stable-limit");
 }
@@ -67,6 +73,20 @@ fn in_a_process_of_its_own(part: &str) {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
+
+/// The checks that hold with the default policy.
+const DEFAULT: &[&str] = &[
+    "stable-kinds",
+    "stable-overlap",
+    "set-mode-stable",
+    "set-mode-memory",
+    "anonymous",
+    "copy-is-one-memory",
+    "copy-keeps-changes",
+    "mutable-view",
+    "many-views",
+    "nobody",
+];
 
 /// The parts of the tests of this module that run in processes of their own.
 pub fn meet(part: &str, folder: &Path) {
@@ -88,23 +108,17 @@ pub fn meet(part: &str, folder: &Path) {
         check(None, None, folder, "stable-stores");
         return check_trap(folder);
     }
+    if let Some(engine) = part.strip_prefix("stable-engine") {
+        let checks = if engine.starts_with("-stores") { &["stable-stores"] } else { DEFAULT };
+        engine_memories::meet_stable(folder, engine, checks);
+        return;
+    }
     if let Some(one) = part.strip_prefix("stable-only-") {
         check(None, None, folder, one);
         return;
     }
     assert_eq!(part, "stable-default", "no such part");
-    for one in [
-        "stable-kinds",
-        "stable-overlap",
-        "set-mode-stable",
-        "set-mode-memory",
-        "anonymous",
-        "copy-is-one-memory",
-        "copy-keeps-changes",
-        "mutable-view",
-        "many-views",
-        "nobody",
-    ] {
+    for one in DEFAULT {
         let usage = check(None, None, folder, one);
         assert_eq!(usage.get(Limit::HeldBytes), 0, "{one}");
     }
@@ -220,6 +234,21 @@ fn store_while_another_writes(part: &str) {
 #[test]
 fn a_plugins_store_to_a_window_is_never_undone() {
     store_while_another_writes("stable-only-stable-stores");
+}
+
+#[test]
+fn a_plugins_store_to_a_window_in_memory_of_the_engine_is_never_undone() {
+    for folder in folders() {
+        let path = folder.path().join("text");
+        for engine in ["on-demand", "pooling"] {
+            fs::write(&path, vec![b'a'; 16 * LEN]).expect("a file");
+            let output = in_a_host_of_its_own(&format!("stable-engine-stores-{engine}"), folder.path(), || {
+                act_elsewhere("write", &path);
+                fs::write(folder.path().join("stop"), "").expect("a file");
+            });
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl Guest for Component {
 }
 
 impl GuestWindow for Resource {
-    fn attach(_: MappingBorrow<'_>, _: Vec<u8>, _: u64, _: u64, _: WindowMode) -> WitResult<Window> {
+    fn attach(_: MappingBorrow<'_>, _: Vec<u8>, _: Vec<u8>, _: u64, _: u64, _: WindowMode) -> WitResult<Window> {
         unsupported()
     }
 

@@ -1,5 +1,7 @@
 //! The interface `window`.
 
+use std::ops::Range;
+
 use wasi_mmap_core::{Error, Internals, Result, Storage};
 use wasi_mmap_native::OsStorage;
 use wasmtime::component::{Resource, WasmList};
@@ -21,25 +23,36 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
         Ok(())
     })?;
     interface.add("granularity", |mut caller: Caller<'_, T>, ()| {
-        to_wit(check_windows(caller.view()?.ctx.windows).map(|()| OsStorage::page_size()))
+        to_wit(caller.check_windows()?.map(|()| OsStorage::page_size()))
     })?;
     interface.add("is-live", |mut caller: Caller<'_, T>, (handle,): (Handle,)| {
         let mapping = caller.mapping(&handle)?;
+        let allowed = caller.check_windows()?;
         let policy = caller.view()?.ctx.windows;
         // A window of the policy `Stable` may become a copy, and a fault in one ends the process, which reading by a
         // call does not.
-        to_wit(check_windows(policy).and_then(|()| mapping.lock().storage().map(|_| policy == WindowPolicy::Any)))
+        to_wit(allowed.and_then(|()| mapping.lock().storage().map(|_| policy == WindowPolicy::Any)))
     })?;
     interface.add(
         "[static]window.attach",
         |mut caller: Caller<'_, T>,
-         (handle, anchor, offset, length, mode): (Handle, WasmList<u8>, u64, u64, wit::WindowMode)| {
+         (handle, anchor, end, offset, length, mode): (
+            Handle,
+            WasmList<u8>,
+            WasmList<u8>,
+            u64,
+            u64,
+            wit::WindowMode,
+        )| {
             let mapping = caller.mapping(&handle)?;
-            let anchor = anchor.as_le_slice(&caller.store);
-            let anchor = (!anchor.is_empty()).then(|| anchor.as_ptr().expose_provenance());
+            let anchor = addresses(anchor.as_le_slice(&caller.store));
+            let end = addresses(end.as_le_slice(&caller.store));
             let writable = mode == wit::WindowMode::Write;
+            let memories = caller.view()?.ctx.engine_memories.clone();
+            let store_windows = memories.of_store(&mut caller.store);
             let View { ctx, table } = caller.view()?;
-            match HostWindow::attach(&mapping, AttachRequest { anchor, offset, length, writable }, &ctx) {
+            let request = AttachRequest { anchor, end, offset, length, writable };
+            match HostWindow::attach(&mapping, &request, &ctx, store_windows.as_ref()) {
                 Ok(window) => Ok((Ok(table.push(window)?),)),
                 Err(error) => to_wit(Err(error)),
             }
@@ -65,18 +78,26 @@ pub(super) fn add<T: Send + 'static>(interface: &mut Interface<'_, T>) -> wasmti
     })
 }
 
-/// Checks that a plugin may have windows, and that its memory is made for them.
-fn check_windows(policy: WindowPolicy) -> Result<()> {
-    if policy == WindowPolicy::Never {
-        Err(memory::windows_not_allowed())
-    } else if memory::has_memory_for_windows() {
-        Ok(())
-    } else {
-        Err(Error::Unsupported("windows in this engine's memories".into()))
-    }
+/// Returns where a list lies, unless it is empty.
+fn addresses(list: &[u8]) -> Option<Range<usize>> {
+    let start = list.as_ptr().expose_provenance();
+    (!list.is_empty()).then(|| start..start + list.len())
 }
 
 impl<T> Caller<'_, T> {
+    /// Checks that the plugin may have windows, and that its memory may be made for them.
+    fn check_windows(&mut self) -> wasmtime::Result<Result<()>> {
+        let ctx = self.view()?.ctx;
+        let (policy, memories) = (ctx.windows, ctx.engine_memories.clone());
+        Ok(if policy == WindowPolicy::Never {
+            Err(memory::windows_not_allowed())
+        } else if memory::has_memory_for_windows() || memories.are_allowed(&self.store) {
+            Ok(())
+        } else {
+            Err(Error::Unsupported("windows in this engine's memories".into()))
+        })
+    }
+
     /// Performs an operation on the window behind a handle.
     fn with_window(
         &mut self,

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasi_mmap_core::{Error, Result};
-use wasi_mmap_native::{Reservation, Window};
+use wasi_mmap_native::Reservation;
 use wasmtime::{Config, LinearMemory, MemoryCreator, MemoryType};
 
-use super::window::HostWindow;
+use super::list::WindowList;
 
 /// The largest size of a 32-bit memory, in bytes.
-const WHOLE: u64 = 1 << 32;
+pub(super) const WHOLE: u64 = 1 << 32;
 
 /// Configures an engine for windows, and returns the configuration.
 ///
@@ -45,10 +45,7 @@ struct Creator;
 pub(crate) struct Memory {
     base: usize,
     size: AtomicUsize,
-    /// The windows in the memory, some of which may be detached already.
-    windows: Mutex<Vec<Window>>,
-    /// The windows that could not be detached when their handles were dropped, with their mappings.
-    kept: Mutex<Vec<HostWindow>>,
+    windows: WindowList,
 }
 
 /// The live linear memories that can take windows, by their first address.
@@ -71,40 +68,23 @@ impl Memory {
         (address - base < memory.size.load(Relaxed)).then(|| Arc::clone(memory))
     }
 
-    /// Checks that all the addresses are in this memory, and that no window is there.
+    /// Checks that all the addresses are in this memory.
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfRange`] (`anchor`); [`Error::Busy`].
-    pub(crate) fn check_free(&self, addresses: &Range<usize>) -> Result<()> {
+    /// [`Error::OutOfRange`] (`anchor`).
+    pub(super) fn check_inside(&self, addresses: &Range<usize>) -> Result<()> {
         let size = self.size.load(Relaxed);
         if addresses.start < self.base || addresses.end > self.base + size {
             let reason = format!("{} bytes from there reach past the end of the plugin's memory", addresses.len());
             return Err(Error::out_of_range("anchor", reason));
         }
-        let mut windows = self.windows();
-        windows.retain(|window| !matches!(window.check(), Err(Error::Closed)));
-        let overlaps =
-            |window: &Window| window.addresses().start < addresses.end && addresses.start < window.addresses().end;
-        if windows.iter().any(overlaps) { Err(Error::Busy) } else { Ok(()) }
+        Ok(())
     }
 
-    /// Adds a window, so that it is abandoned when the memory is dropped.
-    pub(crate) fn add_window(&self, window: Window) {
-        self.windows().push(window);
-    }
-
-    /// Keeps a window without a handle until the memory is dropped.
-    pub(super) fn keep(&self, window: HostWindow) {
-        self.kept().push(window);
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Vec<HostWindow>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn windows(&self) -> MutexGuard<'_, Vec<Window>> {
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the windows in the memory.
+    pub(super) fn list(&self) -> &WindowList {
+        &self.windows
     }
 }
 
@@ -139,9 +119,7 @@ unsafe impl MemoryCreator for Creator {
         let is_fixed = !ty.is_shared() && most <= capacity as u64;
         let reservation = reserve(capacity, guard, minimum).map_err(|error| format!("reserving a memory: {error}"))?;
         let base = reservation.addresses().start;
-        let memory =
-            Memory { base, size: AtomicUsize::new(minimum), windows: Mutex::default(), kept: Mutex::default() };
-        let memory = Arc::new(memory);
+        let memory = Arc::new(Memory { base, size: AtomicUsize::new(minimum), windows: WindowList::default() });
         if is_fixed {
             memories().insert(base, Arc::clone(&memory));
         }
@@ -174,8 +152,7 @@ unsafe impl LinearMemory for Linear {
         let (from, to) = (self.as_ptr(), ptr::with_exposed_provenance_mut::<u8>(base));
         // SAFETY: both have at least `old_size` accessible bytes, and are apart; the engine has the memory to itself.
         unsafe { to.copy_from_nonoverlapping(from, old_size) };
-        let memory =
-            Memory { base, size: AtomicUsize::new(new_size), windows: Mutex::default(), kept: Mutex::default() };
+        let memory = Memory { base, size: AtomicUsize::new(new_size), windows: WindowList::default() };
         // Drops the old memory, whose place the new one takes.
         let guard = self.guard;
         drop(std::mem::replace(self, Self { memory: Arc::new(memory), is_fixed: false, capacity, guard, reservation }));
@@ -193,10 +170,7 @@ impl Drop for Linear {
             memories().remove(&self.memory.base);
         }
         // From here on nobody finds the memory. Its windows go with it: their mappings must not touch it any more.
-        for window in self.memory.windows().drain(..) {
-            window.abandon();
-        }
-        self.memory.kept().clear();
+        self.memory.windows.abandon_all();
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasi_mmap_core::{Error, FlushFlags, Internals, Result, Storage, part_of_window};
 use wasi_mmap_native::{OsStorage, Window};
 
+use super::engine::StoreWindows;
 use super::linear::Memory;
+use super::list::WindowList;
 use crate::ctx::{MmapCtx, WindowPolicy};
 use crate::limits::Limit;
 use crate::mapping::HostMapping;
@@ -14,22 +16,68 @@ use crate::quota::Permit;
 
 /// A plugin's window.
 ///
-/// Dropping this leaves the plugin's memory alone, because the memory may be gone. Only [`detach`](Self::detach), which
-/// runs when the plugin calls it, and [`release`](Self::release), which runs when it drops its handle, take the file out
-/// of the memory.
+/// [`detach`](Self::detach), which runs when the plugin calls it, and [`release`](Self::release), which runs when it
+/// drops its handle, take the file out of the plugin's memory. Dropping this, which happens when the store's data is
+/// dropped, does so in a memory of the engine's, because it may be used again for another plugin. One of ours is left
+/// alone: it goes with its windows.
 #[derive(Debug)]
 pub(crate) struct HostWindow {
     mapping: Arc<HostMapping>,
     window: Window,
+    memory: PluginMemory,
     /// Returned when the window is detached; empty from then on.
     permits: Mutex<Vec<Permit>>,
 }
 
+/// The plugin's memory that a window is in.
+#[derive(Debug, Clone)]
+enum PluginMemory {
+    Own(Arc<Memory>),
+    Engine(Arc<StoreWindows>),
+}
+
+impl PluginMemory {
+    /// Returns the memory at an address. `store_windows` are those in memories of the engine, if there can be some.
+    fn find(address: usize, store_windows: Option<&Arc<StoreWindows>>) -> Result<Self> {
+        match (Memory::find(address), store_windows) {
+            (Some(memory), _) => Ok(Self::Own(memory)),
+            (None, Some(windows)) => Ok(Self::Engine(Arc::clone(windows))),
+            (None, None) => Err(Error::Unsupported("windows in a memory that the host has not made for them".into())),
+        }
+    }
+
+    /// Checks that addresses are in this memory, as far as its size is known.
+    fn check_inside(&self, addresses: &Range<usize>) -> Result<()> {
+        match self {
+            Self::Own(memory) => memory.check_inside(addresses),
+            Self::Engine(_) => Ok(()),
+        }
+    }
+
+    /// Checks that a window can be at some addresses, which are the plugin's.
+    fn check_free(&self, addresses: &Range<usize>) -> Result<()> {
+        match self {
+            Self::Own(memory) => memory.list().check_free(addresses),
+            Self::Engine(windows) => windows.check_free(addresses),
+        }
+    }
+
+    fn list(&self) -> &WindowList {
+        match self {
+            Self::Own(memory) => memory.list(),
+            Self::Engine(windows) => windows.list(),
+        }
+    }
+}
+
 /// A plugin's request to attach a window.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct AttachRequest {
-    /// The address of the memory to be replaced; `None` for an empty anchor.
-    pub(crate) anchor: Option<usize>,
+    /// The addresses of the first bytes of the memory to be replaced; `None` for an empty anchor.
+    pub(crate) anchor: Option<Range<usize>>,
+    /// The addresses of its last bytes, or of some after them; `None` for an empty list. Both are in the plugin's memory,
+    /// and so is what is between them.
+    pub(crate) end: Option<Range<usize>>,
     /// The offset in the mapping, in bytes.
     pub(crate) offset: u64,
     /// The length of the window, in bytes.
@@ -54,25 +102,47 @@ impl AttachRequest {
         let end = end.ok_or_else(|| Error::out_of_range("length", "past the end of all memory"))?;
         Ok(address..end)
     }
+
+    /// Checks that all of a range that starts with the anchor is the plugin's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] and [`Error::OutOfRange`] (`end`).
+    fn check_end(&self, addresses: &Range<usize>) -> Result<()> {
+        match &self.end {
+            None => Err(Error::invalid("end", "it is empty, and has no place in the plugin's memory")),
+            Some(end) if end.start >= addresses.start && end.end >= addresses.end => Ok(()),
+            Some(_) => {
+                let reason = format!("the {} bytes of the window's pages reach past it", addresses.len());
+                Err(Error::out_of_range("end", reason))
+            }
+        }
+    }
 }
 
 impl HostWindow {
     /// Attaches a window. To be called by a host function that the plugin has called, with an anchor in its memory.
-    pub(crate) fn attach(mapping: &Arc<HostMapping>, request: AttachRequest, ctx: &MmapCtx) -> Result<Self> {
+    /// `store_windows` are those in memories of the engine, if there can be some.
+    pub(crate) fn attach(
+        mapping: &Arc<HostMapping>,
+        request: &AttachRequest,
+        ctx: &MmapCtx,
+        store_windows: Option<&Arc<StoreWindows>>,
+    ) -> Result<Self> {
         let MmapCtx { account, windows, growing, .. } = ctx;
-        let AttachRequest { anchor, offset, length, writable } = request;
+        let &AttachRequest { offset, length, writable, .. } = request;
         let mut guard = mapping.lock();
         let range = guard.window_range(offset, length, writable)?;
-        let Some(address) = anchor else {
+        let Some(address) = request.anchor.as_ref().map(|anchor| anchor.start) else {
             return Err(Error::invalid("anchor", "it is empty, and has no place in the plugin's memory"));
         };
         if *windows == WindowPolicy::Never {
             return Err(windows_not_allowed());
         }
-        let Some(memory) = Memory::find(address) else {
-            return Err(Error::Unsupported("windows in a memory that the host has not made for them".into()));
-        };
+        let memory = PluginMemory::find(address, store_windows)?;
         let addresses = request.addresses(address)?;
+        request.check_end(&addresses)?;
+        memory.check_inside(&addresses)?;
         memory.check_free(&addresses)?;
         let page = OsStorage::page_size();
         let is_whole = guard.file_len()?.next_multiple_of(page) >= guard.storage()?.file_offset() + range.end;
@@ -82,11 +152,14 @@ impl HostWindow {
         let bytes = addresses.len() as u64;
         let mut permits =
             vec![Permit::new(account, Limit::Windows, 1)?, Permit::new(account, Limit::WindowBytes, bytes)?];
-        // SAFETY, for both calls below: the anchor is in a linear memory of ours that is alive, since it was looked up
-        // just now and the plugin, whose call this is, runs in it. All the addresses are in that memory, on page
-        // borders, and no other window is there. The plugin does not run during the call, and the list that the anchor
-        // was read from is not used any more. The memory stays until it is dropped, which abandons the window first,
-        // and nothing else replaces these pages.
+        // SAFETY, for both calls below: the anchor and the end are in one linear memory, which the engine has checked,
+        // and which is alive, since the plugin, whose call this is, runs in it. So is all that is between them: the
+        // addresses, which are on page borders, and where no other window is. The plugin does not run during the call,
+        // and the lists that the anchor and the end were read from are not used any more. A memory of ours stays until
+        // it is dropped, which abandons the window first. One of the engine's never moves, since it is reserved whole,
+        // and stays until the store is dropped: the store's data, and this window with it, goes first, unless the
+        // embedder breaks the contract of `windows_in_engine_memories`. These pages are private memory without a file,
+        // and nothing else replaces them.
         let window = if *windows == WindowPolicy::Any {
             // SAFETY: as said above.
             unsafe { guard.storage_mut()?.attach_window(range, address, writable) }?
@@ -99,9 +172,9 @@ impl HostWindow {
             unsafe { guard.storage_mut()?.attach_stable_window(plan, range, address) }?
         };
         growing.add(&window);
-        memory.add_window(window.clone());
+        memory.list().add(window.clone());
         account.usage().count_attached(bytes);
-        Ok(Self { mapping: Arc::clone(mapping), window, permits: Mutex::new(permits) })
+        Ok(Self { mapping: Arc::clone(mapping), window, memory, permits: Mutex::new(permits) })
     }
 
     /// Takes the file out of the plugin's memory, which is zeros afterwards. To be called by a host function that the
@@ -115,6 +188,7 @@ impl HostWindow {
         // SAFETY: the plugin called this, so that it does not run, and knows that the file is gone from there. If its
         // memory were gone, the window would be abandoned, and this does nothing.
         unsafe { guard.storage_mut()?.detach_window(&self.window) }?;
+        self.memory.list().remove(&self.window);
         self.permits().clear();
         Ok(())
     }
@@ -124,9 +198,8 @@ impl HostWindow {
     /// be called by a host function that the plugin has called.
     pub(crate) fn release(self) -> Result<()> {
         self.detach().inspect_err(|_| {
-            if let Some(memory) = Memory::find(self.window.addresses().start) {
-                memory.keep(self);
-            }
+            let memory = self.memory.clone();
+            memory.list().keep(self);
         })
     }
 
@@ -159,6 +232,16 @@ impl HostWindow {
 
     fn permits(&self) -> MutexGuard<'_, Vec<Permit>> {
         self.permits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for HostWindow {
+    fn drop(&mut self) {
+        if let PluginMemory::Engine(windows) = &self.memory
+            && let Err(error) = self.detach()
+        {
+            windows.refuse_to_leave(&error);
+        }
     }
 }
 

@@ -55,7 +55,7 @@ impl Window {
     ) -> std::result::Result<Self, (Region, Error)> {
         // The host checks that the window lies in the plugin's memory, which is longer than the region.
         if usize::try_from(length).is_ok_and(|length| length <= region.len()) {
-            match Handle::attach(mapping, region.anchor(), offset, length, mode) {
+            match Handle::attach(mapping, region.anchor(), region.end(), offset, length, mode) {
                 Ok(handle) => Ok(Self { handle, region: Some(region) }),
                 Err(error) => Err((region, error.into())),
             }

@@ -16,7 +16,7 @@ pub struct Region {
 
 // SAFETY: memory that nobody else has, and that belongs to no thread.
 unsafe impl Send for Region {}
-// SAFETY: a shared region hands out its address, and reads a byte that nobody writes.
+// SAFETY: a shared region hands out its address, and reads bytes that nobody writes.
 unsafe impl Sync for Region {}
 
 /// The size of a large page on most systems: 2 MiB.
@@ -55,8 +55,11 @@ impl Region {
         // SAFETY: the size is not 0. If the allocation fails, the pointer is null, which is checked.
         let start = NonNull::new(unsafe { alloc(layout) })?;
         // The host replaces all of it. Until then, zero-filling would take as much memory as the window is long.
+        let last = len.checked_sub(1)?;
         // SAFETY: the region has at least one byte.
         unsafe { start.write(0) };
+        // SAFETY: as above.
+        unsafe { start.add(last).write(0) };
         Some(Self { start, layout, is_owned: true })
     }
 
@@ -65,7 +68,7 @@ impl Region {
     ///
     /// # Safety
     ///
-    /// The memory has `len` bytes, which are not 0, and starts at a multiple of `page`. As long as this exists, it
+    /// The memory has `len` initialized bytes, which are not 0, and starts at a multiple of `page`. As long as this exists, it
     /// stays, and nobody else uses it.
     #[must_use]
     pub unsafe fn borrowed(start: NonNull<u8>, len: usize, page: usize) -> Option<Self> {
@@ -88,8 +91,14 @@ impl Region {
 
     /// Returns the first byte, whose address tells the host where the region is.
     pub(super) fn anchor(&self) -> &[u8] {
-        // SAFETY: the region has at least one byte, which `take` or its owner has written.
+        // SAFETY: the region has at least one byte, which `allocate` or its owner has written.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), 1) }
+    }
+
+    /// Returns the last byte, which tells the host that all of the region is the plugin's.
+    pub(super) fn end(&self) -> &[u8] {
+        // SAFETY: as for `anchor`: the length is not 0.
+        unsafe { slice::from_raw_parts(self.start.as_ptr().add(self.layout.size() - 1), 1) }
     }
 
     /// Keeps the region for the next window, instead of the oldest one if there are enough. Memory of somebody else is

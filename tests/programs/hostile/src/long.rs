@@ -8,7 +8,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
 use wasi_mmap::{Access, Error, PluginStorage};
 use wasi_mmap_core::{Backend, MapOptions};
 
-use crate::Trick;
+use crate::{Trick, end};
 
 pub(crate) const TRICKS: &[Trick] = &[
     ("read-steps", read_steps),
@@ -103,8 +103,11 @@ fn needle_beside_a_window() -> Result<String, Error> {
     let options = WitOptions { offset: 0, length: Some(MANY), access: WitAccess::Write, map_flags: MapFlags::PRIVATE };
     let mapping = Mapping::anonymous(options)?;
     let with_window = std::env::args().nth(2).is_some_and(|argument| argument == "window");
-    let window =
-        if with_window { Some(Window::attach(&mapping, &pages.0[..1], 0, PAGE, WindowMode::Read)?) } else { None };
+    let window = if with_window {
+        Some(Window::attach(&mapping, &pages.0[..1], end(&pages.0), 0, PAGE, WindowMode::Read)?)
+    } else {
+        None
+    };
     let mut needle = vec![0; 64 << 20];
     *needle.last_mut().expect("it has bytes") = 1;
     let found = [mapping.find(&needle, Some(0), None)?, mapping.rfind(&needle, Some(0), None)?];

@@ -100,7 +100,7 @@ fn closed_handle() -> Result<String, Error> {
 fn foreign_handle() -> Result<String, Error> {
     let pages: &'static Pages = Box::leak(Box::new(Pages([0; 65536])));
     let mapping = anonymous();
-    let window = Window::attach(&mapping, &pages.0[..1], 0, 4096, WindowMode::Read)?;
+    let window = Window::attach(&mapping, &pages.0[..1], end(&pages.0), 0, 4096, WindowMode::Read)?;
     // SAFETY: as in `alias`.
     let foreign = unsafe { Mapping::from_handle(window.handle()) };
     Ok(format!("a window is {:?} long", foreign.length()))
@@ -143,7 +143,7 @@ fn leak_everything() -> Result<String, Error> {
             _ => Mapping::anonymous(options(WitAccess::Write)).map_err(Error::from).and_then(|mapping| {
                 mapping.fill(0, 4096, 7).map_err(Error::from)?;
                 let pages: &'static Pages = Box::leak(Box::new(Pages([0; 65536])));
-                let window = Window::attach(&mapping, &pages.0[..1], 0, 4096, WindowMode::Write)?;
+                let window = Window::attach(&mapping, &pages.0[..1], end(&pages.0), 0, 4096, WindowMode::Write)?;
                 std::mem::forget((mapping, window));
                 Ok(())
             }),
@@ -189,6 +189,11 @@ fn populate() -> Result<String, Error> {
     let options = Object::options().flags(wasi_mmap::MapFlags::POPULATE);
     let mapping = options.open("/scratch/large")?;
     Ok(format!("{} bytes", mapping.len()?))
+}
+
+/// Returns the last byte of a window's memory.
+fn end(pages: &[u8]) -> &[u8] {
+    &pages[pages.len() - 1..]
 }
 
 /// Huge pages that are not reserved, and that the host does not have.
@@ -374,9 +379,9 @@ fn numbers() -> Result<String, Error> {
             let _ = mapping.find(b"needle", Some(a as i64), Some(b as i64));
             let _ = mapping.rfind(b"", Some(a as i64), Some(b as i64));
             let _ = mapping.read_ranges(&[wasi_mmap::bindings::wasi_mmap::mmap::types::Range { offset: a, length: b }]);
-            for anchor in [b"anchor", &pages.0[..1]] {
+            for (anchor, end) in [(&b"anchor"[..], &b"end"[..]), (&pages.0[..1], end(&pages.0)), (&pages.0[..1], b"")] {
                 // One that is attached is dropped at once. Whatever came of it, all memory is there.
-                drop(Window::attach(&mapping, anchor, a, b, WindowMode::Write));
+                drop(Window::attach(&mapping, anchor, end, a, b, WindowMode::Write));
                 touch_everything();
             }
             let options =

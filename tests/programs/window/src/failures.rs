@@ -12,7 +12,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
 use wasi_mmap_conformance::memory::touch_everything;
 
 use crate::rules::map;
-use crate::{Check, PAGE, Pages, make_file, peek, poke};
+use crate::{Check, PAGE, Pages, end, make_file, peek, poke};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("under-failures", under_failures),
@@ -65,7 +65,7 @@ fn under_failures() {
         pages.fill(7);
         let (offset, length) = (range.start as u64, range.len() as u64);
         let window = insist("attach", || {
-            let attached = Window::attach(&mapping, &pages[..1], offset, length, mode);
+            let attached = Window::attach(&mapping, &pages[..1], end(pages), offset, length, mode);
             if attached.is_err() {
                 // A refused window has left the memory as it was, or as zeros, and nothing of the mapping in it.
                 assert!([0, 7].contains(&peek(pages, 0)));
@@ -110,7 +110,8 @@ fn under_failures() {
 fn drop_under_failures() {
     let mapping = map(&make_file("f", COUNT), Access::Write);
     let pages = Pages::<COUNT>::new().bytes();
-    let Ok(window) = Window::attach(&mapping, &pages[..1], 0, (COUNT * PAGE) as u64, WindowMode::Write) else {
+    let Ok(window) = Window::attach(&mapping, &pages[..1], end(pages), 0, (COUNT * PAGE) as u64, WindowMode::Write)
+    else {
         return;
     };
     drop(window);
@@ -159,7 +160,7 @@ fn several_areas() {
     let start = memory.as_ptr().align_offset(PAGE);
     let pages = &mut memory[start..start + LEN];
     for _ in 0..100 {
-        let refused = Window::attach(&mapping, &pages[..1], 0, LEN as u64, WindowMode::Write);
+        let refused = Window::attach(&mapping, &pages[..1], end(pages), 0, LEN as u64, WindowMode::Write);
         let Err(error) = refused else { panic!("it is not refused") };
         assert!(matches!(error, Error::Unsupported(_)), "{error:?}");
         touch_everything();
@@ -168,7 +169,8 @@ fn several_areas() {
     }
     // Its parts may not be moved either; memory without such advice is.
     let other = private_memory(LEN);
-    let window = Window::attach(&other, &pages[..1], 0, LEN as u64, WindowMode::Write).expect("it is one area");
+    let window =
+        Window::attach(&other, &pages[..1], end(pages), 0, LEN as u64, WindowMode::Write).expect("it is one area");
     touch_everything();
     window.detach().expect("it detaches");
 }

@@ -12,7 +12,7 @@ use wasi_mmap::lock::{FileLock, LockKind};
 use wasi_mmap::{Access, MapFlags, Mapping as Object, PluginStorage, Views};
 use wasi_mmap_core::{Backend, MapOptions};
 
-use crate::{Check, PAGE, Pages, make_file, peek, poke};
+use crate::{Check, PAGE, Pages, end, make_file, peek, poke};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("growth", growth),
@@ -38,7 +38,7 @@ fn map(path: &str, access: Access, pages: u64) -> Mapping {
 }
 
 fn attach(mapping: &Mapping, pages: &[u8], mode: WindowMode) -> Window {
-    Window::attach(mapping, &pages[..1], 0, pages.len() as u64, mode).expect("it reaches past the end")
+    Window::attach(mapping, &pages[..1], end(pages), 0, pages.len() as u64, mode).expect("it reaches past the end")
 }
 
 fn open(path: &str) -> File {
@@ -208,10 +208,12 @@ fn growth_of_copies() {
     let mapping = map(&path, Access::Copy, 4);
     let pages = Pages::<4>::new().bytes();
     for (offset, length) in [(0, 3), (2, 1), (1, 3)] {
-        let window = Window::attach(&mapping, &pages[..1], offset * PAGE64, length * PAGE64, WindowMode::Write);
+        let window =
+            Window::attach(&mapping, &pages[..1], end(pages), offset * PAGE64, length * PAGE64, WindowMode::Write);
         assert!(matches!(window, Err(Error::Unsupported(_))), "pages {offset} to {}", offset + length);
     }
-    let window = Window::attach(&mapping, &pages[..1], 0, 2 * PAGE64, WindowMode::Write).expect("within the file");
+    let window =
+        Window::attach(&mapping, &pages[..1], end(pages), 0, 2 * PAGE64, WindowMode::Write).expect("within the file");
     poke(pages, PAGE, b'B');
     append(&path, b'c');
     assert_eq!(mapping.read_at(PAGE64, PAGE64 + 1).expect("it reads")[..1], [b'B']);
@@ -219,7 +221,8 @@ fn growth_of_copies() {
     window.detach().expect("it detaches");
     assert_eq!(mapping.read_at(PAGE64, PAGE64 + 1).expect("it reads")[..1], [b'B']);
     assert_eq!(fs::read(&path).expect("a file")[PAGE], b'b');
-    let window = Window::attach(&mapping, &pages[..1], 0, 3 * PAGE64, WindowMode::Write).expect("it has grown");
+    let window =
+        Window::attach(&mapping, &pages[..1], end(pages), 0, 3 * PAGE64, WindowMode::Write).expect("it has grown");
     assert_eq!([PAGE, 2 * PAGE].map(|at| peek(pages, at)), [b'B', b'c']);
     drop(window);
 }
@@ -289,7 +292,7 @@ fn growth_not_stable() {
     let path = make_file("f", 2);
     let mapping = map(&path, Access::Read, 4);
     let pages = Pages::<4>::new().bytes();
-    let attach = |length| Window::attach(&mapping, &pages[..1], 0, length * PAGE64, WindowMode::Read);
+    let attach = |length| Window::attach(&mapping, &pages[..1], end(pages), 0, length * PAGE64, WindowMode::Read);
     assert!(matches!(attach(3), Err(Error::Unsupported(_))));
     assert!(matches!(attach(4), Err(Error::Unsupported(_))));
     drop(attach(2).expect("within the file"));

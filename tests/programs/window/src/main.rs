@@ -8,6 +8,7 @@ mod modes;
 mod reads;
 mod rules;
 mod stable;
+mod tenants;
 mod views;
 
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let checks = rules::CHECKS.iter().chain(memory::CHECKS).chain(views::CHECKS);
     let checks = checks.chain(failures::CHECKS).chain(stable::CHECKS).chain(modes::CHECKS).chain(growth::CHECKS);
-    let checks = checks.chain(reads::CHECKS);
+    let checks = checks.chain(reads::CHECKS).chain(tenants::CHECKS);
     let wanted = arguments.first().map_or("", String::as_str);
     match checks.clone().find(|(name, _)| *name == wanted) {
         Some((_, check)) => {
@@ -55,6 +56,11 @@ impl<const N: usize> Pages<N> {
     fn bytes(&mut self) -> &mut [u8] {
         self.0.as_flattened_mut()
     }
+}
+
+/// Returns the last byte of a window's memory.
+fn end(pages: &[u8]) -> &[u8] {
+    &pages[pages.len() - 1..]
 }
 
 /// Reads a byte from memory: a window changes it without the compiler knowing.

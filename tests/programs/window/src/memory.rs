@@ -10,7 +10,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::types::{MapFlags, MapOptions, WindowMo
 use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
 
 use crate::rules::map;
-use crate::{Check, PAGE, Pages, make_file, peek, poke};
+use crate::{Check, PAGE, Pages, end, make_file, peek, poke};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("shared", shared),
@@ -33,7 +33,7 @@ const PAGE64: u64 = PAGE as u64;
 
 fn attach(mapping: &Mapping, pages: &[u8], offset: usize, mode: WindowMode) -> Window {
     let length = pages.len() as u64;
-    Window::attach(mapping, &pages[..1], offset as u64, length, mode).expect("it is free")
+    Window::attach(mapping, &pages[..1], end(pages), offset as u64, length, mode).expect("it is free")
 }
 
 fn file_byte(path: &str, at: usize) -> u8 {
@@ -256,8 +256,8 @@ fn over_the_stack() {
     let here = Pages([[0u8; PAGE]; 3]);
     let anchor = std::hint::black_box(&here).0[1].as_ptr() as usize - 8 * PAGE;
     // SAFETY: the stack is there; the slice is only passed on.
-    let anchor = unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance::<u8>(anchor), 1) };
-    let attached = Window::attach(&mapping, anchor, 0, 16 * PAGE64, WindowMode::Write);
+    let stack = unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance::<u8>(anchor), 16 * PAGE) };
+    let attached = Window::attach(&mapping, &stack[..1], end(stack), 0, 16 * PAGE64, WindowMode::Write);
     // Whatever this is now, it is this program's own loss.
     println!("{}", attached.is_ok());
 }
@@ -268,7 +268,8 @@ static DATA: Pages<2> = Pages([[b'D'; PAGE]; 2]);
 fn over_data() {
     let mapping = map(&make_file("f", 2), Access::Read);
     assert_eq!(peek(&DATA.0[0], 0), b'D');
-    let window = Window::attach(&mapping, &DATA.0[0][..1], 0, 2 * PAGE64, WindowMode::Read).expect("it is memory");
+    let window = Window::attach(&mapping, &DATA.0[0][..1], end(&DATA.0[1]), 0, 2 * PAGE64, WindowMode::Read)
+        .expect("it is memory");
     assert_eq!(peek(&DATA.0[0], 0), b'a');
     drop(window);
     assert_eq!(peek(&DATA.0[0], 0), 0, "what was there is gone");

@@ -8,7 +8,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::types::{Access as WitAccess, Error, Ma
 use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
 
 use crate::rules::map;
-use crate::{Check, PAGE, Pages, make_file, peek, poke};
+use crate::{Check, PAGE, Pages, end, make_file, peek, poke};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("set-mode", set_mode),
@@ -19,7 +19,7 @@ pub(crate) const CHECKS: &[Check] = &[
 ];
 
 fn attach(mapping: &Mapping, pages: &[u8], offset: usize, length: usize, mode: WindowMode) -> Window {
-    Window::attach(mapping, &pages[..1], offset as u64, length as u64, mode).expect("it is free")
+    Window::attach(mapping, &pages[..1], end(pages), offset as u64, length as u64, mode).expect("it is free")
 }
 
 fn change(window: &Window, mode: WindowMode) {
@@ -179,7 +179,8 @@ fn set_mode_stable() {
     let window = attach(&memory, pages, 0, 2 * PAGE, WindowMode::Read);
     for mode in [WindowMode::Write, WindowMode::Read] {
         change(&window, mode);
-        let second = Window::attach(&memory, &elsewhere[..1], PAGE as u64, PAGE as u64, WindowMode::Read);
+        let second =
+            Window::attach(&memory, &elsewhere[..1], end(elsewhere), PAGE as u64, PAGE as u64, WindowMode::Read);
         assert!(matches!(second, Err(Error::Busy)));
     }
 }

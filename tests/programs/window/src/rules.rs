@@ -8,7 +8,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::window::{self, Window};
 use wasi_mmap::{Access, PluginStorage};
 use wasi_mmap_core::{Backend, MapOptions};
 
-use crate::{Check, PAGE, Pages, make_file, peek};
+use crate::{Check, PAGE, Pages, end, make_file, peek};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("granularity", granularity),
@@ -40,7 +40,7 @@ fn refusal<T>(outcome: Result<T, Error>) -> (&'static str, String) {
 }
 
 #[track_caller]
-fn assert_refused<T>(outcome: Result<T, Error>, name: &str, argument: &str) {
+pub(crate) fn assert_refused<T>(outcome: Result<T, Error>, name: &str, argument: &str) {
     assert_eq!(refusal(outcome), (name, argument.to_owned()));
 }
 
@@ -53,7 +53,7 @@ fn granularity() {
 fn refused_places() {
     let mapping = map(&make_file("f", 4), Access::Read);
     let pages = Pages::<4>::new().bytes();
-    let attach = |anchor: &[u8], length| Window::attach(&mapping, anchor, 0, length, WindowMode::Read);
+    let attach = |anchor: &[u8], length| Window::attach(&mapping, anchor, end(pages), 0, length, WindowMode::Read);
     assert_refused(attach(&[], PAGE64), "invalid", "anchor");
     assert_refused(attach(&pages[1..2], PAGE64), "invalid", "anchor");
     assert_refused(attach(&pages[PAGE / 2..], PAGE64), "invalid", "anchor");
@@ -61,7 +61,15 @@ fn refused_places() {
     let last = core::arch::wasm32::memory_size(0) * 65536 - PAGE;
     // SAFETY: the page exists; the slice is only passed on, and its contents are not read.
     let anchor = unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance::<u8>(last), 1) };
-    assert_refused(attach(anchor, 2 * PAGE64), "out-of-range", "anchor");
+    assert_refused(attach(anchor, 2 * PAGE64), "out-of-range", "end");
+    // What is not shown to be the plugin's.
+    let attach = |end: &[u8], length| Window::attach(&mapping, &pages[..1], end, 0, length, WindowMode::Read);
+    assert_refused(attach(&[], PAGE64), "invalid", "end");
+    assert_refused(attach(&pages[..1], PAGE64), "out-of-range", "end");
+    assert_refused(attach(&pages[..PAGE - 1], PAGE64), "out-of-range", "end");
+    assert_refused(attach(&pages[PAGE - 1..PAGE], 2 * PAGE64), "out-of-range", "end");
+    assert_refused(attach(end(pages), 5 * PAGE64), "out-of-range", "length");
+    drop(attach(&pages[PAGE - 1..PAGE], PAGE64).expect("a page that ends there"));
     assert_eq!(peek(pages, 0), 0, "nothing was attached");
 }
 
@@ -69,7 +77,9 @@ fn refused_parts() {
     let path = make_file("f", 4);
     let (reading, writing) = (map(&path, Access::Read), map(&path, Access::Write));
     let pages = Pages::<4>::new().bytes();
-    let attach = |mapping: &Mapping, offset, length, mode| Window::attach(mapping, &pages[..1], offset, length, mode);
+    let attach = |mapping: &Mapping, offset, length, mode| {
+        Window::attach(mapping, &pages[..1], end(pages), offset, length, mode)
+    };
     assert_refused(attach(&reading, 0, PAGE64, WindowMode::Write), "read-only", "");
     assert_refused(attach(&writing, 0, 0, WindowMode::Read), "invalid", "length");
     assert_refused(attach(&writing, 1, PAGE64, WindowMode::Read), "invalid", "offset");
@@ -89,7 +99,7 @@ fn last_page() {
     std::fs::write(&path, [&[b'x'; PAGE][..], b"end"].concat()).expect("a file");
     let mapping = map(&path, Access::Write);
     let pages = Pages::<4>::new().bytes();
-    let window = Window::attach(&mapping, &pages[..1], PAGE64, 3, WindowMode::Write).expect("it fits");
+    let window = Window::attach(&mapping, &pages[..1], end(pages), PAGE64, 3, WindowMode::Write).expect("it fits");
     assert_eq!([0, 1, 2, 3, PAGE - 1].map(|at| peek(pages, at)), [b'e', b'n', b'd', 0, 0]);
     assert_eq!(peek(pages, PAGE), 0, "the next page is not the file's");
     window.flush(0, None).expect("it flushes");
@@ -102,7 +112,7 @@ fn overlap() {
     let (one, other) = (map(&path, Access::Read), map(&path, Access::Read));
     let pages = Pages::<6>::new().bytes();
     let attach = |mapping: &Mapping, page: usize, length: usize| {
-        Window::attach(mapping, &pages[page * PAGE..][..1], 0, (length * PAGE) as u64, WindowMode::Read)
+        Window::attach(mapping, &pages[page * PAGE..][..1], end(pages), 0, (length * PAGE) as u64, WindowMode::Read)
     };
     let first = attach(&one, 2, 2).expect("it is free");
     assert_refused(attach(&one, 2, 2), "busy", "");
@@ -121,7 +131,8 @@ fn overlap() {
 fn busy() {
     let mapping = map(&make_file("f", 4), Access::Write);
     let pages = Pages::<2>::new().bytes();
-    let attach = || Window::attach(&mapping, &pages[..1], 0, PAGE64, WindowMode::Write).expect("it is free");
+    let attach =
+        || Window::attach(&mapping, &pages[..1], end(pages), 0, PAGE64, WindowMode::Write).expect("it is free");
     let window = attach();
     assert_refused(mapping.close(), "busy", "");
     assert_refused(mapping.resize(PAGE64), "busy", "");
@@ -145,7 +156,7 @@ fn busy() {
 fn detach_twice() {
     let mapping = map(&make_file("f", 1), Access::Write);
     let pages = Pages::<1>::new().bytes();
-    let window = Window::attach(&mapping, &pages[..1], 0, PAGE64, WindowMode::Write).expect("it is free");
+    let window = Window::attach(&mapping, &pages[..1], end(pages), 0, PAGE64, WindowMode::Write).expect("it is free");
     window.detach().expect("it detaches");
     assert_eq!(peek(pages, 0), 0);
     pages[0] = 7;
@@ -160,7 +171,7 @@ fn detach_twice() {
 fn detach_after_close() {
     let mapping = map(&make_file("f", 1), Access::Write);
     let pages = Pages::<1>::new().bytes();
-    let window = Window::attach(&mapping, &pages[..1], 0, PAGE64, WindowMode::Write).expect("it is free");
+    let window = Window::attach(&mapping, &pages[..1], end(pages), 0, PAGE64, WindowMode::Write).expect("it is free");
     window.detach().expect("it detaches");
     mapping.close().expect("it closes");
     pages[0] = 7;
@@ -173,7 +184,8 @@ fn detach_after_close() {
 fn flush_range() {
     let mapping = map(&make_file("f", 4), Access::Write);
     let pages = Pages::<2>::new().bytes();
-    let window = Window::attach(&mapping, &pages[..1], PAGE64, 2 * PAGE64, WindowMode::Write).expect("it is free");
+    let window =
+        Window::attach(&mapping, &pages[..1], end(pages), PAGE64, 2 * PAGE64, WindowMode::Write).expect("it is free");
     window.flush(0, None).expect("all");
     window.flush(PAGE64, Some(PAGE64)).expect("a part");
     window.flush(2 * PAGE64, None).expect("nothing");
@@ -188,7 +200,7 @@ fn shorter_file() {
     let mapping = map(&path, Access::Write);
     let pages = Pages::<4>::new().bytes();
     let file = std::fs::OpenOptions::new().write(true).open(&path).expect("a file");
-    let attach = |pages: &[u8]| Window::attach(&mapping, &pages[..1], 0, 4 * PAGE64, WindowMode::Write);
+    let attach = |pages: &[u8]| Window::attach(&mapping, &pages[..1], end(pages), 0, 4 * PAGE64, WindowMode::Write);
     let window = attach(pages).expect("the file is whole");
     assert_eq!(peek(pages, 3 * PAGE), b'd');
     window.check().expect("nothing was lost");
@@ -212,8 +224,8 @@ fn shorter_file() {
 fn limits() {
     let mapping = map(&make_file("f", 4), Access::Read);
     let attach = |pages: usize| {
-        let place = &Pages::<4>::new().bytes()[..1];
-        Window::attach(&mapping, place, 0, (pages * PAGE) as u64, WindowMode::Read)
+        let place = Pages::<4>::new().bytes();
+        Window::attach(&mapping, &place[..1], end(place), 0, (pages * PAGE) as u64, WindowMode::Read)
     };
     let (one, two) = (attach(2).expect("2 of 5"), attach(1).expect("3 of 5"));
     assert_refused(attach(3), "limit-exceeded", "");
@@ -229,5 +241,5 @@ fn limits() {
 fn unsupported() {
     let mapping = map(&make_file("f", 1), Access::Read);
     let pages = Pages::<1>::new().bytes();
-    assert_refused(Window::attach(&mapping, &pages[..1], 0, PAGE64, WindowMode::Read), "unsupported", "");
+    assert_refused(Window::attach(&mapping, &pages[..1], end(pages), 0, PAGE64, WindowMode::Read), "unsupported", "");
 }

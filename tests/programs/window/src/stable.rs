@@ -8,7 +8,7 @@ use wasi_mmap::bindings::wasi_mmap::mmap::types::{Error, MapFlags, MapOptions, W
 use wasi_mmap::bindings::wasi_mmap::mmap::window::Window;
 
 use crate::rules::map;
-use crate::{Check, PAGE, Pages, make_file, peek, poke};
+use crate::{Check, PAGE, Pages, end, make_file, peek, poke};
 
 pub(crate) const CHECKS: &[Check] = &[
     ("stable-kinds", kinds),
@@ -51,11 +51,11 @@ fn memory(name: Option<&str>) -> Mapping {
 fn kinds() {
     let path = make_file("f", 2);
     let pages = Pages::<2>::new().bytes();
-    let anchor = pages.as_ptr();
+    let place = pages.as_ptr();
     let attach = |mapping: &Mapping, mode| {
         // SAFETY: the memory is never freed.
-        let anchor = unsafe { std::slice::from_raw_parts(anchor, 1) };
-        Window::attach(mapping, anchor, 0, 2 * PAGE64, mode)
+        let place = unsafe { std::slice::from_raw_parts(place, 2 * PAGE) };
+        Window::attach(mapping, &place[..1], end(place), 0, 2 * PAGE64, mode)
     };
     let reading = map(&path, Access::Read);
     let window = attach(&reading, WindowMode::Read).expect("nobody writes");
@@ -100,15 +100,16 @@ fn kinds() {
 fn held_limit() {
     let mapping = map(&make_file("f", 4), Access::Read);
     let attach = |pages: usize| {
-        let place = &Pages::<4>::new().bytes()[..1];
-        Window::attach(&mapping, place, 0, (pages * PAGE) as u64, WindowMode::Read)
+        let place = Pages::<4>::new().bytes();
+        Window::attach(&mapping, &place[..1], end(place), 0, (pages * PAGE) as u64, WindowMode::Read)
     };
     let first = attach(3).expect("3 of 5");
     assert!(matches!(attach(3), Err(Error::LimitExceeded(text)) if text.contains("held-bytes")));
     let second = attach(2).expect("5 of 5");
     // Memory is not held by anything.
     let pages = Pages::<2>::new().bytes();
-    let third = Window::attach(&memory(None), &pages[..1], 0, 2 * PAGE64, WindowMode::Write).expect("memory");
+    let third =
+        Window::attach(&memory(None), &pages[..1], end(pages), 0, 2 * PAGE64, WindowMode::Write).expect("memory");
     drop(first);
     drop(attach(3).expect("3 of 5"));
     drop((second, third));
@@ -120,7 +121,8 @@ fn strings() {
     let mapping = map("/scratch/text", Access::Read);
     let length = mapping.length().expect("a length") as usize;
     let pages = Pages::<300>::new().bytes();
-    let window = Window::attach(&mapping, &pages[..1], 0, length as u64, WindowMode::Read).expect("nobody writes");
+    let window =
+        Window::attach(&mapping, &pages[..1], end(pages), 0, length as u64, WindowMode::Read).expect("nobody writes");
     fs::write("/scratch/ready", "").expect("a file");
     let mut rounds = 0;
     let mut is_last = false;
@@ -144,7 +146,7 @@ fn leak() {
     let mapping = map("/scratch/text", Access::Read);
     for _ in 0..4 {
         let pages = Pages::<16>::new().bytes();
-        let window = Window::attach(&mapping, &pages[..1], 0, 16 * PAGE64, WindowMode::Read);
+        let window = Window::attach(&mapping, &pages[..1], end(pages), 0, 16 * PAGE64, WindowMode::Read);
         if let Ok(window) = window {
             assert_eq!([0, 15 * PAGE].map(|at| peek(pages, at)), [b'a'; 2]);
             std::mem::forget(window);
@@ -157,7 +159,8 @@ fn leak() {
 fn cut() {
     let mapping = map("/scratch/text", Access::Read);
     let pages = Pages::<16>::new().bytes();
-    let _window = Window::attach(&mapping, &pages[..1], 0, 16 * PAGE64, WindowMode::Read).expect("nobody writes");
+    let _window =
+        Window::attach(&mapping, &pages[..1], end(pages), 0, 16 * PAGE64, WindowMode::Read).expect("nobody writes");
     fs::write("/scratch/ready", "").expect("a file");
     loop {
         assert!((0..16).all(|page| peek(pages, page * PAGE) == b'a'), "a byte has changed");
@@ -171,7 +174,7 @@ fn stores() {
     const STEP: usize = 64;
     let mapping = map("/scratch/text", Access::Read);
     let pages = Pages::<COUNT>::new().bytes();
-    let window = Window::attach(&mapping, &pages[..1], 0, COUNT as u64 * PAGE64, WindowMode::Read);
+    let window = Window::attach(&mapping, &pages[..1], end(pages), 0, COUNT as u64 * PAGE64, WindowMode::Read);
     let window = window.expect("nobody writes");
     (0..COUNT).step_by(STEP).for_each(|page| poke(pages, page * PAGE, 0));
     fs::write("/scratch/ready", "").expect("a file");
@@ -196,7 +199,7 @@ fn overlap() {
     let memory = memory(None);
     let attach = |page: u64, mode| {
         let pages = Pages::<2>::new().bytes();
-        Window::attach(&memory, &pages[..1], page * PAGE64, (2 - page) * PAGE64, mode)
+        Window::attach(&memory, &pages[..1], end(pages), page * PAGE64, (2 - page) * PAGE64, mode)
     };
     for modes in [[WindowMode::Write, WindowMode::Write], [WindowMode::Read, WindowMode::Write]] {
         let window = attach(0, modes[0]).expect("memory");
@@ -210,7 +213,10 @@ fn overlap() {
 fn holes() {
     let mapping = map("/scratch/sparse", Access::Read);
     let pages = Pages::<256>::new().bytes();
-    assert_unsupported(Window::attach(&mapping, &pages[..1], 0, 256 * PAGE64, WindowMode::Read), "has holes");
+    assert_unsupported(
+        Window::attach(&mapping, &pages[..1], end(pages), 0, 256 * PAGE64, WindowMode::Read),
+        "has holes",
+    );
     assert_eq!(mapping.get(5).expect("it is there"), b'a');
     assert!(peek(pages, 0) == 0 && peek(pages, 255 * PAGE) == 0);
 }
