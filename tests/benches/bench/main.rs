@@ -10,6 +10,7 @@ mod native;
 mod plugins;
 mod report;
 mod scale;
+mod start;
 mod window;
 
 use std::path::PathBuf;
@@ -84,6 +85,8 @@ enum Group {
     Memmap2,
     /// Programs in C as plugins: SQLite, LMDB and a scan, which `cargo xtask c` builds
     C,
+    /// Instances of a plugin, against the same engine without a context of the interface
+    Start,
     /// Many mappings and plugins at once, against ten
     Scale,
 }
@@ -128,6 +131,7 @@ fn main() -> Result<()> {
             Group::Pages => fallback::page_sizes(&plugins),
             Group::Memmap2 => memmap2::comparisons(&files, &plugins)?,
             Group::C => programs.iter().flat_map(|programs| c::comparisons(&files, programs)).collect(),
+            Group::Start => start::comparisons()?,
             Group::Scale => scale::comparisons(&files),
         };
         let wanted =

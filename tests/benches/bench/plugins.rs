@@ -4,19 +4,20 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use wasi_mmap_host::{MmapCtx, WindowPolicy};
-use wasmtime::Module;
+use wasi_mmap_host::{Limit, MmapCtx, WindowPolicy};
 use wasmtime::component::Component;
 use wasmtime::error::Context as _;
-use wasmtime::{Result, ensure};
+use wasmtime::{Config, Engine, Module, Result, ensure};
 
 use crate::measure::Sample;
-use crate::support::{Run, any_windows, engine, plugin, run_module};
+use crate::support::{Run, any_windows, builder, engine, plugin, run_module};
 
 /// The plugin, ready to run.
 pub(crate) struct Plugins {
     folder: PathBuf,
     plain: Component,
+    /// The same in an engine with memories of its own.
+    in_engine_memory: Component,
     composed: Component,
     module: Module,
     emulation: Option<Module>,
@@ -65,6 +66,7 @@ impl Plugins {
         Ok(Self {
             folder: folder.to_owned(),
             plain: Component::from_binary(engine(), &component)?,
+            in_engine_memory: Component::from_binary(&Engine::new(&Config::new())?, &component)?,
             composed: Component::from_binary(engine(), &composed)?,
             module: Module::from_binary(engine(), &plugin("bench", "wasm32-wasip1"))?,
             emulation,
@@ -103,10 +105,34 @@ impl Plugins {
         self.host_with(MmapCtx::builder().windows(WindowPolicy::Never).build(), workload, file, numbers)
     }
 
+    /// Runs a workload over the host's mappings, in a memory of the engine's own.
+    pub(crate) fn in_engine_memory(&self, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        // SAFETY: the engine has no host memory, and the store is dropped with its data.
+        let ctx = unsafe { builder().limit(Limit::Windows, u64::MAX).windows_in_engine_memories() }.build();
+        self.run_with(&self.in_engine_memory, ctx, workload, file, numbers)
+    }
+
+    /// Runs a workload over the host's mappings, with any number of windows.
+    pub(crate) fn unlimited(&self, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        self.host_with(builder().limit(Limit::Windows, u64::MAX).build(), workload, file, numbers)
+    }
+
     fn host_with(&self, ctx: MmapCtx, workload: &str, file: &str, numbers: &[u64]) -> Result<Sample> {
+        self.run_with(&self.plain, ctx, workload, file, numbers)
+    }
+
+    fn run_with(
+        &self,
+        component: &Component,
+        ctx: MmapCtx,
+        workload: &str,
+        file: &str,
+        numbers: &[u64],
+    ) -> Result<Sample> {
         let arguments = arguments(workload, file, numbers);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let (printed, outcome) = Run::new(ctx, &self.folder, &arguments)?.call_compiled(&self.plain, true)?;
+        let mut run = Run::in_engine(component.engine(), ctx, &self.folder, &arguments)?;
+        let (printed, outcome) = run.call_compiled(component, true)?;
         ensure!(outcome == Ok(()), "the plugin failed");
         Measure::Seconds.of(&printed)
     }

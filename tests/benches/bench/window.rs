@@ -18,6 +18,9 @@ const LOADS: usize = 4_000_000;
 /// The number of windows that are attached and detached, and the length of each: 64 KiB.
 const CYCLES: u64 = 10_000;
 const WINDOW: u64 = 64 << 10;
+/// The numbers of windows that stay attached meanwhile.
+const MANY: u64 = 10_000;
+const FEW: u64 = 50;
 
 pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<Vec<Comparison<'a>>> {
     let passes = PASSES as u64;
@@ -149,6 +152,38 @@ pub(crate) fn comparisons<'a>(files: &'a Files, plugins: &'a Plugins) -> Result<
                 "a window that needs no guarantee",
                 1.15,
                 Box::new(move || plugins.host("view-cycles", "large", &[CYCLES, WINDOW]).map(per_cycle)),
+            )],
+        ),
+        Comparison::new(
+            "window-attach-engine",
+            "µs to attach 64 KiB in a memory of the engine's own, read a byte, and detach",
+            Box::new(move || plugins.in_engine_memory("view-cycles", "large", &[CYCLES, WINDOW]).map(per_cycle)),
+            vec![peer(
+                "in a memory that is configured for windows",
+                1.1,
+                Box::new(move || plugins.host("view-cycles", "large", &[CYCLES, WINDOW]).map(per_cycle)),
+            )],
+        ),
+        Comparison::new(
+            "window-attach-many",
+            "µs to attach 64 KiB, read a byte, and detach, beside 10,000 windows",
+            Box::new(move || plugins.unlimited("view-cycles", "large", &[CYCLES, WINDOW, MANY]).map(per_cycle)),
+            vec![peer(
+                "beside 50 windows",
+                1.1,
+                Box::new(move || plugins.unlimited("view-cycles", "large", &[CYCLES, WINDOW, FEW]).map(per_cycle)),
+            )],
+        ),
+        Comparison::new(
+            "window-attach-engine-many",
+            "µs to attach 64 KiB in a memory of the engine's own, read a byte, and detach, beside 10,000 windows",
+            Box::new(move || plugins.in_engine_memory("view-cycles", "large", &[CYCLES, WINDOW, MANY]).map(per_cycle)),
+            vec![peer(
+                "beside 50 windows",
+                1.1,
+                Box::new(move || {
+                    plugins.in_engine_memory("view-cycles", "large", &[CYCLES, WINDOW, FEW]).map(per_cycle)
+                }),
             )],
         ),
         Comparison::new(

@@ -5,6 +5,9 @@ use wasi_mmap_conformance::measured::{random_loads, sum_times, touch};
 
 use crate::{Done, Job, Result, Workload, timed};
 
+/// The length of a view of a page, in bytes.
+const PAGE: u64 = 4096;
+
 pub(crate) const WORKLOADS: &[Workload] = &[
     ("view-scan", view_scan),
     ("view-first", view_first),
@@ -56,7 +59,16 @@ fn memory_random(job: &Job<'_>) -> Result<Done> {
 fn view_cycles(job: &Job<'_>) -> Result<Done> {
     let mapping = Mapping::open(job.file)?;
     let (len, size) = (mapping.len()?, job.numbers[1]);
-    timed(|| {
+    // `number 2` views of a page stay meanwhile.
+    let mut others = Vec::new();
+    for page in 0..job.numbers.get(2).copied().unwrap_or(0) {
+        let start = page * PAGE % len;
+        // SAFETY: as above.
+        let view = unsafe { mapping.view(start..start + PAGE) }?;
+        check(view.is_zero_copy())?;
+        others.push(view);
+    }
+    let done = timed(|| {
         let mut state = 0u64;
         for cycle in 0..job.numbers[0] {
             let start = cycle * size % (len - size);
@@ -66,7 +78,9 @@ fn view_cycles(job: &Job<'_>) -> Result<Done> {
             state = state.wrapping_add(u64::from(std::hint::black_box(view[0])));
         }
         Ok(state)
-    })
+    });
+    drop(others);
+    done
 }
 
 /// A view of `number 0` bytes that is read once and stays when the program ends.
