@@ -46,22 +46,12 @@ impl Window {
     #[inline]
     pub fn append_line(&self, range: Range<usize>, is_last: bool, line: &mut Vec<u8>) -> Result<bool> {
         let source = self.pointer(range.start, range.len());
-        // SAFETY: the window's memory has these bytes, as just checked. Others may change them during the search, which
-        // is formally a data race. memchr treats each byte as a value, and none as an index or a length, so a changed
-        // byte can make its result wrong and do nothing else.
-        let found = memchr::memchr(b'\n', unsafe { slice::from_raw_parts(source, range.len()) });
-        let count = match found {
-            Some(index) => index + 1,
-            None if is_last => range.len(),
-            None => return Ok(false),
-        };
-        line.try_reserve(count).map_err(|_| Error::OutOfMemory)?;
         let old = line.len();
-        // SAFETY: `count` bytes lie in the window, and fit into the reserved memory, which is not in the window. They
-        // are initialized when they become part of the vector.
-        unsafe {
-            ptr::copy_nonoverlapping(source, line.as_mut_ptr().add(old), count);
-            line.set_len(old + count);
+        // SAFETY: the window's memory has these bytes, as just checked, and the vector's is not in it.
+        let appended = unsafe { append_short_line(source, range.len(), line) };
+        // SAFETY: as above.
+        if !appended && !unsafe { append_any_line(source, range.len(), is_last, line) }? {
+            return Ok(false);
         }
         if self.may_be_lost(range.start, &line[old..]) {
             self.check()?;
@@ -113,6 +103,66 @@ impl Window {
         // as `at` does within it.
         (0..SMALLEST_PAGE / size_of::<u64>()).all(|index| unsafe { words.add(index).read_volatile() } == 0)
     }
+}
+
+/// The bytes that are searched by [`append_short_line`].
+const SHORT_LINE: usize = 256;
+
+/// Appends the first of some lines, if it ends soon, and the vector has room for it already. Returns whether it did. A
+/// line is searched and copied in one pass, of whole words.
+///
+/// # Safety
+///
+/// `len` bytes can be read at `source`, and the vector's memory is not among them.
+#[inline]
+unsafe fn append_short_line(source: *const u8, len: usize, line: &mut Vec<u8>) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let (old, spare) = (line.len(), line.spare_capacity_mut());
+    let (target, most) = (spare.as_mut_ptr().cast::<u8>(), spare.len().min(len).min(SHORT_LINE));
+    let mut at = 0;
+    while at + 8 <= most {
+        // SAFETY: the word is within both. Others may change the bytes meanwhile, of which each is read once.
+        let word = unsafe { read::<u64>(source.add(at)) };
+        // SAFETY: as above.
+        unsafe { target.add(at).cast::<u64>().write_unaligned(word) };
+        // The first byte is the lowest one: WebAssembly is little-endian.
+        let differences = word ^ (ONES * u64::from(b'\n'));
+        // The lowest bit that is set belongs to the first byte that does not differ.
+        let equal = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
+        if equal != 0 {
+            // SAFETY: the bytes up to there were just written, and lie within the capacity.
+            unsafe { line.set_len(old + at + equal.trailing_zeros() as usize / 8 + 1) };
+            return true;
+        }
+        at += 8;
+    }
+    false
+}
+
+/// Appends the first of some lines, as [`Window::append_line`] does.
+///
+/// # Safety
+///
+/// As for [`append_short_line`].
+unsafe fn append_any_line(source: *const u8, len: usize, is_last: bool, line: &mut Vec<u8>) -> Result<bool> {
+    // SAFETY: the bytes can be read. Others may change them during the search, which is formally a data race. memchr
+    // treats each byte as a value, and none as an index or a length, so a changed byte can make its result wrong and do
+    // nothing else.
+    let found = memchr::memchr(b'\n', unsafe { slice::from_raw_parts(source, len) });
+    let count = match found {
+        Some(index) => index + 1,
+        None if is_last => len,
+        None => return Ok(false),
+    };
+    line.try_reserve(count).map_err(|_| Error::OutOfMemory)?;
+    let old = line.len();
+    // SAFETY: the bytes can be read, fit into the reserved memory, and are initialized when they become part of the
+    // vector.
+    unsafe {
+        ptr::copy_nonoverlapping(source, line.as_mut_ptr().add(old), count);
+        line.set_len(old + count);
+    }
+    Ok(true)
 }
 
 /// Copies `buffer.len()` bytes. Most reads are short, and a call of `memcpy` takes longer than those.
