@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use wasi_mmap_core::{
     Access, Advice, BeyondEnd, Error, Extent, FlushFlags, MapFlags, MapOptions, Result, Rights, Search, Storage,
-    check_name, provided,
+    append_short_line, check_name, provided,
 };
 
 use super::file::File;
@@ -223,6 +223,9 @@ impl<F: File> Storage for CachedStorage<F> {
         let range = self.file_range(&range);
         // Most lines lie within a page.
         let appended = file.look_in_last_page(&range, |bytes| {
+            if append_short_line(bytes, line) {
+                return Some(());
+            }
             let bytes = &bytes[..=memchr::memchr(b'\n', bytes)?];
             line.try_reserve(bytes.len()).ok()?;
             line.extend_from_slice(bytes);

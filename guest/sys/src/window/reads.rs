@@ -5,7 +5,7 @@ use std::ptr;
 use std::slice;
 use std::sync::atomic::{Ordering, compiler_fence};
 
-use wasi_mmap_core::{Error, Result};
+use wasi_mmap_core::{Error, Result, SHORT_LINE, line_feed_in};
 
 use super::Window;
 
@@ -105,9 +105,6 @@ impl Window {
     }
 }
 
-/// The bytes that are searched by [`append_short_line`].
-const SHORT_LINE: usize = 256;
-
 /// Appends the first of some lines, if it ends soon, and the vector has room for it already. Returns whether it did. A
 /// line is searched and copied in one pass, of whole words.
 ///
@@ -116,22 +113,17 @@ const SHORT_LINE: usize = 256;
 /// `len` bytes can be read at `source`, and the vector's memory is not among them.
 #[inline]
 unsafe fn append_short_line(source: *const u8, len: usize, line: &mut Vec<u8>) -> bool {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
     let (old, spare) = (line.len(), line.spare_capacity_mut());
     let (target, most) = (spare.as_mut_ptr().cast::<u8>(), spare.len().min(len).min(SHORT_LINE));
     let mut at = 0;
     while at + 8 <= most {
         // SAFETY: the word is within both. Others may change the bytes meanwhile, of which each is read once.
-        let word = unsafe { read::<u64>(source.add(at)) };
+        let word = unsafe { read::<[u8; 8]>(source.add(at)) };
         // SAFETY: as above.
-        unsafe { target.add(at).cast::<u64>().write_unaligned(word) };
-        // The first byte is the lowest one: WebAssembly is little-endian.
-        let differences = word ^ (ONES * u64::from(b'\n'));
-        // The lowest bit that is set belongs to the first byte that does not differ.
-        let equal = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
-        if equal != 0 {
+        unsafe { target.add(at).cast::<[u8; 8]>().write(word) };
+        if let Some(index) = line_feed_in(word) {
             // SAFETY: the bytes up to there were just written, and lie within the capacity.
-            unsafe { line.set_len(old + at + equal.trailing_zeros() as usize / 8 + 1) };
+            unsafe { line.set_len(old + at + index + 1) };
             return true;
         }
         at += 8;
@@ -204,6 +196,6 @@ unsafe fn copy(source: *const u8, buffer: &mut [u8]) {
 /// The bytes can be read.
 #[inline]
 unsafe fn read<T: Copy>(source: *const u8) -> T {
-    // SAFETY: the caller's promise; `T` is a number, for which all bytes are valid.
+    // SAFETY: the caller's promise; `T` consists of numbers, for which all bytes are valid.
     unsafe { source.cast::<T>().read_unaligned() }
 }
