@@ -47,8 +47,11 @@
 //! # Windows
 //!
 //! With [`configure`], a plugin can attach a window: pages of a mapping in place of its own memory, which it reads and
-//! writes with plain loads and stores. Without, windows are `unsupported`, and the guest libraries copy instead. The
-//! same holds for the pooling allocator, whose memories outlive their instances, and for memories that may move.
+//! writes with plain loads and stores. Without, windows are `unsupported`, and the guest libraries copy instead.
+//!
+//! An engine that is configured so makes no copy-on-write images of modules, and has no pooling allocator: instantiating
+//! a plugin copies its initial data. [`MmapCtxBuilder::windows_in_engine_memories`] allows windows in any engine whose
+//! memories never move, at no such cost, for embedders that can promise what it asks for.
 //!
 //! Bytes that another process changes in a plugin's memory can break the host's own code, which passes on strings that
 //! it validated before. So a plugin has only [stable](WindowPolicy::Stable) windows unless the embedder trusts it and

@@ -13,7 +13,7 @@ use crate::cache::{Cache, Key, Unavailable};
 use crate::compiled::{self, Description};
 use crate::console::Console;
 use crate::plugin::{Interfaces, Plugin};
-use crate::{compose, files, plugin};
+use crate::{compose, files, memories, plugin};
 
 /// Returns the engine that compiles and runs plugins.
 ///
@@ -22,7 +22,7 @@ use crate::{compose, files, plugin};
 /// Fails if the engine does not know this machine.
 pub(crate) fn engine() -> Result<Engine> {
     let mut config = Config::new();
-    wasi_mmap_host::configure(&mut config);
+    memories::configure(&mut config);
     Engine::new(&config)
 }
 

@@ -6,13 +6,15 @@
 
 mod arguments;
 mod cache;
-#[expect(unsafe_code, reason = "loads native code: all unsafe code of the crate is here")]
+#[expect(unsafe_code, reason = "loads native code")]
 mod compiled;
 mod compose;
 mod console;
 mod engine;
 mod files;
 mod inspect;
+#[expect(unsafe_code, reason = "promises what the embedder has to")]
+mod memories;
 mod plugin;
 mod preview1;
 mod run;

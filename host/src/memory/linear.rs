@@ -23,7 +23,8 @@ pub(super) const WHOLE: u64 = 1 << 32;
 ///   until it is used.
 ///
 /// Without it, or with an allocation strategy other than [on-demand](wasmtime::InstanceAllocationStrategy::OnDemand),
-/// windows are `unsupported`, and the guest libraries copy instead.
+/// windows are `unsupported`, and the guest libraries copy instead, unless the embedder allows
+/// [windows in memories of the engine](crate::MmapCtxBuilder::windows_in_engine_memories), which start faster.
 ///
 /// # Example
 ///

@@ -10,7 +10,7 @@ use wasmtime_wasi::filesystem::FsPerms;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::arguments::{Directory, RunOptions};
-use crate::cache;
+use crate::{cache, memories};
 
 /// The store's data.
 pub(super) struct State {
@@ -104,5 +104,6 @@ pub(super) fn state(options: &RunOptions) -> Result<State> {
     for &(limit, to) in &options.limits {
         mmap = mmap.limit(limit, to);
     }
+    let mmap = memories::allow_windows(mmap);
     Ok(State { wasi: wasi.build(), mmap: mmap.build(), table: ResourceTable::new(), memory: Memory::default(), mapped })
 }
