@@ -119,7 +119,10 @@ fn a_foreign_compiled_plugin_is_refused() {
     // The code of another engine, with our trailer.
     let code = |change: &dyn Fn(&mut Config)| {
         let mut config = Config::new();
-        wasi_mmap_host::configure(&mut config);
+        // As the command does it.
+        if cfg!(not(target_os = "linux")) {
+            wasi_mmap_host::configure(&mut config);
+        }
         change(&mut config);
         Engine::new(&config).and_then(|engine| engine.precompile_component(&component)).expect("code")
     };
@@ -132,6 +135,13 @@ fn a_foreign_compiled_plugin_is_refused() {
     let same = sealed(&code(&|_| {}));
     fs::write(&file, same).expect("a file");
     assert_runs(&run(&[VOUCHED], &file));
+    // Of an engine with other memories.
+    if cfg!(target_os = "linux") {
+        let other = code(&|config| {
+            wasi_mmap_host::configure(config);
+        });
+        refuses(&sealed(&other), foreign);
+    }
     // Of another version of the engine.
     let other = code(&|config| {
         config.module_version(ModuleVersionStrategy::Custom("47.9.9".into())).expect("a version");
