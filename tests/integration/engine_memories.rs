@@ -172,9 +172,8 @@ fn data_may_outlive_memories_that_are_unmapped() {
 
 /// Runs checks of windows whose bytes nobody changes, in a process of its own, in the engines that `which` names.
 pub fn meet_stable(scratch: &Path, which: &str, checks: &[&str]) {
-    let engines: [(&str, fn() -> Engine); 2] = [("on-demand", on_demand), ("pooling", || pooling(0))];
-    for (_, engine) in engines.into_iter().filter(|(name, _)| which.is_empty() || which.ends_with(name)) {
-        let engine = engine();
+    for name in ["on-demand", "pooling"].into_iter().filter(|name| which.is_empty() || which.ends_with(name)) {
+        let engine = if name == "pooling" { pooling(0) } else { on_demand() };
         let plugin = Plugin::new(engine);
         for check in checks {
             let ctx = stable_ctx();

@@ -123,9 +123,11 @@ fn ask(address: usize) -> std::result::Result<Option<Area>, Errno> {
     // Not kept open: in a forked process, it would tell about the parent.
     let maps = File::open("/proc/self/maps").map_err(|_| Errno::NOSYS)?;
     let mut query = Query { size: size_of::<Query>() as u64, address: address as u64, ..Query::default() };
-    // SAFETY: the call reads and writes a `Query`, as the opcode says. With sizes of 0 for a name and a build ID, it
-    // writes no other memory. After an error, nothing is used.
-    unsafe { ioctl(maps, Updater::<QUERY, Query>::new(&mut query)) }?;
+    // SAFETY: the opcode says that the kernel gets a `Query`.
+    let call = unsafe { Updater::<QUERY, Query>::new(&mut query) };
+    // SAFETY: the call reads and writes the `Query`. With sizes of 0 for a name and a build ID, it writes no other memory.
+    // After an error, nothing is used.
+    unsafe { ioctl(maps, call) }?;
     let bits = query.area_flags & (READABLE | WRITABLE | SHARED);
     let (Ok(start), Ok(end)) = (usize::try_from(query.start), usize::try_from(query.end)) else { return Ok(None) };
     Ok(Some(Area { addresses: start..end, is_anonymous: bits == READABLE | WRITABLE && query.inode == 0 }))

@@ -81,7 +81,7 @@ impl Window {
             let page = first - first % SMALLEST_PAGE;
             let end = copied.len().min(page + SMALLEST_PAGE - at);
             let seen = copied[done..end].iter().position(|&byte| byte != 0);
-            if !seen.is_some_and(|index| self.byte(first + index) != 0) && self.is_zero_page(page) {
+            if seen.is_none_or(|index| self.byte(first + index) == 0) && self.is_zero_page(page) {
                 return true;
             }
             done = end;
@@ -101,7 +101,7 @@ impl Window {
         let words = self.pointer(at, SMALLEST_PAGE).cast::<u64>();
         // SAFETY: the words are within the window's memory, as `pointer` has checked, which starts at a page's border,
         // as `at` does within it.
-        (0..SMALLEST_PAGE / size_of::<u64>()).all(|index| unsafe { words.add(index).read_volatile() } == 0)
+        (0..SMALLEST_PAGE / size_of::<u64>()).all(|index| unsafe { words.wrapping_add(index).read_volatile() } == 0)
     }
 }
 
@@ -118,9 +118,9 @@ unsafe fn append_short_line(source: *const u8, len: usize, line: &mut Vec<u8>) -
     let mut at = 0;
     while at + 8 <= most {
         // SAFETY: the word is within both. Others may change the bytes meanwhile, of which each is read once.
-        let word = unsafe { read::<[u8; 8]>(source.add(at)) };
+        let word = unsafe { source.wrapping_add(at).cast::<[u8; 8]>().read() };
         // SAFETY: as above.
-        unsafe { target.add(at).cast::<[u8; 8]>().write(word) };
+        unsafe { target.wrapping_add(at).cast::<[u8; 8]>().write(word) };
         if let Some(index) = line_feed_in(word) {
             // SAFETY: the bytes up to there were just written, and lie within the capacity.
             unsafe { line.set_len(old + at + index + 1) };
@@ -148,12 +148,10 @@ unsafe fn append_any_line(source: *const u8, len: usize, is_last: bool, line: &m
     };
     line.try_reserve(count).map_err(|_| Error::OutOfMemory)?;
     let old = line.len();
-    // SAFETY: the bytes can be read, fit into the reserved memory, and are initialized when they become part of the
-    // vector.
-    unsafe {
-        ptr::copy_nonoverlapping(source, line.as_mut_ptr().add(old), count);
-        line.set_len(old + count);
-    }
+    // SAFETY: the bytes can be read, and fit into the reserved memory.
+    unsafe { ptr::copy_nonoverlapping(source, line.as_mut_ptr().wrapping_add(old), count) };
+    // SAFETY: the bytes were just written.
+    unsafe { line.set_len(old + count) };
     Ok(true)
 }
 
@@ -165,37 +163,29 @@ unsafe fn append_any_line(source: *const u8, len: usize, is_last: bool, line: &m
 #[inline]
 unsafe fn copy(source: *const u8, buffer: &mut [u8]) {
     let (target, len) = (buffer.as_mut_ptr(), buffer.len());
-    // SAFETY: all accesses are to the first `len` bytes of either: two that overlap cover a length between theirs.
-    unsafe {
-        match len {
-            1 => target.write(source.read_volatile()),
-            2..=3 => {
-                for index in 0..len {
-                    target.add(index).write(source.add(index).read());
-                }
-            }
-            4..=7 => {
-                let (low, high) = (read::<u32>(source), read::<u32>(source.add(len - 4)));
-                target.cast::<u32>().write_unaligned(low);
-                target.add(len - 4).cast::<u32>().write_unaligned(high);
-            }
-            8..=16 => {
-                let (low, high) = (read::<u64>(source), read::<u64>(source.add(len - 8)));
-                target.cast::<u64>().write_unaligned(low);
-                target.add(len - 8).cast::<u64>().write_unaligned(high);
-            }
-            _ => ptr::copy_nonoverlapping(source, target, len),
-        }
+    let ends = |size: usize| [0, len - size];
+    // SAFETY, for all: the accesses are to the first `len` bytes of either. Two that overlap cover a length between theirs.
+    match len {
+        // SAFETY: as said above.
+        0..=3 => (0..len).for_each(|at| unsafe { copy_at::<u8>(source, target, at) }),
+        // SAFETY: as said above.
+        4..=7 => ends(4).into_iter().for_each(|at| unsafe { copy_at::<u32>(source, target, at) }),
+        // SAFETY: as said above.
+        8..=16 => ends(8).into_iter().for_each(|at| unsafe { copy_at::<u64>(source, target, at) }),
+        // SAFETY: as said above.
+        _ => unsafe { ptr::copy_nonoverlapping(source, target, len) },
     }
 }
 
-/// Reads a value of bytes at any address.
+/// Copies a number at any address, which is read once.
 ///
 /// # Safety
 ///
-/// The bytes can be read.
+/// It can be read at `at` bytes from `source`, and written as far from `target`, which is elsewhere.
 #[inline]
-unsafe fn read<T: Copy>(source: *const u8) -> T {
-    // SAFETY: the caller's promise; `T` consists of numbers, for which all bytes are valid.
-    unsafe { source.cast::<T>().read_unaligned() }
+unsafe fn copy_at<T: Copy>(source: *const u8, target: *mut u8, at: usize) {
+    // SAFETY: the caller's promise.
+    let number = unsafe { source.wrapping_add(at).cast::<T>().read_unaligned() };
+    // SAFETY: as above.
+    unsafe { target.wrapping_add(at).cast::<T>().write_unaligned(number) };
 }

@@ -59,7 +59,7 @@ impl Region {
         // SAFETY: the region has at least one byte.
         unsafe { start.write(0) };
         // SAFETY: as above.
-        unsafe { start.add(last).write(0) };
+        unsafe { start.as_ptr().wrapping_add(last).write(0) };
         Some(Self { start, layout, is_owned: true })
     }
 
@@ -98,7 +98,7 @@ impl Region {
     /// Returns the last byte, which tells the host that all of the region is the plugin's.
     pub(super) fn end(&self) -> &[u8] {
         // SAFETY: as for `anchor`: the length is not 0.
-        unsafe { slice::from_raw_parts(self.start.as_ptr().add(self.layout.size() - 1), 1) }
+        unsafe { slice::from_raw_parts(self.start.as_ptr().wrapping_add(self.layout.size() - 1), 1) }
     }
 
     /// Keeps the region for the next window, instead of the oldest one if there are enough. Memory of somebody else is
